@@ -1,0 +1,13 @@
+//! The pure core: what a metric, a target, a schedule and an allowance are.
+//!
+//! Nothing here knows a clock, randomness, the environment, a file, a socket or async: time and
+//! dice are arguments, decisions are results. `tests/it/tidy.rs` holds it to that.
+
+pub mod budget;
+pub mod cadence;
+pub mod fault;
+pub mod metric;
+pub mod plan;
+pub mod schedule;
+pub mod snapshot;
+pub mod target;

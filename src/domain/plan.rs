@@ -1,0 +1,233 @@
+//! What is wanted, and the fewest requests that bring it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::metric::MetricSet;
+use super::target::{AccountId, CampaignId, Currency, Labels, Level, PageId, Source, Subject, TargetKey, Window};
+
+/// How long names, currencies and listings are trusted before they are read again.
+pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+
+/// Ids in one request's filter: some 4 kB of URL, which every proxy lets through.
+pub const IDS_PER_REQUEST: usize = 150;
+
+/// A list longer than this is not sent: reading the whole account by pages and keeping what is
+/// wanted takes fewer requests than asking for the list in parts.
+pub const LONGEST_LIST: usize = 4 * IDS_PER_REQUEST;
+
+/// Everything that the configuration asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// Meta ad accounts.
+    pub accounts: Vec<MetaAccount>,
+    /// Single Meta campaigns, whose account is not configured.
+    pub campaigns: Vec<MetaCampaign>,
+    /// CAMS channels.
+    pub channels: Vec<CamsChannel>,
+}
+
+/// How often a target is asked and how its samples are kept and labelled.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The credential's name in the configuration.
+    pub credential: Arc<str>,
+    /// Time between two polls.
+    pub interval: Duration,
+    /// How long samples outlive their last success.
+    pub stale_after: Duration,
+    /// Static labels.
+    pub labels: Labels,
+    /// The families to ask for.
+    pub metrics: MetricSet,
+}
+
+/// An ad account and which of its campaigns are wanted.
+#[derive(Clone, Debug)]
+pub struct MetaAccount {
+    /// The account.
+    pub id: AccountId,
+    /// Whether the account's own figures are read as well.
+    pub totals: bool,
+    /// What a campaign id means here.
+    pub level: Level,
+    /// Which campaigns.
+    pub wanted: Wanted,
+    /// Over which days; names are unique.
+    pub windows: Vec<Window>,
+    /// Interval, labels and families.
+    pub terms: Terms,
+}
+
+/// One campaign without its account.
+#[derive(Clone, Debug)]
+pub struct MetaCampaign {
+    /// The campaign.
+    pub id: CampaignId,
+    /// Over which days; names are unique.
+    pub windows: Vec<Window>,
+    /// Interval, labels and families.
+    pub terms: Terms,
+}
+
+/// A CAMS channel's page and ad account.
+#[derive(Clone, Debug)]
+pub struct CamsChannel {
+    /// Space id of an ISV's customer, or instance id of a direct customer.
+    pub space: Arc<str>,
+    /// The Messenger page.
+    pub page: PageId,
+    /// The Meta ad account behind it.
+    pub account: AccountId,
+    /// The account's currency, where the user said it.
+    pub currency: Option<Currency>,
+    /// Which campaigns.
+    pub wanted: Wanted,
+    /// Interval, labels and families.
+    pub terms: Terms,
+}
+
+/// Which campaigns of an account or channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All that there are.
+    All,
+    /// These.
+    Only(BTreeSet<CampaignId>),
+}
+
+/// One thing to ask regularly.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Its identity.
+    pub key: TargetKey,
+    /// Interval, labels and families.
+    pub terms: Terms,
+    /// What the request needs beyond the key.
+    pub ask: Ask,
+}
+
+/// What a request needs beyond its target's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Meta: the level of the rows, and the campaigns to keep.
+    Meta {
+        /// What a campaign id means.
+        level: Level,
+        /// The campaigns to keep; `None` keeps all.
+        only: Option<Arc<BTreeSet<CampaignId>>>,
+        /// Whether `only` is sent as a filter, or applied to the answer.
+        filtered: bool,
+    },
+    /// CAMS: the channel.
+    Cams {
+        /// `CustSpaceId`.
+        space: Arc<str>,
+        /// `PageId`.
+        page: PageId,
+        /// `AdAccountId`.
+        account: AccountId,
+    },
+}
+
+impl Fleet {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.campaigns.is_empty() && self.channels.is_empty()
+    }
+
+    /// Every target, discovery first. `listed` says which campaigns a CAMS channel of which all are
+    /// wanted is known to have; before its listing was read there are none.
+    pub fn targets(&self, listed: impl Fn(&CamsChannel) -> Vec<CampaignId>) -> Vec<Planned> {
+        let accounts = self.accounts.iter().flat_map(MetaAccount::targets);
+        let campaigns = self.campaigns.iter().flat_map(MetaCampaign::targets);
+        let channels = self.channels.iter().enumerate().flat_map(|(part, channel)| {
+            let ids = match &channel.wanted {
+                Wanted::All => listed(channel),
+                Wanted::Only(ids) => ids.iter().copied().collect(),
+            };
+            channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
+        });
+        accounts.chain(campaigns).chain(channels).collect()
+    }
+}
+
+impl Terms {
+    fn key(&self, source: Source, account: Option<AccountId>, subject: Subject, window: Window) -> TargetKey {
+        TargetKey { source, account, credential: self.credential.clone(), subject, part: 0, window }
+    }
+
+    fn for_discovery(&self) -> Self {
+        Self { interval: DISCOVERY_INTERVAL, stale_after: 4 * DISCOVERY_INTERVAL, ..self.clone() }
+    }
+}
+
+impl MetaAccount {
+    fn targets(&self) -> Vec<Planned> {
+        let plan = |subject, window, terms: &Terms, only, filtered| Planned {
+            key: terms.key(Source::Meta, Some(self.id), subject, window),
+            terms: terms.clone(),
+            ask: Ask::Meta { level: self.level, only, filtered },
+        };
+        let rare = self.terms.for_discovery();
+        let mut targets = vec![
+            plan(Subject::AccountFacts, Window::Unspecified, &rare, None, false),
+            plan(Subject::Listing, Window::Unspecified, &rare, None, false),
+        ];
+        for window in &self.windows {
+            for (part, (only, filtered)) in (0..).zip(self.parts()) {
+                let mut rows = plan(Subject::Campaigns, window.clone(), &self.terms, only, filtered);
+                rows.key.part = part;
+                targets.push(rows);
+            }
+            if self.totals {
+                targets.push(plan(Subject::Totals, window.clone(), &self.terms, None, false));
+            }
+        }
+        targets
+    }
+
+    /// The wanted campaigns by request: which to keep, and whether to send them as a filter.
+    fn parts(&self) -> Vec<(Option<Arc<BTreeSet<CampaignId>>>, bool)> {
+        match &self.wanted {
+            Wanted::All => vec![(None, false)],
+            Wanted::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
+            Wanted::Only(ids) => {
+                let ids: Vec<_> = ids.iter().copied().collect();
+                ids.chunks(IDS_PER_REQUEST).map(|part| (Some(Arc::new(part.iter().copied().collect())), true)).collect()
+            }
+        }
+    }
+}
+
+impl MetaCampaign {
+    fn targets(&self) -> Vec<Planned> {
+        let plan = |subject, window, terms: &Terms| Planned {
+            key: terms.key(Source::Meta, None, subject, window),
+            terms: terms.clone(),
+            ask: Ask::Meta { level: Level::Ad, only: None, filtered: false },
+        };
+        let facts = plan(Subject::CampaignFacts(self.id), Window::Unspecified, &self.terms.for_discovery());
+        let rows = self.windows.iter().map(|window| plan(Subject::Campaign(self.id), window.clone(), &self.terms));
+        std::iter::once(facts).chain(rows).collect()
+    }
+}
+
+impl CamsChannel {
+    fn targets(&self, part: u32, campaigns: &[CampaignId]) -> Vec<Planned> {
+        let plan = |subject, terms: &Terms| Planned {
+            key: terms.key(Source::Cams, Some(self.account), subject, Window::Unspecified),
+            terms: terms.clone(),
+            ask: Ask::Cams { space: self.space.clone(), page: self.page, account: self.account },
+        };
+        let rare = self.terms.for_discovery();
+        let mut targets = vec![plan(Subject::AccountFacts, &rare), plan(Subject::Listing, &rare)];
+        // Two channels may share an ad account; their discovery must not share a key.
+        for target in &mut targets {
+            target.key.part = part;
+        }
+        targets.extend(campaigns.iter().map(|id| plan(Subject::Campaign(*id), &self.terms)));
+        targets
+    }
+}

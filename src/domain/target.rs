@@ -1,0 +1,275 @@
+//! What can be asked for: ids, windows, and the key of a target.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+/// Why a text is no id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 1 to 19 digits without a leading zero")]
+pub struct NotAnId;
+
+/// Reads the digits of an id. A `u64` holds every id that Meta gives out, and cannot break a label,
+/// a URL or a file name.
+fn digits(text: &str) -> Result<u64, NotAnId> {
+    let plain = !text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
+    match text.parse() {
+        Ok(id) if plain && !text.starts_with('0') => Ok(id),
+        _ => Err(NotAnId),
+    }
+}
+
+/// An ad account's id, without `act_`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountId(u64);
+
+impl AccountId {
+    /// Reads digits, with or without `act_` before them.
+    pub fn parse(text: &str) -> Result<Self, NotAnId> {
+        digits(text.strip_prefix("act_").unwrap_or(text)).map(Self)
+    }
+}
+
+/// A campaign's id, as the user knows it: on Meta the id that `message_campaign` returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CampaignId(u64);
+
+impl CampaignId {
+    /// Reads digits.
+    pub fn parse(text: &str) -> Result<Self, NotAnId> {
+        digits(text).map(Self)
+    }
+}
+
+/// A Messenger page's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PageId(u64);
+
+impl PageId {
+    /// Reads digits.
+    pub fn parse(text: &str) -> Result<Self, NotAnId> {
+        digits(text).map(Self)
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for CampaignId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for PageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whose API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// Alibaba Cloud CAMS.
+    Cams,
+    /// Meta's Graph API.
+    Meta,
+}
+
+impl Source {
+    /// The value of the label `source`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Cams => "cams",
+        }
+    }
+}
+
+/// What a campaign id means in an account's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The row's `ad_id`.
+    Ad,
+    /// The row's `campaign_id`.
+    Campaign,
+}
+
+impl Level {
+    /// The value of Meta's parameter `level`, and the object's name in filters.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ad => "ad",
+            Self::Campaign => "campaign",
+        }
+    }
+}
+
+/// Meta's window presets: the values of `date_preset`.
+pub const PRESETS: [&str; 20] = [
+    "today",
+    "yesterday",
+    "this_month",
+    "last_month",
+    "this_quarter",
+    "maximum",
+    "data_maximum",
+    "last_3d",
+    "last_7d",
+    "last_14d",
+    "last_28d",
+    "last_30d",
+    "last_90d",
+    "last_week_mon_sun",
+    "last_week_sun_sat",
+    "last_quarter",
+    "last_year",
+    "this_week_mon_today",
+    "this_week_sun_today",
+    "this_year",
+];
+
+/// A span of days over which figures are summed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Window {
+    /// One of [`PRESETS`]; it moves with the account's midnight.
+    Preset(&'static str),
+    /// From the first to the last day, both inclusive, under a name of the user's.
+    Range {
+        /// The value of the label `window`.
+        name: Arc<str>,
+        /// First day.
+        since: Date,
+        /// Last day.
+        until: Date,
+    },
+    /// CAMS offers no choice.
+    Unspecified,
+}
+
+impl Window {
+    /// The preset of this name.
+    pub fn preset(name: &str) -> Option<Self> {
+        PRESETS.iter().find(|preset| **preset == name).map(|preset| Self::Preset(preset))
+    }
+
+    /// The value of the label `window`.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Preset(name) => name,
+            Self::Range { name, .. } => name,
+            Self::Unspecified => "unspecified",
+        }
+    }
+}
+
+/// A currency's ISO 4217 code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Reads three capital letters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let code: [u8; 3] = text.as_bytes().try_into().ok()?;
+        code.iter().all(u8::is_ascii_uppercase).then_some(Self(code))
+    }
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Static labels of a target, sorted by name; values as the user wrote them.
+pub type Labels = Arc<[(String, String)]>;
+
+/// What of an account is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// The account's name, currency and time zone.
+    AccountFacts,
+    /// The names and states of its campaigns.
+    Listing,
+    /// Name and state of one campaign whose account is unknown.
+    CampaignFacts(CampaignId),
+    /// The rows of its campaigns.
+    Campaigns,
+    /// The account's own figures.
+    Totals,
+    /// The rows of one campaign.
+    Campaign(CampaignId),
+}
+
+impl Subject {
+    /// Whether the answer describes what is known rather than what was delivered. Such requests
+    /// are repeated rarely and are no target in the sense of the label.
+    pub fn is_discovery(self) -> bool {
+        matches!(self, Self::AccountFacts | Self::Listing | Self::CampaignFacts(_))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AccountFacts => f.write_str("account_facts"),
+            Self::Listing => f.write_str("listing"),
+            Self::CampaignFacts(id) => write!(f, "campaign_facts_{id}"),
+            Self::Campaigns => f.write_str("account"),
+            Self::Totals => f.write_str("totals"),
+            Self::Campaign(id) => id.fmt(f),
+        }
+    }
+}
+
+/// The identity of a target over reloads and restarts, and the order of its samples.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetKey {
+    /// Whose API.
+    pub source: Source,
+    /// The configured account; `None` for a single campaign.
+    pub account: Option<AccountId>,
+    /// The credential's name in the configuration.
+    pub credential: Arc<str>,
+    /// What is asked for.
+    pub subject: Subject,
+    /// Which part of a subject that takes several requests; 0 when there is one.
+    pub part: u32,
+    /// Over which days; [`Window::Unspecified`] for discovery.
+    pub window: Window,
+}
+
+impl fmt::Display for TargetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source.label(), self.credential)?;
+        if let Some(account) = self.account {
+            write!(f, "/{account}")?;
+        }
+        write!(f, "/{}/{}", self.subject, self.window.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_digits() {
+        assert_eq!(AccountId::parse("act_2398765432").map(|id| id.to_string()).as_deref(), Ok("2398765432"));
+        assert_eq!(CampaignId::parse("120201234567890").map(|id| id.to_string()).as_deref(), Ok("120201234567890"));
+        for text in ["", "act_", "12a", "-1", "+1", "1.5", "01", "0", "99999999999999999999", "１２", " 1"] {
+            assert_eq!(AccountId::parse(text), Err(NotAnId), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn currencies_are_three_capital_letters() {
+        assert_eq!(Currency::parse("EUR").map(|c| c.as_str().to_owned()).as_deref(), Some("EUR"));
+        for text in ["", "eur", "EURO", "E1R", "€"] {
+            assert_eq!(Currency::parse(text), None, "{text:?}");
+        }
+    }
+}
