@@ -1,1 +1,93 @@
-//! cadence
+//! How long until we ask again after a failed poll: the only place that decides on a retry.
+
+use std::time::Duration;
+
+use super::fault::Reason;
+
+/// First wait after a transient fault; it doubles up to the target's interval.
+const FIRST_RETRY: Duration = Duration::from_secs(15);
+
+/// Longest wait for something that can never be read as it is: deleted, forbidden, misspelt.
+const RARE_PROBE: Duration = Duration::from_secs(6 * 3600);
+
+/// First and longest wait before a dead credential is tried again.
+const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
+
+/// First and longest wait when an allowance is spent and the API does not say until when: the
+/// documented block lasts 300 s, and calls made while blocked push the release out.
+const THROTTLE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
+
+/// Wait after a poll that failed `failures` times in a row (1 the first time). `dice` in 0..1
+/// spreads the retries of many targets.
+pub fn after_fault(reason: Reason, failures: u32, interval: Duration, dice: f64) -> Duration {
+    match reason {
+        // Whoever is throttled or unauthorized waits for the lane or credential, not for itself.
+        Reason::Throttled | Reason::Unauthorized => Duration::ZERO,
+        Reason::Unavailable | Reason::Timeout | Reason::Malformed | Reason::TooLarge | Reason::Partial => {
+            jittered(doubled(FIRST_RETRY.min(interval), failures, interval), dice)
+        }
+        Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest | Reason::ApiVersion => {
+            jittered(doubled(interval, failures, RARE_PROBE.max(interval)), dice)
+        }
+    }
+}
+
+/// Wait of a dead credential before its next probe, after `failures` of them.
+pub fn after_rejection(failures: u32) -> Duration {
+    doubled(CREDENTIAL_PROBE.0, failures, CREDENTIAL_PROBE.1)
+}
+
+/// Wait of a blocked lane: what the API asked for, never less; else our own doubling. Jitter is
+/// only added, so that nothing goes out while the block stands.
+pub fn after_throttle(asked: Option<Duration>, blocks: u32, dice: f64) -> Duration {
+    let wait = asked.unwrap_or_else(|| doubled(THROTTLE.0, blocks, THROTTLE.1));
+    wait + wait.min(THROTTLE.0).mul_f64(0.1 * dice.clamp(0.0, 1.0))
+}
+
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    let factor = 1_u32 << times.saturating_sub(1).min(16);
+    first.saturating_mul(factor).min(longest)
+}
+
+/// A fifth more or less.
+fn jittered(wait: Duration, dice: f64) -> Duration {
+    wait.mul_f64(0.8 + 0.4 * dice.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const QUARTER: Duration = Duration::from_secs(900);
+
+    #[test]
+    fn transient_faults_are_retried_soon_and_never_slower_than_the_interval() {
+        let waits: Vec<_> = (1..=8).map(|n| after_fault(Reason::Unavailable, n, QUARTER, 0.5).as_secs()).collect();
+        assert_eq!(waits, [15, 30, 60, 120, 240, 480, 900, 900]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_asked_for_rarely() {
+        let waits: Vec<_> = (1..=6).map(|n| after_fault(Reason::NotFound, n, QUARTER, 0.5).as_secs()).collect();
+        assert_eq!(waits, [900, 1800, 3600, 7200, 14400, 21600]);
+    }
+
+    #[test]
+    fn a_dead_credential_is_probed_from_five_minutes_to_an_hour() {
+        let waits: Vec<_> = (1..=6).map(|n| after_rejection(n).as_secs()).collect();
+        assert_eq!(waits, [300, 600, 1200, 2400, 3600, 3600]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_wait_is_bounded(failures in 0_u32..100, interval in 1_u64..100_000, dice in -1.0..2.0, reason in 0..Reason::ALL.len()) {
+            let interval = Duration::from_secs(interval);
+            let longest = RARE_PROBE.max(interval).mul_f64(1.2);
+            prop_assert!(after_fault(Reason::ALL[reason], failures, interval, dice) <= longest);
+            prop_assert!(after_rejection(failures) <= CREDENTIAL_PROBE.1);
+            prop_assert!(after_throttle(None, failures, dice) <= THROTTLE.1 + THROTTLE.0.mul_f64(0.1));
+            prop_assert!(after_throttle(Some(interval), failures, dice) >= interval);
+        }
+    }
+}

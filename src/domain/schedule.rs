@@ -1,1 +1,382 @@
-//! schedule
+//! The timetable: which target's request goes out next, and when.
+//!
+//! A request is the unit. Targets wait in their lane's queue, ordered by when they are due; a lane
+//! opens when its budget, its credential and its requests under way let it. All instants are
+//! [`Uptime`], so a jump of the wall clock changes no schedule, and a day can be played in a test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::budget::{Budget, Pace};
+use super::cadence;
+use super::fault::{Fault, Reason, Scope};
+use super::target::{AccountId, Source};
+
+/// Monotonic time since the process started.
+pub type Uptime = Duration;
+
+/// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey {
+    /// Whose API.
+    pub source: Source,
+    /// The credential's name.
+    pub credential: Arc<str>,
+    /// Meta's ad account; `None` for an access key, and for campaigns whose account is unknown.
+    pub account: Option<AccountId>,
+}
+
+/// A target's place in the timetable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(usize);
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send the next request of this target now.
+    Ask(Ticket),
+    /// Nothing before this instant; `None` when every target waits for an answer.
+    Sleep(Option<Uptime>),
+}
+
+/// How a poll ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// All pages were read.
+    Fresh,
+    /// It failed.
+    Failed(&'a Fault),
+}
+
+#[derive(Debug)]
+struct Slot {
+    lane: usize,
+    interval: Duration,
+    /// The instant of its steady phase that it was last due at.
+    anchor: Uptime,
+    /// Its instant in the lane's queue; `None` while a request is under way.
+    queued: Option<Uptime>,
+    failures: u32,
+    /// Whether it was answered or refused once.
+    settled: bool,
+    /// Where in the interval its steady phase lies, 0..1.
+    phase: f64,
+    /// Taken out while a request was under way.
+    gone: bool,
+}
+
+#[derive(Debug)]
+struct Lane {
+    key: LaneKey,
+    credential: usize,
+    budget: Budget,
+    queue: BTreeSet<(Uptime, Ticket)>,
+    under_way: usize,
+    members: u32,
+    /// Its entry in the agenda.
+    opens: Option<Uptime>,
+}
+
+#[derive(Debug)]
+struct Credential {
+    source: Source,
+    name: Arc<str>,
+    lanes: Vec<usize>,
+    /// A throttle that reaches over all lanes.
+    blocked: Uptime,
+    blocks: u32,
+    rejected: Option<Rejection>,
+}
+
+/// A dead credential.
+#[derive(Clone, Copy, Debug)]
+struct Rejection {
+    refusals: u32,
+    /// When one request may try it again.
+    probe: Uptime,
+    /// Whether that request is under way.
+    probing: bool,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Timetable {
+    slots: Vec<Slot>,
+    free: Vec<Ticket>,
+    lanes: Vec<Lane>,
+    credentials: Vec<Credential>,
+    by_key: BTreeMap<LaneKey, usize>,
+    agenda: BTreeSet<(Uptime, usize)>,
+}
+
+/// The golden ratio's fraction spreads any number of phases evenly without knowing how many there are.
+const GOLDEN: f64 = 0.618_033_988_749_895;
+
+/// Due instant of a target in the middle of its pages: before everything that starts anew, because
+/// cursors are short-lived and a finished answer frees its memory.
+const AT_ONCE: Uptime = Uptime::ZERO;
+
+impl Timetable {
+    /// Adds a target, due now. `pace` counts for the first target of a lane.
+    pub fn enlist(&mut self, lane: &LaneKey, pace: Pace, interval: Duration, now: Uptime) -> Ticket {
+        let lane = self.lane(lane, pace);
+        let phase = (f64::from(self.lanes[lane].members) * GOLDEN).fract();
+        self.lanes[lane].members += 1;
+        let slot = Slot { lane, interval, anchor: now, queued: None, failures: 0, settled: false, phase, gone: false };
+        let ticket = self.free.pop().unwrap_or(Ticket(self.slots.len()));
+        if ticket.0 == self.slots.len() {
+            self.slots.push(slot);
+        } else {
+            self.slots[ticket.0] = slot;
+        }
+        // Pages of a started poll, at AT_ONCE, stay before it.
+        self.queue(ticket, now + Duration::from_nanos(1));
+        ticket
+    }
+
+    /// Takes a target out. Its ticket is void, but for landing an answer that is still under way.
+    pub fn remove(&mut self, ticket: Ticket) {
+        let slot = &mut self.slots[ticket.0];
+        slot.gone = true;
+        let lane = slot.lane;
+        if let Some(at) = slot.queued.take() {
+            self.lanes[lane].queue.remove(&(at, ticket));
+            self.free.push(ticket);
+            self.refresh(lane);
+        }
+    }
+
+    /// The next request to send, or how long to sleep.
+    pub fn next(&mut self, now: Uptime) -> Next {
+        let Some(&(opens, lane)) = self.agenda.first() else { return Next::Sleep(None) };
+        if opens > now {
+            return Next::Sleep(Some(opens));
+        }
+        let Some((_, ticket)) = self.lanes[lane].queue.pop_first() else { return Next::Sleep(None) };
+        self.slots[ticket.0].queued = None;
+        self.lanes[lane].under_way += 1;
+        self.lanes[lane].budget.spend(now);
+        let credential = self.lanes[lane].credential;
+        if let Some(rejection) = &mut self.credentials[credential].rejected {
+            rejection.probing = true;
+            self.refresh_credential(credential);
+        }
+        self.refresh(lane);
+        Next::Ask(ticket)
+    }
+
+    /// The answer had a next page: ask for it as soon as the lane allows.
+    pub fn next_page(&mut self, ticket: Ticket, now: Uptime) {
+        self.landed(ticket, Outcome::Fresh, now);
+        self.queue(ticket, AT_ONCE);
+    }
+
+    /// A poll ended: decides when the target is due again and what its lane and credential do.
+    pub fn settle(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime, dice: f64) {
+        self.landed(ticket, outcome, now);
+        let slot = &mut self.slots[ticket.0];
+        let lane = slot.lane;
+        let due = match outcome {
+            Outcome::Fresh => {
+                slot.failures = 0;
+                // The second poll settles the phase; it comes half to one and a half intervals after the first.
+                slot.anchor = if slot.settled {
+                    steady(slot.anchor, slot.interval, now)
+                } else {
+                    now + slot.interval.mul_f64(0.5 + slot.phase)
+                };
+                slot.settled = true;
+                slot.anchor
+            }
+            Outcome::Failed(fault) => {
+                slot.failures = slot.failures.saturating_add(1);
+                now + cadence::after_fault(fault.reason, slot.failures, slot.interval, dice)
+            }
+        };
+        slot.settled = true;
+        if let Outcome::Failed(fault) = outcome
+            && fault.reason == Reason::Throttled
+        {
+            self.throttle(lane, fault, now, dice);
+        }
+        self.queue(ticket, due);
+    }
+
+    /// The credential's content changed: whatever it was refused for may be over.
+    pub fn credential_changed(&mut self, source: Source, name: &str) {
+        if let Some(credential) = self.credentials.iter().position(|c| c.source == source && *c.name == *name) {
+            self.credentials[credential].rejected = None;
+            self.refresh_credential(credential);
+        }
+    }
+
+    /// Credentials that were refused and have not been accepted since.
+    pub fn rejected(&self) -> impl Iterator<Item = (Source, &Arc<str>)> {
+        self.credentials.iter().filter(|c| c.rejected.is_some()).map(|c| (c.source, &c.name))
+    }
+
+    /// Lanes that are stopped, and until when.
+    pub fn blocked(&self, now: Uptime) -> impl Iterator<Item = (&LaneKey, Uptime)> {
+        self.lanes.iter().filter_map(move |lane| {
+            let wide = Some(self.credentials[lane.credential].blocked).filter(|until| *until > now);
+            let until = lane.budget.blocked_until(now).max(wide)?;
+            Some((&lane.key, until))
+        })
+    }
+
+    /// When a target is due, by its own cadence; its lane may make it wait longer.
+    pub fn due(&self, ticket: Ticket) -> Uptime {
+        self.slots[ticket.0].queued.unwrap_or(self.slots[ticket.0].anchor)
+    }
+
+    /// How often in a row a target failed.
+    pub fn failures(&self, ticket: Ticket) -> u32 {
+        self.slots[ticket.0].failures
+    }
+
+    /// Whether every target was answered or refused once.
+    pub fn all_settled(&self) -> bool {
+        self.slots.iter().all(|slot| slot.settled || slot.gone)
+    }
+
+    fn lane(&mut self, key: &LaneKey, pace: Pace) -> usize {
+        if let Some(lane) = self.by_key.get(key) {
+            return *lane;
+        }
+        let credential = self.credentials.iter().position(|c| c.source == key.source && c.name == key.credential);
+        let credential = credential.unwrap_or_else(|| {
+            let (source, name) = (key.source, key.credential.clone());
+            self.credentials.push(Credential {
+                source,
+                name,
+                lanes: Vec::new(),
+                blocked: Uptime::ZERO,
+                blocks: 0,
+                rejected: None,
+            });
+            self.credentials.len() - 1
+        });
+        let lane = self.lanes.len();
+        self.credentials[credential].lanes.push(lane);
+        self.lanes.push(Lane {
+            key: key.clone(),
+            credential,
+            budget: Budget::new(pace),
+            queue: BTreeSet::new(),
+            under_way: 0,
+            members: 0,
+            opens: None,
+        });
+        self.by_key.insert(key.clone(), lane);
+        lane
+    }
+
+    fn queue(&mut self, ticket: Ticket, at: Uptime) {
+        let slot = &mut self.slots[ticket.0];
+        if slot.gone {
+            self.free.push(ticket);
+            return;
+        }
+        slot.queued = Some(at);
+        let lane = slot.lane;
+        self.lanes[lane].queue.insert((at, ticket));
+        self.refresh(lane);
+    }
+
+    /// A request came back: what it says of the lane and of the credential.
+    fn landed(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime) {
+        let lane = self.slots[ticket.0].lane;
+        let credential = self.lanes[lane].credential;
+        self.lanes[lane].under_way = self.lanes[lane].under_way.saturating_sub(1);
+        let reason = match outcome {
+            Outcome::Fresh => None,
+            Outcome::Failed(fault) => Some(fault.reason),
+        };
+        match reason {
+            Some(Reason::Unauthorized) => self.reject(credential, now),
+            // The API knew the credential and did not refuse for want of allowance.
+            None | Some(Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) => {
+                self.lanes[lane].budget.answered();
+                self.credentials[credential].blocks = 0;
+                if self.credentials[credential].rejected.take().is_some() {
+                    self.refresh_credential(credential);
+                }
+            }
+            // The probe of a dead credential that learned nothing is made again later.
+            Some(_) if self.credentials[credential].rejected.is_some_and(|rejection| rejection.probing) => {
+                self.reject(credential, now);
+            }
+            Some(_) => {}
+        }
+        self.refresh(lane);
+    }
+
+    fn throttle(&mut self, lane: usize, fault: &Fault, now: Uptime, dice: f64) {
+        match fault.scope {
+            Scope::Lane => {
+                let blocks = self.lanes[lane].budget.refused();
+                let until = now + cadence::after_throttle(fault.wait, blocks, dice);
+                self.lanes[lane].budget.block(until);
+                self.refresh(lane);
+            }
+            Scope::Credential => {
+                let credential = self.lanes[lane].credential;
+                let wide = &mut self.credentials[credential];
+                wide.blocks += 1;
+                wide.blocked = wide.blocked.max(now + cadence::after_throttle(fault.wait, wide.blocks, dice));
+                self.refresh_credential(credential);
+            }
+        }
+    }
+
+    /// Requests that were under way when the first refusal came count as the same one.
+    fn reject(&mut self, credential: usize, now: Uptime) {
+        let refusals = match self.credentials[credential].rejected {
+            Some(Rejection { probing: false, .. }) => return,
+            Some(rejection) => rejection.refusals.saturating_add(1),
+            None => 1,
+        };
+        let probe = now + cadence::after_rejection(refusals);
+        self.credentials[credential].rejected = Some(Rejection { refusals, probe, probing: false });
+        self.refresh_credential(credential);
+    }
+
+    fn refresh_credential(&mut self, credential: usize) {
+        for at in 0..self.credentials[credential].lanes.len() {
+            self.refresh(self.credentials[credential].lanes[at]);
+        }
+    }
+
+    /// Puts the lane's opening into the agenda anew.
+    fn refresh(&mut self, at: usize) {
+        let lane = &self.lanes[at];
+        let credential = &self.credentials[lane.credential];
+        let full = lane.under_way >= lane.budget.parallel();
+        let probing = credential.rejected.is_some_and(|rejection| rejection.probing);
+        let opens = lane.queue.first().filter(|_| !full && !probing).map(|(due, _)| {
+            let probe = credential.rejected.map_or(Uptime::ZERO, |rejection| rejection.probe);
+            (*due).max(lane.budget.earliest()).max(credential.blocked).max(probe)
+        });
+        if lane.opens != opens {
+            if let Some(old) = self.lanes[at].opens {
+                self.agenda.remove(&(old, at));
+            }
+            if let Some(new) = opens {
+                self.agenda.insert((new, at));
+            }
+            self.lanes[at].opens = opens;
+        }
+    }
+}
+
+/// The next instant of the target's phase: missed ones are left out, and a late poll does not make
+/// the following one come after less than half the interval.
+fn steady(due: Uptime, interval: Duration, now: Uptime) -> Uptime {
+    let behind = (now + interval / 2).saturating_sub(due);
+    let periods = behind.as_nanos().div_ceil(interval.as_nanos().max(1)).max(1);
+    due + interval.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

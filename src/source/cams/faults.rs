@@ -1,0 +1,208 @@
+//! What the codes of Alibaba Cloud's gateway and of CAMS mean for us.
+//!
+//! The vendor's own pages give different statuses for the same code: the code decides. The message
+//! of a signature fault quotes what was signed, security token included, and is never repeated.
+
+use std::time::Duration;
+
+use http::Response;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::domain::fault::{Fault, Reason, Scope};
+use crate::source::{one_line, silent};
+
+/// The part of an answer that says how it went, in either of the gateway's spellings.
+#[derive(Debug, Deserialize)]
+pub(super) struct Verdict {
+    #[serde(rename = "Code", alias = "code")]
+    code: Option<Value>,
+    #[serde(rename = "Success", alias = "success")]
+    success: Option<Value>,
+    #[serde(rename = "Message", alias = "message")]
+    message: Option<Value>,
+    #[serde(rename = "RequestId", alias = "requestId")]
+    request_id: Option<Value>,
+}
+
+impl Verdict {
+    /// Whether the operation failed, whatever the HTTP status says.
+    pub(super) fn is_error(&self) -> bool {
+        let refused = self.success == Some(Value::Bool(false));
+        refused || !matches!(self.code().as_str(), "" | "OK" | "0" | "200")
+    }
+
+    /// Codes come as texts and, in one published sample, as a number.
+    fn code(&self) -> String {
+        match &self.code {
+            Some(Value::String(code)) => code.clone(),
+            Some(Value::Number(code)) => code.to_string(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Codes by prefix, the first match counts; reason, and what to tell the operator.
+#[rustfmt::skip]
+const TABLE: &[(&str, Reason, &str)] = &[
+    ("Throttling", Reason::Throttled, "too many calls with this access key"),
+    ("Rejected.Throttling", Reason::Throttled, "too many calls with this access key"),
+    ("System.LimitControl", Reason::Throttled, "the product limits its flow"),
+    ("ServiceUnavailable", Reason::Unavailable, "the service is down"),
+    ("InternalError", Reason::Unavailable, "internal error of the API"),
+    ("SignatureNonceUsed", Reason::Unavailable, "the nonce was used before: another client shares its source"),
+    ("InvalidTimeStamp", Reason::InvalidRequest, "the clock is off by more than 15 minutes: set it right"),
+    ("InvalidSecurityToken", Reason::Unauthorized, "the security token expired or is invalid"),
+    ("MissingSecurityToken", Reason::Unauthorized, "temporary keys need their security token"),
+    ("InvalidAccessKeyId", Reason::Unauthorized, "the access key does not exist or is inactive"),
+    ("SignatureDoesNotMatch", Reason::Unauthorized, "the signature does not match: check the access key's secret"),
+    ("IncompleteSignature", Reason::Unauthorized, "the signature is incomplete: check the access key"),
+    ("NoPermission", Reason::Forbidden, "no permission: grant cams:Get* and cams:List* (AliyunCamsReadOnlyAccess)"),
+    ("Forbidden", Reason::Forbidden, "no permission: grant cams:Get* and cams:List* (AliyunCamsReadOnlyAccess)"),
+    ("Ram.PermissionDeny", Reason::Forbidden, "no permission: grant cams:Get* and cams:List* (AliyunCamsReadOnlyAccess)"),
+    ("Authentication.NoAuth", Reason::Forbidden, "no permission: grant cams:Get* and cams:List* (AliyunCamsReadOnlyAccess)"),
+    ("Product.Unsubscript", Reason::Forbidden, "the account has not subscribed to the product"),
+    ("Unknown.ResourceOwnerId", Reason::NotFound, "the channel, page or account belongs to somebody else"),
+    ("InvalidAction.NotFound", Reason::InvalidRequest, "the endpoint does not know the operation: check endpoint"),
+    ("InvalidApi.NotFound", Reason::InvalidRequest, "the endpoint does not know the operation: check endpoint"),
+    ("InvalidProduct.NotFound", Reason::InvalidRequest, "the endpoint does not know the product: check endpoint"),
+    ("InvalidVersion", Reason::InvalidRequest, "the endpoint does not know this version: check endpoint"),
+    ("InvalidProtocol.NeedSsl", Reason::InvalidRequest, "the endpoint wants https"),
+    ("InvalidParameter", Reason::InvalidRequest, ""),
+    ("Missing", Reason::InvalidRequest, ""),
+    ("Invalid", Reason::InvalidRequest, ""),
+];
+
+/// The fault behind a verdict that is not success.
+pub(super) fn classify(verdict: &Verdict, response: &Response<Vec<u8>>) -> Fault {
+    let status = response.status().as_u16();
+    let code = verdict.code();
+    let row = TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix));
+    let row = row.or_else(|| TABLE.first().filter(|_| code.contains("Throttling")));
+    let reason = match (row, status) {
+        (Some((_, reason, _)), _) => *reason,
+        (None, 429) => Reason::Throttled,
+        (None, 500..) => Reason::Unavailable,
+        // An error object without a code is as good as no word of the API.
+        (None, _) if code.is_empty() => silent(response).reason,
+        (None, _) => Reason::InvalidRequest,
+    };
+    let throttled = reason == Reason::Throttled;
+    let say = row.map_or("", |(.., say)| say);
+    let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(one_line).unwrap_or_default();
+    let say = if say.is_empty() { text(&verdict.message) } else { say.to_owned() };
+    Fault {
+        reason,
+        scope: Scope::Lane,
+        wait: throttled.then(|| retry_after(response).unwrap_or(THROTTLE)),
+        code: Some(row.map_or("other", |(prefix, ..)| prefix)),
+        message: format!("{say} (CAMS code {}, HTTP {status}, request {})", one_line(&code), text(&verdict.request_id)),
+    }
+}
+
+/// The gateway counts by the second; where it names no time, a lane pauses for some of them.
+const THROTTLE: Duration = Duration::from_secs(10);
+
+/// `x-acs-retry-after` is in milliseconds; the vendor's clients cap it at two minutes.
+fn retry_after(response: &Response<Vec<u8>>) -> Option<Duration> {
+    let millis: u64 = response.headers().get("x-acs-retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    (millis > 0).then(|| Duration::from_millis(millis.min(120_000)))
+}
+
+/// The gateway's older form: `<Error><Code>..</Code><Message>..</Message></Error>`.
+pub(super) fn from_xml(response: &Response<Vec<u8>>) -> Option<Fault> {
+    let body = std::str::from_utf8(response.body()).ok()?;
+    let element = |name: &str| {
+        let (_, rest) = body.split_once(&format!("<{name}>"))?;
+        let (text, _) = rest.split_once(&format!("</{name}>"))?;
+        Some(Value::String(text.to_owned()))
+    };
+    let code = body.contains("<Error>").then(|| element("Code")).flatten()?;
+    let (message, request_id) = (element("Message"), element("RequestId"));
+    Some(classify(&Verdict { code: Some(code), success: None, message, request_id }, response))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, body: &str) -> Fault {
+        let response = Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
+        super::super::open::<Value>(&response).err().expect("an error")
+    }
+
+    /// Every row of the sheet's table.
+    #[test]
+    fn every_row_of_the_error_table() {
+        use Reason::{Forbidden, InvalidRequest, NotFound, Throttled, Unauthorized, Unavailable};
+        for (status, code, reason) in [
+            (400, "Throttling", Throttled),
+            (400, "Throttling.User", Throttled),
+            (400, "Throttling.Api", Throttled),
+            (400, "Rejected.Throttling", Throttled),
+            (400, "Some.New.Throttling.Kind", Throttled),
+            (400, "System.LimitControl", Throttled),
+            (429, "Unheard", Throttled),
+            (403, "ServiceUnavailable", Unavailable),
+            (400, "InternalError", Unavailable),
+            (502, "Unheard", Unavailable),
+            (400, "SignatureNonceUsed", Unavailable),
+            (400, "InvalidTimeStamp.Expired", InvalidRequest),
+            (400, "InvalidTimeStamp.Format", InvalidRequest),
+            (400, "InvalidSecurityToken.Expired", Unauthorized),
+            (400, "InvalidSecurityToken.Malformed", Unauthorized),
+            (400, "MissingSecurityToken", Unauthorized),
+            (404, "InvalidAccessKeyId.NotFound", Unauthorized),
+            (400, "InvalidAccessKeyId.Inactive", Unauthorized),
+            (403, "SignatureDoesNotMatch", Unauthorized),
+            (400, "IncompleteSignature", Unauthorized),
+            (403, "NoPermission", Forbidden),
+            (400, "Forbidden", Forbidden),
+            (400, "Forbidden.RAM", Forbidden),
+            (400, "Ram.PermissionDeny", Forbidden),
+            (400, "Authentication.NoAuth", Forbidden),
+            (400, "Product.Unsubscript", Forbidden),
+            (400, "Unknown.ResourceOwnerId", NotFound),
+            (400, "MissingCampaignId", InvalidRequest),
+            (400, "InvalidParameter.PageInvalid", InvalidRequest),
+            (400, "InvalidPageId", InvalidRequest),
+            (404, "InvalidAction.NotFound", InvalidRequest),
+            (404, "InvalidApi.NotFound", InvalidRequest),
+            (404, "InvalidProduct.NotFound", InvalidRequest),
+            (400, "InvalidVersion", InvalidRequest),
+            (400, "InvalidProtocol.NeedSsl", InvalidRequest),
+            (400, "Something.Else", InvalidRequest),
+            (200, "Something.Else", InvalidRequest),
+        ] {
+            let body = format!(r#"{{"Code":"{code}","Message":"m","RequestId":"r"}}"#);
+            assert_eq!(fault(status, &body).reason, reason, "{status} {code}");
+            let xml = format!("<?xml version='1.0'?><Error><Code>{code}</Code><Message>m</Message></Error>");
+            assert_eq!(fault(status, &xml).reason, reason, "{status} {code} as XML");
+        }
+    }
+
+    #[test]
+    fn success_false_is_an_error_under_any_status_and_spelling() {
+        assert_eq!(fault(200, r#"{"Success":false,"Code":"OK","Message":"m"}"#).reason, Reason::InvalidRequest);
+        assert_eq!(fault(200, r#"{"code":"NoPermission","message":"m"}"#).reason, Reason::Forbidden);
+        assert_eq!(fault(500, r#"{"Code":"OK"}"#).reason, Reason::Unavailable);
+        assert_eq!(fault(502, "<html>").reason, Reason::Unavailable);
+    }
+
+    #[test]
+    fn a_signature_fault_does_not_repeat_what_was_signed() {
+        let body = r#"{"Code":"SignatureDoesNotMatch","Message":"server StringToSign is [CAISsecret]","RequestId":"r1"}"#;
+        let message = fault(400, body).message;
+        assert!(!message.contains("CAISsecret") && message.contains("r1"), "{message}");
+    }
+
+    #[test]
+    fn retry_after_is_in_milliseconds() {
+        let body = br#"{"Code":"Throttling.User"}"#.to_vec();
+        for (value, wait) in [("1500", 1.5), ("999999999", 120.0), ("0", 10.0), ("soon", 10.0)] {
+            let response = Response::builder().status(400).header("x-acs-retry-after", value).body(body.clone()).unwrap();
+            let fault = super::super::open::<Value>(&response).err().unwrap();
+            assert_eq!(fault.wait, Some(Duration::from_secs_f64(wait)), "{value}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What Graph's error codes mean for us.
+//!
+//! The code decides before the HTTP status, which is rarely useful: a throttled call is a 400, a
+//! removed parameter a 500. Texts are localised and decide only where the code says nothing.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::Response;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::usage;
+use crate::domain::fault::{Fault, Reason, Scope};
+use crate::source::one_line;
+
+/// The object under `error`. Only message, type and code are usual.
+#[derive(Debug, Deserialize)]
+pub(super) struct GraphError<'a> {
+    #[serde(borrow, default)]
+    message: Cow<'a, str>,
+    code: Option<i64>,
+    error_subcode: Option<Value>,
+    #[serde(default)]
+    is_transient: Option<bool>,
+    #[serde(borrow, default)]
+    fbtrace_id: Option<Cow<'a, str>>,
+}
+
+/// One row of the table.
+struct Rule {
+    code: i64,
+    /// `None` matches any subcode, and none.
+    subcode: Option<i64>,
+    /// Part of the message, where one code means several things.
+    text: &'static str,
+    reason: Reason,
+    scope: Scope,
+    /// Shortest wait in seconds, where the documentation or experience gives one.
+    wait: Option<u64>,
+    /// What to tell the operator.
+    say: &'static str,
+}
+
+const fn rule(code: i64, subcode: Option<i64>, reason: Reason, say: &'static str) -> Rule {
+    Rule { code, subcode, text: "", reason, scope: Scope::Lane, wait: None, say }
+}
+
+const fn throttle(code: i64, subcode: Option<i64>, scope: Scope, wait: u64, say: &'static str) -> Rule {
+    Rule { code, subcode, text: "", reason: Reason::Throttled, scope, wait: Some(wait), say }
+}
+
+const fn worded(code: i64, text: &'static str, reason: Reason, say: &'static str) -> Rule {
+    Rule { code, subcode: None, text, reason, scope: Scope::Lane, wait: None, say }
+}
+
+/// The score bucket's block on the lower tier.
+const SCORE_BLOCK: u64 = 300;
+/// A spent hourly quota, where no header says more.
+const QUOTA_BLOCK: u64 = 300;
+/// Abuse prevention: calling on makes it worse, and somebody should look.
+const ABUSE_BLOCK: u64 = 3600;
+
+use Reason::{
+    ApiVersion, Forbidden, InvalidRequest, Malformed, NotFound, TooLarge, Unauthorized, Unavailable,
+};
+use Scope::{Credential, Lane};
+
+/// The first row that matches counts.
+#[rustfmt::skip]
+const TABLE: &[Rule] = &[
+    rule(-2, None, Unavailable, "the report failed"),
+    rule(-3, None, TooLarge, "the report is too large"),
+    worded(1, "reduce the amount of data", TooLarge, "the API asks for less data at once"),
+    rule(1, None, Unavailable, "unknown error of the API"),
+    rule(2, Some(1_504_038), TooLarge, "the query timed out: less data at once"),
+    rule(2, Some(1_504_041), InvalidRequest, "invalid breakdown"),
+    rule(2, Some(1_504_042), InvalidRequest, "invalid custom metric"),
+    rule(2, None, Unavailable, "the service is down"),
+    rule(3, None, Forbidden, "the app lacks the Marketing API capability: add the product to the app"),
+    throttle(4, None, Credential, QUOTA_BLOCK, "the app's request limit is reached; every account of it waits"),
+    rule(10, None, Forbidden, "permission missing or withdrawn: grant ads_read to the token"),
+    throttle(17, None, Lane, SCORE_BLOCK, "too many calls to this ad account"),
+    throttle(32, None, Lane, QUOTA_BLOCK, "the page's request limit is reached"),
+    rule(100, Some(33), NotFound, "the object does not exist, is of another kind, or is hidden from this token: check the id, act_ and the system user's assignment"),
+    rule(100, Some(1_487_534), TooLarge, "too much data in one call"),
+    rule(100, Some(1_504_018), TooLarge, "the query timed out: less data at once"),
+    rule(100, Some(3_191_001), Forbidden, "no permission to read insights: grant ads_read to the token"),
+    worded(100, "Cannot include", Unavailable, "a passing oddity of the API"),
+    rule(100, None, InvalidRequest, ""),
+    rule(102, None, Unauthorized, "the session is invalid: issue a new token"),
+    rule(104, None, InvalidRequest, "incorrect signature: check app_secret"),
+    rule(190, Some(458), Unauthorized, "the app is not installed for the token's user"),
+    rule(190, Some(459), Unauthorized, "the token's user must pass a checkpoint"),
+    rule(190, Some(460), Unauthorized, "the password changed or the session was reset: issue a new token"),
+    rule(190, Some(463), Unauthorized, "the token expired: issue a new one"),
+    rule(190, Some(464), Unauthorized, "the token's user is not confirmed"),
+    rule(190, Some(467), Unauthorized, "the token is invalid: issue a new one"),
+    rule(190, Some(492), Unauthorized, "the token's user has no role on the page"),
+    rule(190, Some(493), Unauthorized, "the app was not used for 90 days: issue a new token"),
+    rule(190, None, Unauthorized, "the token is invalid: issue a new one"),
+    throttle(341, None, Credential, QUOTA_BLOCK, "the application's limit is reached"),
+    throttle(368, None, Lane, ABUSE_BLOCK, "blocked for policy reasons: somebody has to look at the account"),
+    throttle(613, Some(1_487_742), Lane, SCORE_BLOCK, "too many calls to this ad account"),
+    throttle(613, None, Lane, ABUSE_BLOCK, "abuse prevention stopped this ad account: somebody has to look at the account"),
+    rule(960, None, Unavailable, "the request timed out"),
+    rule(2500, None, InvalidRequest, "the API cannot parse the request"),
+    rule(2601, Some(1_815_107), Unavailable, "the report is not ready"),
+    rule(2635, None, ApiVersion, "this API version is dead: raise api_version"),
+    rule(2642, None, Malformed, "the cursor expired: the listing starts anew"),
+    rule(3018, None, InvalidRequest, "the window begins more than 37 months ago"),
+    throttle(80_000, None, Lane, QUOTA_BLOCK, "the ad account's hourly insights quota is spent"),
+    throttle(80_001, None, Lane, QUOTA_BLOCK, "the page's quota is spent"),
+    throttle(80_002, None, Lane, QUOTA_BLOCK, "the Instagram quota is spent"),
+    throttle(80_003, None, Lane, QUOTA_BLOCK, "the custom audience quota is spent"),
+    throttle(80_004, None, Lane, QUOTA_BLOCK, "the ad account's hourly management quota is spent"),
+    throttle(80_005, None, Lane, QUOTA_BLOCK, "the lead quota is spent"),
+    throttle(80_006, None, Lane, QUOTA_BLOCK, "the Messenger quota is spent"),
+    throttle(80_008, None, Lane, QUOTA_BLOCK, "the WhatsApp quota is spent"),
+    throttle(80_009, None, Lane, QUOTA_BLOCK, "the catalog quota is spent"),
+    throttle(80_014, None, Lane, QUOTA_BLOCK, "the catalog batch quota is spent"),
+];
+
+/// Permissions take a range of codes.
+const PERMISSIONS: Rule = rule(200, None, Forbidden, "the token may not read this: grant ads_read and assign the ad account");
+
+/// The values of the label `error_code`, one for each code of the table.
+#[rustfmt::skip]
+const LABELS: &[(i64, &str)] = &[
+    (-3, "-3"), (-2, "-2"), (1, "1"), (2, "2"), (3, "3"), (4, "4"), (10, "10"), (17, "17"), (32, "32"), (100, "100"),
+    (102, "102"), (104, "104"), (190, "190"), (200, "200"), (341, "341"), (368, "368"), (613, "613"), (960, "960"),
+    (2500, "2500"), (2601, "2601"), (2635, "2635"), (2642, "2642"), (3018, "3018"), (80_000, "80000"),
+    (80_001, "80001"), (80_002, "80002"), (80_003, "80003"), (80_004, "80004"), (80_005, "80005"), (80_006, "80006"),
+    (80_008, "80008"), (80_009, "80009"), (80_014, "80014"),
+];
+
+/// The fault behind an error object.
+pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> Fault {
+    let status = response.status().as_u16();
+    let code = error.code.unwrap_or_default();
+    let subcode = error.error_subcode.as_ref().and_then(subcode);
+    let matches = |rule: &&Rule| {
+        rule.code == code
+            && rule.subcode.is_none_or(|wanted| subcode == Some(wanted))
+            && error.message.contains(rule.text)
+    };
+    let permission = (200..=299).contains(&code).then_some(&PERMISSIONS);
+    let rule = TABLE.iter().find(matches).or(permission);
+    let reason = match (rule, status) {
+        (Some(rule), _) => rule.reason,
+        (None, _) if error.is_transient == Some(true) => Reason::Unavailable,
+        (None, 429) => Reason::Throttled,
+        (None, 500..) => Reason::Unavailable,
+        (None, 401) => Reason::Unauthorized,
+        (None, 403) => Reason::Forbidden,
+        (None, _) => Reason::InvalidRequest,
+    };
+    let label = LABELS.iter().find(|(known, _)| rule.is_some_and(|rule| rule.code == *known));
+    let throttled = reason == Reason::Throttled;
+    let regain = usage::read(response.headers()).iter().filter_map(|usage| usage.regain).max();
+    let wait = rule.and_then(|rule| rule.wait).map(Duration::from_secs);
+    Fault {
+        reason,
+        scope: rule.map_or(Scope::Lane, |rule| rule.scope),
+        wait: throttled.then(|| wait.max(regain)).flatten(),
+        code: Some(label.map_or("other", |(_, label)| label)),
+        message: message(error, code, subcode, status, rule.map_or("", |rule| rule.say)),
+    }
+}
+
+/// Our own words where we have some; the API's, which may be in any language, where we have none.
+fn message(error: &GraphError<'_>, code: i64, subcode: Option<i64>, status: u16, say: &str) -> String {
+    let say = if say.is_empty() { one_line(&error.message) } else { say.to_owned() };
+    let subcode = subcode.map_or_else(String::new, |subcode| format!("/{subcode}"));
+    let trace = error.fbtrace_id.as_deref().map_or_else(String::new, |id| format!(", fbtrace_id {}", one_line(id)));
+    format!("{say} (Graph code {code}{subcode}, HTTP {status}{trace})")
+}
+
+/// A number, or a text of one.
+fn subcode(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, body: &str) -> Fault {
+        let response = Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
+        super::super::open::<Value>(&response).err().expect("an error")
+    }
+
+    fn error(code: i64, subcode: i64, message: &str) -> String {
+        let subcode = if subcode == 0 { String::new() } else { format!(r#","error_subcode":{subcode}"#) };
+        format!(r#"{{"error":{{"message":"{message}","type":"OAuthException","code":{code}{subcode}}}}}"#)
+    }
+
+    /// Every row of the sheet's table: status, code, subcode, message; reason, scope, least wait.
+    #[test]
+    fn every_row_of_the_error_table() {
+        use Reason::Throttled;
+        let ids = "The ids query parameter is deprecated in v26.0+.";
+        let reduce = "Please reduce the amount of data you're asking for, then retry your request";
+        let fields = "(#100) a, b are not valid for fields param. please check x";
+        let abuse = ABUSE_BLOCK;
+        #[rustfmt::skip]
+        let rows = [
+            (200, -2, 2_490_547, "", Unavailable, Lane, 0),
+            (200, -3, 1_504_045, "", TooLarge, Lane, 0),
+            (500, 1, 0, "An unknown error occurred", Unavailable, Lane, 0),
+            (500, 1, 99, "", Unavailable, Lane, 0),
+            (500, 1, 0, reduce, TooLarge, Lane, 0),
+            (503, 2, 0, "", Unavailable, Lane, 0),
+            (400, 2, 1_504_038, "", TooLarge, Lane, 0),
+            (400, 2, 1_504_043, "", Unavailable, Lane, 0),
+            (400, 2, 1_504_044, "", Unavailable, Lane, 0),
+            (400, 2, 1_504_041, "", InvalidRequest, Lane, 0),
+            (400, 2, 1_504_042, "", InvalidRequest, Lane, 0),
+            (400, 3, 0, "", Forbidden, Lane, 0),
+            (403, 4, 0, "", Throttled, Credential, QUOTA_BLOCK),
+            (400, 4, 1_504_022, "", Throttled, Credential, QUOTA_BLOCK),
+            (400, 4, 1_504_039, "", Throttled, Credential, QUOTA_BLOCK),
+            (403, 10, 0, "", Forbidden, Lane, 0),
+            (400, 17, 0, "", Throttled, Lane, SCORE_BLOCK),
+            (400, 17, 2_446_079, "", Throttled, Lane, SCORE_BLOCK),
+            (400, 32, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_000, 2_446_079, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_001, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_002, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_003, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_004, 2_446_079, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_005, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_006, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_008, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_009, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 80_014, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 960, 0, "", Unavailable, Lane, 0),
+            (400, 104, 0, "", InvalidRequest, Lane, 0),
+            (400, 100, 0, fields, InvalidRequest, Lane, 0),
+            (500, 100, 0, ids, InvalidRequest, Lane, 0),
+            (400, 100, 0, "After Cursor specified exceeds the max limit", InvalidRequest, Lane, 0),
+            (400, 100, 0, "(#100) Cannot include x in summary param", Unavailable, Lane, 0),
+            (400, 100, 33, "", NotFound, Lane, 0),
+            (400, 100, 1_487_534, "", TooLarge, Lane, 0),
+            (400, 100, 1_504_018, "", TooLarge, Lane, 0),
+            (400, 100, 3_191_001, "", Forbidden, Lane, 0),
+            (400, 102, 0, "", Unauthorized, Lane, 0),
+            (400, 190, 0, "", Unauthorized, Lane, 0),
+            (400, 190, 463, "", Unauthorized, Lane, 0),
+            (400, 190, 460, "", Unauthorized, Lane, 0),
+            (403, 200, 0, "", Forbidden, Lane, 0),
+            (403, 294, 0, "", Forbidden, Lane, 0),
+            (400, 341, 0, "", Throttled, Credential, QUOTA_BLOCK),
+            (400, 368, 0, "", Throttled, Lane, abuse),
+            (400, 613, 1_487_742, "", Throttled, Lane, SCORE_BLOCK),
+            (400, 613, 0, "", Throttled, Lane, abuse),
+            (400, 613, 1996, "", Throttled, Lane, abuse),
+            (400, 2500, 0, "", InvalidRequest, Lane, 0),
+            (400, 2601, 1_815_107, "", Unavailable, Lane, 0),
+            (400, 2635, 0, "", ApiVersion, Lane, 0),
+            (400, 2642, 0, "", Malformed, Lane, 0),
+            (400, 3018, 0, "", InvalidRequest, Lane, 0),
+            (400, 987_654, 0, "", InvalidRequest, Lane, 0),
+            (503, 987_654, 0, "", Unavailable, Lane, 0),
+            (429, 987_654, 0, "", Throttled, Lane, 0),
+        ];
+        for (status, code, subcode, text, reason, scope, wait) in rows {
+            let fault = fault(status, &error(code, subcode, text));
+            let waits = fault.wait.map_or(0, |wait| wait.as_secs());
+            assert_eq!((fault.reason, fault.scope, waits), (reason, scope, wait), "{status} {code}/{subcode} {text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_in_which_the_api_does_not_speak() {
+        for (status, body, reason) in [
+            (504, "<html>Gateway Timeout</html>", Unavailable),
+            (200, "Service Unavailable", Malformed),
+            (200, "", Malformed),
+            (200, r#"{"data":[{"a"#, Malformed),
+            (302, "", Unavailable),
+            (403, "<html>", Forbidden),
+        ] {
+            assert_eq!(fault(status, body).reason, reason, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_transient_error_is_transient_and_counted_as_other() {
+        let fault = fault(400, r#"{"error":{"message":"x","code":555,"is_transient":true,"error_subcode":"12"}}"#);
+        assert_eq!((fault.reason, fault.code), (Unavailable, Some("other")));
+        assert_eq!(fault.message, "x (Graph code 555/12, HTTP 400)");
+    }
+
+    #[test]
+    fn every_code_of_the_table_has_a_label() {
+        for rule in TABLE {
+            assert!(LABELS.iter().any(|(code, label)| *code == rule.code && label.parse() == Ok(rule.code)), "{}", rule.code);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The headers that tell how much of an allowance is used. Every one may be missing or malformed;
+//! none of them is ever a fault.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::source::Usage;
+
+/// Every usage that an answer tells of, in one list; nothing for what cannot be read.
+pub fn read(headers: &HeaderMap) -> Vec<Usage> {
+    let mut usages = Vec::new();
+    if let Some(app) = header::<Calls>(headers, "x-app-usage") {
+        usages.extend(app.usages(["app_calls", "app_time", "app_cpu_time"]));
+    }
+    if let Some(Entries(entries)) = header::<Entries>(headers, "x-business-use-case-usage") {
+        for calls in entries {
+            let limits = match calls.kind.as_deref() {
+                Some("ads_insights") => ["insights_calls", "insights_time", "insights_cpu_time"],
+                Some("ads_management") => ["management_calls", "management_time", "management_cpu_time"],
+                _ => continue,
+            };
+            usages.extend(calls.usages(limits));
+        }
+    }
+    if let Some(account) = header::<Account>(headers, "x-ad-account-usage") {
+        // This header counts in seconds, the one above in minutes.
+        let regain = account.reset_time_duration.filter(|_| account.acc_id_util_pct.is_some_and(|used| used >= 100.0));
+        usages.extend(percent("account", account.acc_id_util_pct, regain.map(seconds)));
+    }
+    if let Some(insights) = header::<Account>(headers, "x-fb-ads-insights-throttle") {
+        usages.extend(percent("insights_account", insights.acc_id_util_pct, None));
+        usages.extend(percent("insights_app", insights.app_id_util_pct, None));
+    }
+    usages
+}
+
+/// The longest regain time that is believed: a header cannot stop a lane for ever.
+const LONGEST_REGAIN: f64 = 24.0 * 3600.0;
+
+fn header<'h, T: Deserialize<'h>>(headers: &'h HeaderMap, name: &str) -> Option<T> {
+    serde_json::from_slice(headers.get(name)?.as_bytes()).ok()
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, LONGEST_REGAIN) } else { 0.0 })
+}
+
+fn percent(limit: &'static str, used: Option<f64>, regain: Option<Duration>) -> Option<Usage> {
+    let used = used.filter(|used| used.is_finite() && *used >= 0.0)?;
+    Some(Usage { limit, ratio: used / 100.0, regain })
+}
+
+#[derive(Deserialize)]
+struct Calls {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    call_count: Option<f64>,
+    total_time: Option<f64>,
+    total_cputime: Option<f64>,
+    /// Minutes.
+    estimated_time_to_regain_access: Option<f64>,
+}
+
+impl Calls {
+    fn usages(&self, limits: [&'static str; 3]) -> impl Iterator<Item = Usage> {
+        let regain = self.estimated_time_to_regain_access.filter(|minutes| *minutes > 0.0);
+        let regain = regain.map(|minutes| seconds(minutes * 60.0));
+        let used = [self.call_count, self.total_time, self.total_cputime];
+        limits.into_iter().zip(used).filter_map(move |(limit, used)| percent(limit, used, regain))
+    }
+}
+
+#[derive(Deserialize)]
+struct Account {
+    acc_id_util_pct: Option<f64>,
+    app_id_util_pct: Option<f64>,
+    /// Seconds.
+    reset_time_duration: Option<f64>,
+}
+
+/// Lists under keys that may repeat, as they do in Meta's own sample.
+struct Entries(Vec<Calls>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Lists;
+        impl<'de> Visitor<'de> for Lists {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("lists by id")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries, M::Error> {
+                let mut entries = Vec::new();
+                while let Some((_, list)) = map.next_entry::<serde::de::IgnoredAny, Vec<Calls>>()? {
+                    entries.extend(list);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Lists)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usages(headers: &[(&'static str, &'static str)]) -> Vec<(&'static str, f64, Option<u64>)> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, http::HeaderValue::from_static(value));
+        }
+        read(&map).into_iter().map(|usage| (usage.limit, usage.ratio, usage.regain.map(|r| r.as_secs()))).collect()
+    }
+
+    #[test]
+    fn minutes_and_seconds_are_not_confused() {
+        let business = r#"{"1":[{"type":"ads_insights","call_count":118,"total_cputime":23,"total_time":25,"estimated_time_to_regain_access":5}]}"#;
+        assert_eq!(
+            usages(&[("x-business-use-case-usage", business)]),
+            [("insights_calls", 1.18, Some(300)), ("insights_time", 0.25, Some(300)), ("insights_cpu_time", 0.23, Some(300))]
+        );
+        let account = r#"{"acc_id_util_pct":100.5,"reset_time_duration":100,"ads_api_access_tier":"standard_access"}"#;
+        assert_eq!(usages(&[("x-ad-account-usage", account)]), [("account", 1.005, Some(100))]);
+    }
+
+    #[test]
+    fn repeated_keys_and_several_entries_all_count() {
+        let business = r#"{"1":[{"type":"ads_insights","call_count":10},{"type":"ads_management","call_count":20}],"1":[{"type":"ads_insights","call_count":90},{"type":"pages","call_count":99}]}"#;
+        let limits = usages(&[("x-business-use-case-usage", business)]);
+        assert_eq!(limits, [("insights_calls", 0.1, None), ("management_calls", 0.2, None), ("insights_calls", 0.9, None)]);
+    }
+
+    #[test]
+    fn nonsense_is_no_usage() {
+        for text in ["", "{", "[]", "null", r#"{"acc_id_util_pct":"x"}"#, r#"{"1":[7]}"#] {
+            for name in ["x-app-usage", "x-business-use-case-usage", "x-ad-account-usage", "x-fb-ads-insights-throttle"] {
+                assert!(usages(&[(name, text)]).is_empty(), "{name} {text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The two APIs, sans IO: what to ask next, and what an answer means.
+//!
+//! A source builds `http::Request`s and reads `http::Response`s. It never connects, sleeps, looks
+//! at a clock or rolls dice: instant, nonce and credentials come with the request.
+
+pub mod cams;
+pub mod meta;
+mod query;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{Request, Response};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
+use crate::domain::target::{AccountId, CampaignId};
+
+/// One thing to poll, seen from the wire.
+pub trait Target: Send + Sync {
+    /// The value of the label `endpoint`.
+    fn endpoint(&self) -> &'static str;
+
+    /// The request for a page; the first one when there is no cursor.
+    fn request(&self, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault>;
+
+    /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
+    /// errors in the body.
+    fn read(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
+}
+
+/// What a request needs from outside.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Where the last page ended.
+    pub cursor: Option<&'a Cursor>,
+    /// Rows a page.
+    pub limit: u32,
+    /// Wall-clock instant of the request.
+    pub at: Timestamp,
+    /// Unique for each request.
+    pub nonce: u128,
+    /// What the API knows us by.
+    pub keys: &'a Keys,
+}
+
+/// Where a page ended. Cursors live minutes: they are never persisted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// A credential's content.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// Meta's access token, and the app's secret where requests are to carry its proof.
+    Meta {
+        /// Access token.
+        token: SecretString,
+        /// App secret.
+        app_secret: Option<SecretString>,
+    },
+    /// An Alibaba Cloud access key.
+    Cams {
+        /// `AccessKeyId`.
+        id: SecretString,
+        /// `AccessKeySecret`.
+        secret: SecretString,
+        /// Security token of temporary keys.
+        security_token: Option<SecretString>,
+    },
+}
+
+/// What one answer held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// Insights.
+    pub rows: Vec<Row>,
+    /// Facts about campaigns, from discovery.
+    pub campaigns: BTreeMap<CampaignId, CampaignFacts>,
+    /// Whose campaigns these are, where discovery learned it.
+    pub account: Option<AccountId>,
+    /// Facts about the account, from discovery.
+    pub facts: Option<AccountFacts>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<Cursor>,
+    /// Fields whose value was no number, one entry for each value; [`ROW`] for a whole row.
+    pub rejected: Vec<&'static str>,
+}
+
+/// What of an allowance is used, as an answer's headers tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Usage {
+    /// Which allowance: the value of the label `limit`.
+    pub limit: &'static str,
+    /// 1 when it is spent; may be more.
+    pub ratio: f64,
+    /// How long until there is some again.
+    pub regain: Option<Duration>,
+}
+
+/// The entry of [`Page::rejected`] for a row without a readable id.
+pub const ROW: &str = "row";
+
+/// Longest text of an API that a log line or a label carries.
+const LONGEST_MESSAGE: usize = 300;
+
+impl Keys {
+    /// A text of the API without anything that this credential must keep to itself, on one line and
+    /// of bounded length. Both APIs are known to quote secrets in their errors.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.secrets() {
+            let secret = secret.expose_secret();
+            let mut encoded = String::new();
+            query::encode(secret, &mut encoded);
+            text = text.replace(secret, "<secret>").replace(&encoded, "<secret>");
+        }
+        one_line(&text)
+    }
+
+    fn secrets(&self) -> Vec<&SecretString> {
+        match self {
+            Self::Meta { token, app_secret } => std::iter::once(token).chain(app_secret).collect(),
+            Self::Cams { id: _, secret, security_token } => std::iter::once(secret).chain(security_token).collect(),
+        }
+    }
+}
+
+/// Control characters become spaces, and a long text is cut.
+fn one_line(text: &str) -> String {
+    let mut line: String =
+        text.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(LONGEST_MESSAGE).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// The fault of an answer in which the API did not speak: a proxy's page, an empty body, a cut one.
+fn silent(response: &Response<Vec<u8>>) -> Fault {
+    let status = response.status();
+    let reason = match status.as_u16() {
+        401 => Reason::Unauthorized,
+        403 => Reason::Forbidden,
+        404 => Reason::NotFound,
+        429 => Reason::Throttled,
+        500.. | 300..=399 => Reason::Unavailable,
+        200..=299 => Reason::Malformed,
+        _ => Reason::InvalidRequest,
+    };
+    let what = if response.body().is_empty() { "an empty body" } else { "a body that is not the API's JSON" };
+    Fault::new(reason, format!("HTTP {} with {what}", status.as_u16()))
+}
+
+/// A request that could not be built; every part of it was checked before, so this is a bug of ours.
+fn unbuildable(error: &http::Error) -> Fault {
+    Fault::new(Reason::InvalidRequest, format!("the request cannot be built: {error}"))
+}
