@@ -1,2 +1,24 @@
-//! bin
-fn main() {}
+//! Arguments, logging, command, exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use marketing_messages_exporter::cli::{Cli, Command};
+use marketing_messages_exporter::{command, logging};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::install(cli.flags.log_level, cli.flags.log_format);
+    let done = match cli.meant() {
+        Command::Run => command::run::run(&cli.flags),
+        Command::Check => command::check::check(&cli.flags),
+        Command::Once => command::once::once(&cli.flags),
+        Command::Plan => command::plan::plan(&cli.flags),
+        Command::Demo => command::demo::demo(&cli.flags),
+        Command::Simulate(simulate) => command::simulate::simulate(&simulate),
+        Command::Metrics => command::metrics::metrics(),
+        Command::Healthcheck => command::healthcheck::healthcheck(&cli.flags),
+        Command::Completions { shell } => command::completions(shell),
+    };
+    command::exit_code(done)
+}

@@ -8,14 +8,14 @@ use super::fault::Reason;
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 
 /// Longest wait for something that can never be read as it is: deleted, forbidden, misspelt.
-const RARE_PROBE: Duration = Duration::from_secs(6 * 3600);
+const RARE_PROBE: Duration = Duration::from_hours(6);
 
 /// First and longest wait before a dead credential is tried again.
-const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
+const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
 
 /// First and longest wait when an allowance is spent and the API does not say until when: the
 /// documented block lasts 300 s, and calls made while blocked push the release out.
-const THROTTLE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3600));
+const THROTTLE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
 
 /// Wait after a poll that failed `failures` times in a row (1 the first time). `dice` in 0..1
 /// spreads the retries of many targets.
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const QUARTER: Duration = Duration::from_secs(900);
+    const QUARTER: Duration = Duration::from_mins(15);
 
     #[test]
     fn transient_faults_are_retried_soon_and_never_slower_than_the_interval() {

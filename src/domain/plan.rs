@@ -8,7 +8,7 @@ use super::metric::MetricSet;
 use super::target::{AccountId, CampaignId, Currency, Labels, Level, PageId, Source, Subject, TargetKey, Window};
 
 /// How long names, currencies and listings are trusted before they are read again.
-pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(6 * 3600);
+pub const DISCOVERY_INTERVAL: Duration = Duration::from_hours(6);
 
 /// Ids in one request's filter: some 4 kB of URL, which every proxy lets through.
 pub const IDS_PER_REQUEST: usize = 150;

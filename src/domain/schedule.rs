@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::budget::{Budget, Pace};
 use super::cadence;
 use super::fault::{Fault, Reason, Scope};
-use super::target::{AccountId, Source};
+use super::target::{AccountId, Source, TargetKey};
 
 /// Monotonic time since the process started.
 pub type Uptime = Duration;
@@ -25,6 +25,14 @@ pub struct LaneKey {
     pub credential: Arc<str>,
     /// Meta's ad account; `None` for an access key, and for campaigns whose account is unknown.
     pub account: Option<AccountId>,
+}
+
+impl LaneKey {
+    /// The lane that a target's requests take.
+    pub fn of(key: &TargetKey) -> Self {
+        let account = if key.source == Source::Meta { key.account } else { None };
+        Self { source: key.source, credential: key.credential.clone(), account }
+    }
 }
 
 /// A target's place in the timetable.

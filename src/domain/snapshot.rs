@@ -288,7 +288,7 @@ mod tests {
         Arc::new([])
     }
 
-    const LATER: Uptime = Duration::from_secs(60);
+    const LATER: Uptime = Duration::from_mins(1);
 
     #[test]
     fn a_vanished_campaign_vanishes() {
@@ -340,7 +340,7 @@ mod tests {
         let key = key(Some(7), Subject::Campaigns);
         snapshot.publish(&key, vec![row(1, 1.0)], &labels(), LATER);
         assert_eq!(snapshot.next_expiry(), Some(LATER));
-        assert!(snapshot.expire(LATER - Duration::from_secs(1)).is_empty());
+        assert!(snapshot.expire(Duration::from_secs(59)).is_empty());
         assert_eq!(snapshot.expire(LATER), [(key, (Source::Meta, Some(account_id(7))))]);
         assert_eq!((snapshot.series(), snapshot.next_expiry()), (0, None));
     }

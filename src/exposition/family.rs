@@ -75,9 +75,14 @@ pub static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
             "seconds",
         ),
         ("campaign_info", "Name and state of a campaign; the value is 1. Polled and cached.", ""),
-        ("account_info", "Name, currency, time zone and state of an ad account; the value is 1. Polled and cached.", ""),
+        (
+            "account_info",
+            "Name, currency, time zone and state of an ad account; the value is 1. Polled and cached.",
+            "",
+        ),
     ];
-    let others = others.map(|(name, help, unit)| Family { name: format!("{PREFIX}{name}"), help: help.to_owned(), unit });
+    let others =
+        others.map(|(name, help, unit)| Family { name: format!("{PREFIX}{name}"), help: help.to_owned(), unit });
     campaigns.chain(accounts).chain(others).collect()
 });
 

@@ -95,14 +95,15 @@ impl GroupText {
         let facts = group.facts.as_ref().map(|(facts, _)| facts);
         let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
         let currency = facts.and_then(|facts| facts.currency);
-        let targets = group.targets.iter().filter(|(_, published)| !published.rows.is_empty()).map(|(target, published)| {
-            let rows = published.rows.clone();
-            let text = known.get(&rows.as_ptr()).map_or_else(
-                || Arc::new(render::rows(key, target, &rows, &published.labels, currency, &zone)),
-                |text| (*text).clone(),
-            );
-            (rows, text)
-        });
+        let targets =
+            group.targets.iter().filter(|(_, published)| !published.rows.is_empty()).map(|(target, published)| {
+                let rows = published.rows.clone();
+                let text = known.get(&rows.as_ptr()).map_or_else(
+                    || Arc::new(render::rows(key, target, &rows, &published.labels, currency, &zone)),
+                    |text| (*text).clone(),
+                );
+                (rows, text)
+            });
         let targets = targets.collect();
         Self { facts: group.facts.clone(), targets, info: render::info(key, group) }
     }

@@ -115,7 +115,9 @@ pub(super) fn info((source, account): &GroupKey, group: &Group) -> Rendered {
         }
     }
     for (facts, labels) in group.listings.values() {
-        for (campaign, facts) in facts.iter().filter(|(id, facts)| facts.marketing || campaigns.contains_key(id)).collect::<Vec<_>>() {
+        for (campaign, facts) in
+            facts.iter().filter(|(id, facts)| facts.marketing || campaigns.contains_key(id)).collect::<Vec<_>>()
+        {
             campaigns.insert(*campaign, (&facts.name, &facts.status, labels));
         }
     }

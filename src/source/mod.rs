@@ -11,7 +11,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -30,6 +30,11 @@ pub trait Target: Send + Sync {
     /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
     /// errors in the body.
     fn read(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
+
+    /// How much of which allowance an answer says is used.
+    fn usage(&self, _: &HeaderMap) -> Vec<Usage> {
+        Vec::new()
+    }
 }
 
 /// What a request needs from outside.
@@ -130,8 +135,7 @@ impl Keys {
 
 /// Control characters become spaces, and a long text is cut.
 fn one_line(text: &str) -> String {
-    let mut line: String =
-        text.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = text.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(LONGEST_MESSAGE).is_some() {
         line.push('…');
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const PACE: Pace = Pace { spacing: Duration::from_secs(1), parallel: 1 };
 
 fn lane(credential: &str, account: u32) -> LaneKey {

@@ -80,8 +80,9 @@ fn authorize(
     let names: Vec<_> = signed.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let query = query(parameters);
-    let headers: String = signed.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-    let canonical = format!("POST\n/\n{query}\n{headers}\n{names}\n{EMPTY_BODY}");
+    let headers: Vec<_> = signed.iter().map(|(name, value)| format!("{name}:{}", value.trim())).collect();
+    let headers = headers.join("\n");
+    let canonical = format!("POST\n/\n{query}\n{headers}\n\n{names}\n{EMPTY_BODY}");
     let text = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(&canonical)));
     let signature = hex(&hmac_sha256(key.secret.expose_secret(), &text));
     let id = key.id.expose_secret();

@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_signature_fault_does_not_repeat_what_was_signed() {
-        let body = r#"{"Code":"SignatureDoesNotMatch","Message":"server StringToSign is [CAISsecret]","RequestId":"r1"}"#;
+        let body =
+            r#"{"Code":"SignatureDoesNotMatch","Message":"server StringToSign is [CAISsecret]","RequestId":"r1"}"#;
         let message = fault(400, body).message;
         assert!(!message.contains("CAISsecret") && message.contains("r1"), "{message}");
     }
@@ -200,7 +201,8 @@ mod tests {
     fn retry_after_is_in_milliseconds() {
         let body = br#"{"Code":"Throttling.User"}"#.to_vec();
         for (value, wait) in [("1500", 1.5), ("999999999", 120.0), ("0", 10.0), ("soon", 10.0)] {
-            let response = Response::builder().status(400).header("x-acs-retry-after", value).body(body.clone()).unwrap();
+            let response =
+                Response::builder().status(400).header("x-acs-retry-after", value).body(body.clone()).unwrap();
             let fault = super::super::open::<Value>(&response).err().unwrap();
             assert_eq!(fault.wait, Some(Duration::from_secs_f64(wait)), "{value}");
         }

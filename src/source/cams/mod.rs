@@ -6,7 +6,6 @@ mod faults;
 use std::sync::Arc;
 
 use http::{Request, Response, Uri};
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -48,7 +48,7 @@ pub(super) fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Pa
         let Some(data) = envelope.data else { return Err(silent(response)) };
         let next = envelope.paging.map(super::Paging::next).transpose()?.flatten();
         let campaigns = data.iter().filter_map(|object| campaign(planned, object)).collect();
-        return Ok(Page { next, campaigns, ..Page::default() });
+        return Ok(Page { campaigns, next, ..Page::default() });
     }
     // A node is its own envelope: the object itself, or `error`.
     let object: Value = match serde_json::from_slice::<Envelope<'_, Value>>(response.body()) {
@@ -84,7 +84,8 @@ fn account_id(object: &Value) -> Option<AccountId> {
 fn campaign(planned: &Planned, object: &Value) -> Option<(CampaignId, CampaignFacts)> {
     let id = CampaignId::parse(&text(object, "id")).ok()?;
     let marked = object.get("campaign").unwrap_or(object);
-    let marks = ["is_message_campaign", "is_direct_send_campaign"].map(|mark| marked.get(mark).and_then(Value::as_bool));
+    let marks =
+        ["is_message_campaign", "is_direct_send_campaign"].map(|mark| marked.get(mark).and_then(Value::as_bool));
     let marketing = match &planned.ask {
         Ask::Meta { only: Some(only), .. } if !only.contains(&id) => return None,
         Ask::Meta { only: Some(_), .. } => true,

@@ -61,9 +61,7 @@ const QUOTA_BLOCK: u64 = 300;
 /// Abuse prevention: calling on makes it worse, and somebody should look.
 const ABUSE_BLOCK: u64 = 3600;
 
-use Reason::{
-    ApiVersion, Forbidden, InvalidRequest, Malformed, NotFound, TooLarge, Unauthorized, Unavailable,
-};
+use Reason::{ApiVersion, Forbidden, InvalidRequest, Malformed, NotFound, TooLarge, Unauthorized, Unavailable};
 use Scope::{Credential, Lane};
 
 /// The first row that matches counts.
@@ -122,7 +120,8 @@ const TABLE: &[Rule] = &[
 ];
 
 /// Permissions take a range of codes.
-const PERMISSIONS: Rule = rule(200, None, Forbidden, "the token may not read this: grant ads_read and assign the ad account");
+const PERMISSIONS: Rule =
+    rule(200, None, Forbidden, "the token may not read this: grant ads_read and assign the ad account");
 
 /// The values of the label `error_code`, one for each code of the table.
 #[rustfmt::skip]
@@ -295,7 +294,11 @@ mod tests {
     #[test]
     fn every_code_of_the_table_has_a_label() {
         for rule in TABLE {
-            assert!(LABELS.iter().any(|(code, label)| *code == rule.code && label.parse() == Ok(rule.code)), "{}", rule.code);
+            assert!(
+                LABELS.iter().any(|(code, label)| *code == rule.code && label.parse() == Ok(rule.code)),
+                "{}",
+                rule.code
+            );
         }
     }
 }

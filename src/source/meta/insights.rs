@@ -80,11 +80,11 @@ pub(super) fn level_of(planned: &Planned) -> Level {
 /// Strict JSON; the metrics' actions are filtered by us, because a filter on them would take rows away.
 fn filtering(planned: &Planned, level: Level) -> String {
     let object = level.label();
-    let mut filters =
-        format!(r#"[{{"field":"{object}.effective_status","operator":"IN","value":{}}}"#, states(level));
+    let mut filters = format!(r#"[{{"field":"{object}.effective_status","operator":"IN","value":{}}}"#, states(level));
     if let Ask::Meta { only: Some(only), filtered: true, .. } = &planned.ask {
         let ids: Vec<_> = only.iter().map(|id| format!(r#""{id}""#)).collect();
-        filters.push_str(&format!(r#",{{"field":"{object}.id","operator":"IN","value":[{}]}}"#, ids.join(",")));
+        filters =
+            [filters, format!(r#",{{"field":"{object}.id","operator":"IN","value":[{}]}}"#, ids.join(","))].concat();
     }
     filters.push(']');
     filters

@@ -3,18 +3,18 @@
 mod discovery;
 mod faults;
 mod insights;
-pub mod usage;
+mod usage;
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::cams::hmac_sha256;
 use super::query::{hex, query};
 use super::wire::{Snake, WireRow};
-use super::{Asked, Cursor, Keys, Page, Target, silent, unbuildable};
+use super::{Asked, Cursor, Keys, Page, Target, Usage, silent, unbuildable};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Planned;
 use crate::domain::target::Subject;
@@ -70,6 +70,10 @@ impl Target for MetaTarget {
         } else {
             insights::read(&self.planned, response)
         }
+    }
+
+    fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
+        usage::read(headers)
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use crate::source::Usage;
 
 /// Every usage that an answer tells of, in one list; nothing for what cannot be read.
-pub fn read(headers: &HeaderMap) -> Vec<Usage> {
+pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
     let mut usages = Vec::new();
     if let Some(app) = header::<Calls>(headers, "x-app-usage") {
         usages.extend(app.usages(["app_calls", "app_time", "app_cpu_time"]));
@@ -123,7 +123,11 @@ mod tests {
         let business = r#"{"1":[{"type":"ads_insights","call_count":118,"total_cputime":23,"total_time":25,"estimated_time_to_regain_access":5}]}"#;
         assert_eq!(
             usages(&[("x-business-use-case-usage", business)]),
-            [("insights_calls", 1.18, Some(300)), ("insights_time", 0.25, Some(300)), ("insights_cpu_time", 0.23, Some(300))]
+            [
+                ("insights_calls", 1.18, Some(300)),
+                ("insights_time", 0.25, Some(300)),
+                ("insights_cpu_time", 0.23, Some(300))
+            ]
         );
         let account = r#"{"acc_id_util_pct":100.5,"reset_time_duration":100,"ads_api_access_tier":"standard_access"}"#;
         assert_eq!(usages(&[("x-ad-account-usage", account)]), [("account", 1.005, Some(100))]);
@@ -133,13 +137,17 @@ mod tests {
     fn repeated_keys_and_several_entries_all_count() {
         let business = r#"{"1":[{"type":"ads_insights","call_count":10},{"type":"ads_management","call_count":20}],"1":[{"type":"ads_insights","call_count":90},{"type":"pages","call_count":99}]}"#;
         let limits = usages(&[("x-business-use-case-usage", business)]);
-        assert_eq!(limits, [("insights_calls", 0.1, None), ("management_calls", 0.2, None), ("insights_calls", 0.9, None)]);
+        assert_eq!(
+            limits,
+            [("insights_calls", 0.1, None), ("management_calls", 0.2, None), ("insights_calls", 0.9, None)]
+        );
     }
 
     #[test]
     fn nonsense_is_no_usage() {
         for text in ["", "{", "[]", "null", r#"{"acc_id_util_pct":"x"}"#, r#"{"1":[7]}"#] {
-            for name in ["x-app-usage", "x-business-use-case-usage", "x-ad-account-usage", "x-fb-ads-insights-throttle"] {
+            for name in ["x-app-usage", "x-business-use-case-usage", "x-ad-account-usage", "x-fb-ads-insights-throttle"]
+            {
                 assert!(usages(&[(name, text)]).is_empty(), "{name} {text}");
             }
         }

@@ -1,0 +1,125 @@
+//! The daemon: binds, wires, owns every task, drains.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::poll::Poller;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+use crate::web::{self, Site};
+
+/// Answers under way get this long after the stop signal.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What of the web side is not in the configuration.
+#[derive(Clone, Debug)]
+pub struct WebOptions {
+    /// Addresses to listen on; port 0 picks one.
+    pub listen: Vec<SocketAddr>,
+    /// Where the exposition is served.
+    pub telemetry_path: String,
+    /// Scrapes at a time.
+    pub max_requests: usize,
+    /// Whether `process_*` is served.
+    pub process_metrics: bool,
+}
+
+/// A bound daemon that does not run yet.
+#[derive(Debug)]
+pub struct App {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    poller: Poller,
+    site: Site,
+}
+
+impl App {
+    /// Binds every address. Nothing is polled before [`App::run`].
+    pub async fn bind(settings: &Settings, options: &WebOptions) -> anyhow::Result<Self> {
+        let mut listeners = Vec::new();
+        for address in &options.listen {
+            listeners.push(listen(*address).await.with_context(|| format!("cannot listen on {address}"))?);
+        }
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
+        telemetry.config_last_reload_successful.set(1.0);
+        telemetry.config_last_reload_success.set(clock::wall_seconds());
+        let store = Arc::new(Store::default());
+        let poller = Poller::new(settings, store.clone(), telemetry.clone())?;
+        let site = Site {
+            store,
+            telemetry,
+            scrapes: Arc::new(Semaphore::new(options.max_requests)),
+            telemetry_path: options.telemetry_path.as_str().into(),
+        };
+        Ok(Self { listeners, addresses, poller, site })
+    }
+
+    /// The first bound address; a real port from here on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addresses.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
+
+    /// All bound addresses.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves and polls until `shutdown` is over, then lets answers under way finish. A task that
+    /// ends before that is a bug, and ends the daemon with an error.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = JoinSet::new();
+        for listener in self.listeners {
+            let mut stopped = stopped.clone();
+            let router = web::router(self.site.clone());
+            servers.spawn(async move {
+                let drain = async move {
+                    // An error means that the sender is gone, which is a stop as well.
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                };
+                axum::serve(listener, router).with_graceful_shutdown(drain).await
+            });
+        }
+        let mut pollers = JoinSet::new();
+        pollers.spawn(self.poller.run());
+        tokio::select! {
+            () = shutdown => {}
+            Some(ended) = pollers.join_next() => {
+                ended.context("the poller broke")?.context("the poller ended")?;
+                anyhow::bail!("the poller ended");
+            }
+            Some(ended) = servers.join_next() => {
+                ended.context("the web server broke")?.context("the web server ended")?;
+                anyhow::bail!("the web server ended");
+            }
+        }
+        tracing::info!("stopping: no further polls, answers under way are finished");
+        pollers.abort_all();
+        stop.send_replace(true);
+        let drained = tokio::time::timeout(DRAIN, async { while servers.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!("answers were still under way after {DRAIN:?} and are cut off");
+        }
+        Ok(())
+    }
+}
+
+/// The unspecified IPv6 address takes IPv4 connections too; a machine without IPv6 gets IPv4 alone.
+async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
+            TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], address.port()))).await
+        }
+        bound => bound,
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line: commands and flags, in the convention of Prometheus exporters.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The port of `run` and `demo`.
+const PORT: u16 = 10396;
+
+/// Prometheus exporter for the insights of marketing-message campaigns: Meta's Marketing Messages
+/// on Messenger, and Alibaba Cloud CAMS.
+#[derive(Debug, Parser)]
+#[command(version = VERSION, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do; `run` when none is given.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("MME_REVISION"), ", rustc ", env!("MME_RUSTVERSION"), ")");
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Poll and serve until SIGTERM or SIGINT (the default)
+    Run,
+    /// Validate the configuration and print every problem with its remedy
+    Check,
+    /// Poll every target once and print the exposition
+    Once,
+    /// Print targets, requests an hour and expected series without calling anything
+    Plan,
+    /// Start simulated APIs on loopback and run against them
+    Demo,
+    /// Start only the simulated APIs, for trying a configuration
+    Simulate(Simulate),
+    /// Print the reference of all metric families as Markdown
+    Metrics,
+    /// Ask a running daemon whether it is healthy
+    Healthcheck,
+    /// Print shell completions
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags of `simulate`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Simulate {
+    /// Where the simulated APIs listen; loopback is all that makes sense
+    #[arg(long = "listen-address", default_value = "127.0.0.1:10397")]
+    pub listen_address: SocketAddr,
+    /// A world of so many ad accounts instead of the demo's
+    #[arg(long, requires = "campaigns")]
+    pub accounts: Option<u32>,
+    /// Campaigns of each ad account
+    #[arg(long, requires = "accounts")]
+    pub campaigns: Option<u32>,
+    /// Seed of the figures
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Flags of every command; where one has no meaning it is ignored.
+#[derive(Clone, Debug, Args)]
+pub struct Flags {
+    /// Configuration file, YAML, TOML or JSON by its ending; repeatable, later files override
+    #[arg(long = "config.file", value_name = "PATH", env = "MME_CONFIG_FILE", global = true, value_delimiter = ',')]
+    pub config_file: Vec<PathBuf>,
+    /// The same as the command check
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+    /// Address to serve on; repeatable; port 0 picks one [default: :10396, demo: 127.0.0.1:10396]
+    #[arg(long = "web.listen-address", value_name = "ADDR", env = "MME_WEB_LISTEN_ADDRESS", global = true, value_delimiter = ',', value_parser = listen_address)]
+    pub listen_address: Vec<SocketAddr>,
+    /// File to write the first bound address to
+    #[arg(long = "web.port-file", value_name = "PATH", env = "MME_WEB_PORT_FILE", global = true)]
+    pub port_file: Option<PathBuf>,
+    /// Path of the exposition
+    #[arg(long = "web.telemetry-path", value_name = "PATH", env = "MME_WEB_TELEMETRY_PATH", global = true, default_value = "/metrics", value_parser = telemetry_path)]
+    pub telemetry_path: String,
+    /// Scrapes at a time; more are answered with 503
+    #[arg(long = "web.max-requests", value_name = "N", env = "MME_WEB_MAX_REQUESTS", global = true, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_requests: u16,
+    /// Leave the process_* families out
+    #[arg(long = "web.disable-exporter-metrics", env = "MME_WEB_DISABLE_EXPORTER_METRICS", global = true)]
+    pub disable_exporter_metrics: bool,
+    /// Least severity that is logged: error, warn, info, debug, trace
+    #[arg(long = "log.level", value_name = "LEVEL", env = "MME_LOG_LEVEL", global = true, default_value = "info")]
+    pub log_level: tracing::level_filters::LevelFilter,
+    /// Form of the log
+    #[arg(long = "log.format", value_name = "FORMAT", env = "MME_LOG_FORMAT", global = true, default_value = "auto")]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Coloured text on a terminal, else plain text
+    Auto,
+    /// Plain text
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Cli {
+    /// The command that is meant.
+    pub fn meant(&self) -> Command {
+        match &self.command {
+            Some(command) => command.clone(),
+            None if self.flags.config_check => Command::Check,
+            None => Command::Run,
+        }
+    }
+}
+
+impl Flags {
+    /// Where to serve; `demo` keeps to loopback.
+    pub fn listen(&self, demo: bool) -> Vec<SocketAddr> {
+        if !self.listen_address.is_empty() {
+            return self.listen_address.clone();
+        }
+        vec![if demo {
+            SocketAddr::from(([127, 0, 0, 1], PORT))
+        } else {
+            SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT)
+        }]
+    }
+}
+
+/// `host:port`, or `:port` for all interfaces.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let all = text.strip_prefix(':').and_then(|port| port.parse().ok());
+    if let Some(port) = all {
+        return Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
+    }
+    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    local.as_deref().unwrap_or(text).parse().map_err(|_| "expected IP:PORT or :PORT".to_owned())
+}
+
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let fit = text.starts_with('/') && !text.starts_with("/-/") && !text.contains(['{', '}', '*', '?', '#', ' ']);
+    if fit { Ok(text.to_owned()) } else { Err("expected a plain path that starts with /".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn verify_cli() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, expected) in [
+            (":10396", "[::]:10396"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("localhost:1", "127.0.0.1:1"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(listen_address(text).map(|address| address.to_string()).as_deref(), Ok(expected));
+        }
+        assert!(listen_address("10396").is_err() && listen_address("example.org:80").is_err());
+    }
+}

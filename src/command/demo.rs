@@ -1,0 +1,108 @@
+//! `demo`: the daemon against simulated APIs, in one process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+
+use super::run::serve;
+use super::{Done, block_on, print};
+use crate::cli::Flags;
+use crate::settings;
+use crate::simulate::{Control, Simulation, Spec};
+
+/// The demo's configuration, compiled in.
+const CONFIGURATION: &str = include_str!("../../config/demo.yaml");
+
+/// The tokens that its configuration uses.
+const TOKENS: [&str; 2] = ["main", "growth"];
+
+/// How long a new token takes to arrive in its file, as it would with a person involved.
+const ISSUE_DELAY: Duration = Duration::from_secs(20);
+
+/// Starts the APIs on a free port, then the daemon with the demo's configuration.
+pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
+    let folder = Folder::create()?;
+    block_on(async {
+        let simulation = Simulation::bind(Spec::demo(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let (api, control) = (simulation.addr(), simulation.control());
+        for name in TOKENS {
+            issue(&folder.0, &control, name)?;
+        }
+        let settings = settings::load(&[folder.configuration()?], settings::environment(), &overrides(&folder.0, api))?;
+        let listen = flags.listen(true);
+        let addresses: Vec<_> =
+            listen.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();
+        print(&format!(
+            "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
+            addresses.join(" ")
+        ))?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
+        tasks.spawn(reissue(folder.0.clone(), control));
+        tokio::select! {
+            done = serve(flags, &settings, true) => done,
+            Some(ended) = tasks.join_next() => {
+                ended.context("a task of the demo broke")??;
+                anyhow::bail!("a task of the demo ended");
+            }
+        }
+    })
+}
+
+/// Writes a token's text into its file, whole.
+fn issue(folder: &Path, control: &Control, name: &str) -> anyhow::Result<()> {
+    let text = control.current_token(name).with_context(|| format!("the demo's world has no token {name}"))?;
+    let (new, file) = (folder.join(format!("{name}.new")), folder.join(name));
+    std::fs::write(&new, text)?;
+    std::fs::rename(&new, &file)?;
+    Ok(())
+}
+
+/// Puts new tokens into their files, a while after they were issued.
+async fn reissue(folder: PathBuf, control: Control) -> anyhow::Result<()> {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for name in TOKENS {
+            let held = std::fs::read_to_string(folder.join(name))?;
+            if control.current_token(name).is_some_and(|current| current != held) {
+                tokio::time::sleep(ISSUE_DELAY).await;
+                issue(&folder, &control, name)?;
+            }
+        }
+    }
+}
+
+fn overrides(folder: &Path, api: SocketAddr) -> Vec<(String, String)> {
+    let url = format!("http://{api}");
+    let tokens = TOKENS.map(|name| (format!("meta.{name}.token_file"), folder.join(name).display().to_string()));
+    let urls =
+        ["meta.main.base_url", "meta.growth.base_url", "cams.sg.endpoint"].map(|key| (key.to_owned(), url.clone()));
+    tokens.into_iter().chain(urls).collect()
+}
+
+/// A folder of the demo's own, taken away at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("marketing-messages-exporter-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn configuration(&self) -> anyhow::Result<PathBuf> {
+        let file = self.0.join("demo.yaml");
+        std::fs::write(&file, CONFIGURATION)?;
+        Ok(file)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The system's cleaning takes what is left.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,94 @@
+//! The commands, one file each: what `main` chooses from.
+
+pub mod check;
+pub mod demo;
+pub mod healthcheck;
+pub mod metrics;
+pub mod once;
+pub mod plan;
+pub mod run;
+pub mod simulate;
+
+use std::future::Future;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Flags};
+use crate::settings::{self, Problems, Settings};
+
+/// Where the configuration lies when no file is named.
+const DEFAULT_FILE: &str = "/etc/marketing-messages-exporter/config.yaml";
+
+/// Exit status of a wrong configuration (`EX_CONFIG`).
+const WRONG_CONFIGURATION: u8 = 78;
+
+/// What a command came to: a clean end, or a finding that is told by the status alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Fine.
+    Well,
+    /// It worked, and what it found is not well.
+    Badly,
+}
+
+/// The exit status of a command. What went wrong is said once, here.
+pub fn exit_code(done: anyhow::Result<Done>) -> ExitCode {
+    match done {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Badly) => ExitCode::FAILURE,
+        Err(error) => {
+            if let Some(problems) = error.downcast_ref::<Problems>() {
+                complain(&format!("the configuration is wrong:\n{problems}"));
+                return ExitCode::from(WRONG_CONFIGURATION);
+            }
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// For a person at a terminal and for the journal alike. A closed standard error is nobody's fault.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "marketing-messages-exporter: {}", text.trim_end());
+}
+
+/// Prints on standard output. A reader that went away, as `head` does, is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The settings of the files named, or of the default file, and the environment.
+fn load(flags: &Flags) -> anyhow::Result<Settings> {
+    load_with(flags, &[])
+}
+
+fn load_with(flags: &Flags, overrides: &[(String, String)]) -> anyhow::Result<Settings> {
+    let default = PathBuf::from(DEFAULT_FILE);
+    let files =
+        if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() };
+    Ok(settings::load(&files, settings::environment(), overrides)?)
+}
+
+/// Runs a future on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(future)
+}
+
+/// `completions`.
+pub fn completions(shell: clap_complete::Shell) -> anyhow::Result<Done> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), env!("CARGO_PKG_NAME"), &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(Done::Well)
+}

@@ -1,0 +1,78 @@
+//! `run`: the daemon.
+
+use std::future::Future;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Done, block_on, load};
+use crate::app::{App, WebOptions};
+use crate::cli::Flags;
+use crate::settings::Settings;
+
+/// Polls and serves until it is told to stop.
+pub fn run(flags: &Flags) -> anyhow::Result<Done> {
+    let settings = load(flags)?;
+    block_on(serve(flags, &settings, false))
+}
+
+/// Binds, says where, and runs until SIGTERM or SIGINT.
+pub(super) async fn serve(flags: &Flags, settings: &Settings, demo: bool) -> anyhow::Result<Done> {
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = stop_signal()?;
+    let app = App::bind(settings, &web_options(flags, demo)).await?;
+    for address in app.addresses() {
+        tracing::info!(%address, "listening: http://{address}{}", flags.telemetry_path);
+    }
+    if let Some(file) = &flags.port_file {
+        let text = format!("{}\n", app.addr());
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let fleet = &settings.fleet;
+    tracing::info!(
+        accounts = fleet.accounts.len(),
+        campaigns = fleet.campaigns.len(),
+        channels = fleet.channels.len(),
+        "marketing-messages-exporter {} is polling",
+        env!("CARGO_PKG_VERSION")
+    );
+    app.run(stop).await?;
+    tracing::info!("stopped");
+    Ok(Done::Well)
+}
+
+fn web_options(flags: &Flags, demo: bool) -> WebOptions {
+    WebOptions {
+        listen: flags.listen(demo),
+        telemetry_path: flags.telemetry_path.clone(),
+        max_requests: usize::from(flags.max_requests),
+        process_metrics: !flags.disable_exporter_metrics,
+    }
+}
+
+/// Is over at the first SIGTERM or SIGINT. A second one ends the process at once: whoever sends it
+/// has waited long enough.
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::thread::spawn(move || {
+            let second = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(second) = second {
+                second.block_on(async {
+                    tokio::select! {
+                        _ = terminate.recv() => {}
+                        _ = interrupt.recv() => {}
+                    }
+                });
+                std::process::exit(1);
+            }
+        });
+    })
+}

@@ -1,0 +1,65 @@
+//! One request's way out and back.
+
+use std::time::Duration;
+
+use http::Request;
+
+use crate::clock::Clock;
+use crate::domain::fault::Fault;
+use crate::domain::schedule::Ticket;
+use crate::domain::target::TargetKey;
+use crate::fetch::Fetch;
+use crate::source::{Cursor, Keys, Page, Target, Usage};
+use crate::telemetry::Telemetry;
+
+/// What came back of a request.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) ticket: Ticket,
+    pub(super) result: Result<Page, Fault>,
+    /// HTTP status; `None` when there was no answer.
+    status: Option<u16>,
+    usage: Vec<Usage>,
+    took: Duration,
+}
+
+/// Sends a request and reads its answer. Whatever a fault says is free of the credential's secrets
+/// from here on.
+pub(super) async fn fetch(
+    ticket: Ticket,
+    request: Request<Vec<u8>>,
+    fetch: &Fetch,
+    target: &dyn Target,
+    cursor: Option<Cursor>,
+    keys: &Keys,
+    clock: Clock,
+) -> Answer {
+    let started = clock.uptime();
+    let sent = fetch.send(request).await;
+    let took = clock.uptime().saturating_sub(started);
+    let status = sent.as_ref().ok().map(|response| response.status().as_u16());
+    let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
+    let result = sent.and_then(|response| target.read(&response, cursor.as_ref()));
+    let result = result.map_err(|fault| Fault { message: keys.redact(&fault.message), ..fault });
+    Answer { ticket, result, status, usage, took }
+}
+
+impl Answer {
+    /// Counts the request.
+    pub(super) fn record(&self, key: &TargetKey, endpoint: &str, telemetry: &Telemetry) {
+        let (source, credential) = (key.source.label(), &*key.credential);
+        let code = self.status.map_or_else(|| "error".to_owned(), |status| status.to_string());
+        telemetry.api_requests.with_label_values(&[source, credential, endpoint, &code]).inc();
+        telemetry.api_request_duration.with_label_values(&[source]).observe(self.took.as_secs_f64());
+        if let Err(Fault { code: Some(code), .. }) = &self.result {
+            telemetry.api_errors.with_label_values(&[source, code]).inc();
+        }
+        let account = key.account.map(|account| account.to_string()).unwrap_or_default();
+        for usage in &self.usage {
+            // A header may name one allowance twice; the worst entry is the one that blocks.
+            let same = |other: &&Usage| other.limit == usage.limit;
+            let worst = self.usage.iter().filter(same).map(|usage| usage.ratio).fold(0.0, f64::max);
+            telemetry.api_usage.with_label_values(&[source, credential, &account, usage.limit]).set(worst);
+        }
+    }
+}

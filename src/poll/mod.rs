@@ -1,0 +1,333 @@
+//! The poller: sends what the timetable says, reads what comes back, publishes it.
+//!
+//! One task owns the timetable, the snapshot and the keyring, so nothing of them is locked. Requests
+//! are tasks of its `JoinSet`; they wait for the network and read the answer there.
+
+mod answer;
+mod progress;
+mod settle;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+
+use crate::clock::{self, Clock};
+use crate::domain::budget::Pace;
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::plan::{CamsChannel, Fleet, Planned};
+use crate::domain::schedule::{LaneKey, Next, Outcome, Ticket, Timetable, Uptime};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::target::{CampaignId, Source, TargetKey};
+use crate::fetch::Fetch;
+use crate::keyring::Keyring;
+use crate::settings::{Access, Credential, Settings};
+use crate::source::cams::CamsTarget;
+use crate::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
+use crate::source::{Asked, Target};
+use crate::store::Store;
+use crate::telemetry::{TargetLabels, Telemetry};
+use answer::Answer;
+use progress::Progress;
+
+/// How often the content of a refused credential is looked at.
+const CREDENTIAL_LOOK: Duration = Duration::from_secs(1);
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Poller {
+    clock: Clock,
+    fetch: Fetch,
+    concurrency: usize,
+    fleet: Fleet,
+    apis: HashMap<(Source, Arc<str>), Api>,
+    keyring: Keyring,
+    timetable: Timetable,
+    polls: HashMap<Ticket, Poll>,
+    tickets: BTreeMap<TargetKey, Ticket>,
+    /// Campaigns of CAMS channels of which all are wanted, by the key of the listing.
+    listed: HashMap<Channel, Vec<CampaignId>>,
+    snapshot: Snapshot,
+    store: Arc<Store>,
+    telemetry: Arc<Telemetry>,
+    under_way: JoinSet<Answer>,
+}
+
+/// What tells CAMS channels apart.
+type Channel = (Arc<str>, Arc<str>, String);
+
+/// How a credential's requests are built and paced.
+#[derive(Clone, Debug)]
+enum Api {
+    Meta(Graph),
+    Cams { endpoint: Arc<str>, pace: Pace },
+}
+
+/// A target in the timetable.
+struct Poll {
+    planned: Planned,
+    target: Arc<dyn Target>,
+    labels: TargetLabels,
+    progress: Option<Progress>,
+    /// The reason of the last poll's fault; `None` after a success, and before the first poll.
+    last: Option<Reason>,
+    samples: i64,
+}
+
+impl std::fmt::Debug for Poll {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Poll").field("planned", &self.planned).finish_non_exhaustive()
+    }
+}
+
+impl Poller {
+    /// A poller of everything that the settings ask for; the first requests are due at once.
+    pub fn new(settings: &Settings, store: Arc<Store>, telemetry: Arc<Telemetry>) -> anyhow::Result<Self> {
+        let fetch = Fetch::new(settings.poll.timeout, settings.poll.max_response)
+            .context("the HTTP client cannot be set up")?;
+        for credential in &settings.credentials {
+            telemetry.expect_credential(credential.access.source(), &credential.name);
+        }
+        let mut poller = Self {
+            clock: Clock::start(),
+            fetch,
+            concurrency: settings.poll.concurrency,
+            fleet: settings.fleet.clone(),
+            apis: settings.credentials.iter().map(api).collect(),
+            keyring: Keyring::new(&settings.credentials),
+            timetable: Timetable::default(),
+            polls: HashMap::new(),
+            tickets: BTreeMap::new(),
+            listed: HashMap::new(),
+            snapshot: Snapshot::new(settings.max_series),
+            store,
+            telemetry,
+            under_way: JoinSet::new(),
+        };
+        poller.replan();
+        Ok(poller)
+    }
+
+    /// Polls for ever, or until the process drops it.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            self.step().await?;
+        }
+    }
+
+    /// Polls every target once and says how many failed.
+    pub async fn run_once(mut self) -> anyhow::Result<usize> {
+        while !self.timetable.all_settled() || !self.under_way.is_empty() {
+            self.step().await?;
+        }
+        Ok(self.polls.values().filter(|poll| poll.last.is_some()).count())
+    }
+
+    /// Sends what is due, then waits for an answer or for the next instant that matters.
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let now = self.clock.uptime();
+        self.expire(now);
+        self.look_at_refused_credentials();
+        let wake = self.send(now);
+        tokio::select! {
+            Some(answer) = self.under_way.join_next() => {
+                let answer = answer.context("a request's task broke")?;
+                self.land(answer);
+            }
+            () = tokio::time::sleep_until(self.clock.instant(wake).into()) => {}
+        }
+        if !self.store.is_ready() && self.timetable.all_settled() {
+            tracing::info!(targets = self.polls.len(), "every target was polled once: ready");
+            self.store.set_ready();
+        }
+        Ok(())
+    }
+
+    /// Sends every request that is due, as far as `concurrency` lets, and says when to look again.
+    fn send(&mut self, now: Uptime) -> Uptime {
+        let mut wake = now + Duration::from_hours(1);
+        while self.under_way.len() < self.concurrency {
+            match self.timetable.next(now) {
+                Next::Ask(ticket) => self.ask(ticket, now),
+                Next::Sleep(until) => {
+                    wake = until.map_or(wake, |until| wake.min(until));
+                    break;
+                }
+            }
+        }
+        if self.timetable.rejected().next().is_some() {
+            wake = wake.min(now + CREDENTIAL_LOOK);
+        }
+        wake.min(self.snapshot.next_expiry().unwrap_or(wake))
+    }
+
+    /// Starts the request for a target's next page.
+    fn ask(&mut self, ticket: Ticket, now: Uptime) {
+        let Some(poll) = self.polls.get_mut(&ticket) else { return };
+        let key = &poll.planned.key;
+        let read = match self.keyring.read(key.source, &key.credential) {
+            Ok(read) => read,
+            Err(error) => {
+                let fault = Fault::new(Reason::Unauthorized, error.to_string());
+                return self.settle(ticket, &Err(fault));
+            }
+        };
+        if read.changed {
+            let labels = [key.source.label(), &*key.credential];
+            self.telemetry.credential_last_read.with_label_values(&labels).set(clock::wall_seconds());
+        }
+        if let Some(trouble) = read.trouble {
+            tracing::warn!(source = key.source.label(), credential = %key.credential, "the credential cannot be read anew, its last content stands: {trouble}");
+        }
+        let progress = poll.progress.get_or_insert_with(|| Progress::new(now));
+        let asked = Asked {
+            cursor: progress.cursor.as_ref(),
+            limit: PAGE_LIMIT,
+            at: clock::wall(),
+            nonce: nonce(),
+            keys: &read.keys,
+        };
+        match poll.target.request(&asked) {
+            Ok(request) => {
+                let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
+                let clock = self.clock;
+                self.under_way.spawn(async move {
+                    answer::fetch(ticket, request, &fetch, &*target, cursor, &read.keys, clock).await
+                });
+            }
+            Err(fault) => self.settle(ticket, &Err(fault)),
+        }
+    }
+
+    /// Takes an answer in: another page to ask for, or the end of a poll.
+    fn land(&mut self, answer: Answer) {
+        let ticket = answer.ticket;
+        let now = self.clock.uptime();
+        let Some(poll) = self.polls.get_mut(&ticket) else {
+            // The target was taken out meanwhile; its place in the lane is free again.
+            return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
+        };
+        answer.record(&poll.planned.key, poll.target.endpoint(), &self.telemetry);
+        let result = answer.result.and_then(|page| match &mut poll.progress {
+            Some(progress) => progress.add(page),
+            None => Ok(false),
+        });
+        match result {
+            Ok(true) => self.timetable.next_page(ticket, now),
+            Ok(false) => self.settle(ticket, &Ok(())),
+            Err(fault) => self.settle(ticket, &Err(fault)),
+        }
+    }
+
+    /// Takes series out whose target was not polled with success for too long.
+    fn expire(&mut self, now: Uptime) {
+        if self.snapshot.next_expiry().is_none_or(|expiry| expiry > now) {
+            return;
+        }
+        let expired = self.snapshot.expire(now);
+        for (key, _) in &expired {
+            if let Some(poll) = self.tickets.get(key).and_then(|ticket| self.polls.get_mut(ticket)) {
+                count_samples(poll, 0, &self.telemetry);
+                tracing::warn!(target_key = %key, "no success for too long: its samples leave");
+            }
+        }
+        let changed: Vec<_> = expired.into_iter().map(|(_, group)| group).collect();
+        self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+    }
+
+    /// A refused credential whose content changed is tried at once.
+    fn look_at_refused_credentials(&mut self) {
+        let refused: Vec<_> = self.timetable.rejected().map(|(source, name)| (source, name.clone())).collect();
+        for (source, name) in refused {
+            if self.keyring.read(source, &name).is_ok_and(|read| read.changed) {
+                tracing::info!(source = source.label(), credential = %name, "the credential changed: trying it");
+                self.telemetry
+                    .credential_last_read
+                    .with_label_values(&[source.label(), &*name])
+                    .set(clock::wall_seconds());
+                self.timetable.credential_changed(source, &name);
+            }
+        }
+    }
+
+    /// Brings the timetable in line with the fleet and what discovery knows.
+    fn replan(&mut self) {
+        let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
+        let planned = self.fleet.targets(listed);
+        let wanted: std::collections::BTreeSet<_> = planned.iter().map(|planned| planned.key.clone()).collect();
+        let gone: Vec<_> = self.tickets.keys().filter(|key| !wanted.contains(key)).cloned().collect();
+        let changed: Vec<_> = gone.iter().filter_map(|key| self.forget(key)).collect();
+        if !changed.is_empty() {
+            self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        }
+        let now = self.clock.uptime();
+        for planned in planned {
+            if !self.tickets.contains_key(&planned.key) {
+                self.enlist(planned, now);
+            }
+        }
+    }
+
+    fn enlist(&mut self, planned: Planned, now: Uptime) {
+        let key = planned.key.clone();
+        let Some(api) = self.apis.get(&(key.source, key.credential.clone())) else { return };
+        let (pace, target): (_, Arc<dyn Target>) = match api {
+            Api::Meta(graph) => (Pace::META, Arc::new(MetaTarget::new(graph.clone(), planned.clone()))),
+            Api::Cams { endpoint, pace } => (*pace, Arc::new(CamsTarget::new(endpoint.clone(), planned.clone()))),
+        };
+        let ticket = self.timetable.enlist(&LaneKey::of(&key), pace, planned.terms.interval, now);
+        let labels = TargetLabels::of(&key);
+        if !key.subject.is_discovery() {
+            let interval = self.telemetry.target_poll_interval.with_label_values(&labels.values());
+            interval.set(planned.terms.interval.as_secs_f64());
+        }
+        self.polls.insert(ticket, Poll { planned, target, labels, progress: None, last: None, samples: 0 });
+        self.tickets.insert(key, ticket);
+    }
+
+    /// Takes a target out with everything that it showed; says which group changed.
+    fn forget(&mut self, key: &TargetKey) -> Option<crate::domain::snapshot::GroupKey> {
+        let ticket = self.tickets.remove(key)?;
+        self.timetable.remove(ticket);
+        if let Some(mut poll) = self.polls.remove(&ticket) {
+            count_samples(&mut poll, 0, &self.telemetry);
+        }
+        self.telemetry.forget_target(key);
+        self.snapshot.remove(key)
+    }
+}
+
+fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
+    let api = match &credential.access {
+        Access::Meta { base_url, api_version, .. } => {
+            Api::Meta(Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() })
+        }
+        Access::Cams { endpoint, requests_per_second, .. } => {
+            Api::Cams { endpoint: endpoint.as_str().into(), pace: Pace::per_second(*requests_per_second) }
+        }
+    };
+    ((credential.access.source(), credential.name.clone()), api)
+}
+
+fn channel_of(channel: &CamsChannel) -> Channel {
+    (channel.terms.credential.clone(), channel.space.clone(), format!("{}/{}", channel.page, channel.account))
+}
+
+/// Keeps the number of a credential's samples in step with one target's.
+fn count_samples(poll: &mut Poll, samples: i64, telemetry: &Telemetry) {
+    let key = &poll.planned.key;
+    telemetry.samples.with_label_values(&[key.source.label(), &*key.credential]).add(samples - poll.samples);
+    poll.samples = samples;
+}
+
+/// Unique for each request. Without the system's randomness the process could not make TLS either.
+fn nonce() -> u128 {
+    u128::from(getrandom::u64().unwrap_or_default()) << 64 | u128::from(getrandom::u64().unwrap_or_default())
+}
+
+/// A number in 0..1.
+fn dice() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}

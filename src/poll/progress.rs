@@ -1,0 +1,55 @@
+//! A poll between its first request and its last page.
+
+use std::collections::BTreeMap;
+
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::schedule::Uptime;
+use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
+use crate::domain::target::{AccountId, CampaignId};
+use crate::source::{Cursor, Page};
+
+/// Pages of one poll; an API that goes on giving them is not believed.
+const MOST_PAGES: u32 = 5_000;
+
+/// What the pages so far held.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) started: Uptime,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) pages: u32,
+    pub(super) rows: Vec<Row>,
+    pub(super) campaigns: BTreeMap<CampaignId, CampaignFacts>,
+    pub(super) account: Option<AccountId>,
+    pub(super) facts: Option<AccountFacts>,
+    pub(super) rejected: Vec<&'static str>,
+}
+
+impl Progress {
+    pub(super) fn new(started: Uptime) -> Self {
+        Self {
+            started,
+            cursor: None,
+            pages: 0,
+            rows: Vec::new(),
+            campaigns: BTreeMap::new(),
+            account: None,
+            facts: None,
+            rejected: Vec::new(),
+        }
+    }
+
+    /// Adds a page and says whether there is a next one.
+    pub(super) fn add(&mut self, page: Page) -> Result<bool, Fault> {
+        self.pages += 1;
+        self.rows.extend(page.rows);
+        self.campaigns.extend(page.campaigns);
+        self.account = page.account.or(self.account);
+        self.facts = page.facts.or(self.facts.take());
+        self.rejected.extend(page.rejected);
+        if page.next.is_some() && (page.next == self.cursor || self.pages >= MOST_PAGES) {
+            return Err(Fault::new(Reason::Malformed, "the pages go round in circles"));
+        }
+        self.cursor = page.next;
+        Ok(self.cursor.is_some())
+    }
+}

@@ -1,0 +1,171 @@
+//! The end of a poll: publish what is good, say what is not, decide when to ask again.
+
+use std::collections::BTreeMap;
+
+use super::progress::Progress;
+use super::{Poll, Poller, channel_of, count_samples, dice};
+use crate::clock;
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::plan::Wanted;
+use crate::domain::schedule::{Outcome, Ticket, Uptime};
+use crate::domain::snapshot::{GroupKey, Row};
+use crate::domain::target::{CampaignId, Source, Subject};
+
+impl Poller {
+    /// Ends a target's poll.
+    pub(super) fn settle(&mut self, ticket: Ticket, result: &Result<(), Fault>) {
+        let now = self.clock.uptime();
+        let Some(mut poll) = self.polls.remove(&ticket) else { return };
+        let progress = poll.progress.take().unwrap_or_else(|| Progress::new(now));
+        let started = progress.started;
+        let partial = result.is_err() && progress.pages > 0;
+
+        for field in &progress.rejected {
+            self.telemetry.samples_rejected.with_label_values(&[poll.planned.key.source.label(), field]).inc();
+        }
+        let mut rows = None;
+        let replan = if result.is_ok() || partial {
+            rows = Some(progress.rows.len()).filter(|_| !partial);
+            self.publish(&mut poll, progress, partial, now)
+        } else {
+            false
+        };
+        match result {
+            Ok(()) => self.timetable.settle(ticket, Outcome::Fresh, now, dice()),
+            Err(fault) => self.timetable.settle(ticket, Outcome::Failed(fault), now, dice()),
+        }
+        let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
+        report(&poll, result.as_ref().err(), reason);
+        poll.last = reason;
+        self.record(&poll, ticket, reason, rows, (started, now));
+        self.polls.insert(ticket, poll);
+        if replan {
+            self.replan();
+        }
+    }
+
+    /// Puts an answer into the snapshot and, with what changed, before the scrapes. Says whether
+    /// discovery brought something that changes the plan.
+    fn publish(&mut self, poll: &mut Poll, progress: Progress, partial: bool, now: Uptime) -> bool {
+        let (key, terms) = (&poll.planned.key, &poll.planned.terms);
+        let home: GroupKey = (key.source, key.account.or(progress.account));
+        let mut replan = false;
+        let changed = match key.subject {
+            // Half a listing would take the other half's names away.
+            _ if partial && key.subject.is_discovery() => return false,
+            Subject::AccountFacts => {
+                let Some(facts) = progress.facts else { return false };
+                self.snapshot.learn_account(home, facts, &terms.labels);
+                vec![home]
+            }
+            Subject::Listing | Subject::CampaignFacts(_) => {
+                replan = self.note_campaigns(poll, &progress);
+                let (key, labels) = (&poll.planned.key, &poll.planned.terms.labels);
+                self.snapshot.learn_campaigns(key, home, progress.campaigns, labels);
+                vec![home]
+            }
+            Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
+                let rows = if partial { self.completed(poll, progress.rows) } else { progress.rows };
+                let expires = now + terms.stale_after;
+                let (changed, full) = self.snapshot.publish(key, rows, &terms.labels, expires);
+                if let Some(full) = full {
+                    let labels = [key.source.label(), &*key.credential];
+                    self.telemetry.series_dropped.with_label_values(&labels).inc_by(full.left_out as u64);
+                    tracing::error!(target_key = %key, left_out = full.left_out, "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows");
+                }
+                let held = self.snapshot.rows(key).map_or(0, |rows| rows.iter().map(|row| row.figures.len()).sum());
+                count_samples(poll, i64::try_from(held).unwrap_or(i64::MAX), &self.telemetry);
+                changed
+            }
+        };
+        self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        replan
+    }
+
+    /// The pages that were read, and the former rows of what they did not hold.
+    fn completed(&self, poll: &Poll, rows: Vec<Row>) -> Vec<Row> {
+        let mut by_campaign: BTreeMap<Option<CampaignId>, Row> = BTreeMap::new();
+        let former = self.snapshot.rows(&poll.planned.key);
+        for row in former.into_iter().flat_map(|rows| rows.iter().cloned()).chain(rows) {
+            by_campaign.insert(row.campaign, row);
+        }
+        by_campaign.into_values().collect()
+    }
+
+    /// Keeps which campaigns a CAMS channel has, where all are wanted.
+    fn note_campaigns(&mut self, poll: &Poll, progress: &Progress) -> bool {
+        let key = &poll.planned.key;
+        if key.source != Source::Cams {
+            return false;
+        }
+        let Some(channel) = self.fleet.channels.get(key.part as usize) else { return false };
+        let ids: Vec<_> = progress.campaigns.keys().copied().collect();
+        let new = channel.wanted == Wanted::All && self.listed.get(&channel_of(channel)) != Some(&ids);
+        if new {
+            self.listed.insert(channel_of(channel), ids);
+        }
+        new
+    }
+
+    /// The metrics of a poll that ended.
+    fn record(
+        &self,
+        poll: &Poll,
+        ticket: Ticket,
+        reason: Option<Reason>,
+        rows: Option<usize>,
+        (started, now): (Uptime, Uptime),
+    ) {
+        let (telemetry, key) = (&self.telemetry, &poll.planned.key);
+        let (source, credential) = (key.source.label(), &*key.credential);
+        match reason {
+            None => telemetry.credential_valid.with_label_values(&[source, credential]).set(1),
+            Some(Reason::Unauthorized) => telemetry.credential_valid.with_label_values(&[source, credential]).set(0),
+            Some(_) => {}
+        }
+        let blocked = self.timetable.blocked(now).map(|(lane, until)| (lane, self.clock.wall_at(until)));
+        telemetry.set_blocked(blocked);
+        telemetry.polls.with_label_values(&[source, credential]).inc();
+        telemetry.poll_duration.with_label_values(&[source]).observe(now.saturating_sub(started).as_secs_f64());
+        if let Some(reason) = reason {
+            telemetry.poll_failures.with_label_values(&[source, credential, reason.label()]).inc();
+        }
+        if key.subject.is_discovery() {
+            return;
+        }
+        let labels = poll.labels.values();
+        telemetry.target_up.with_label_values(&labels).set(i64::from(reason.is_none()));
+        telemetry.target_last_attempt.with_label_values(&labels).set(clock::wall_seconds());
+        if reason.is_none() {
+            telemetry.target_last_success.with_label_values(&labels).set(clock::wall_seconds());
+        }
+        let next = self.clock.wall_at(self.timetable.due(ticket));
+        telemetry.target_next_poll.with_label_values(&labels).set(next);
+        let failures = i64::from(self.timetable.failures(ticket));
+        telemetry.target_consecutive_failures.with_label_values(&labels).set(failures);
+        if let Some(rows) = rows {
+            telemetry.target_rows.with_label_values(&labels).set(i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// One line when a target's state changes; what stays as it was is told at debug level.
+fn report(poll: &Poll, fault: Option<&Fault>, reason: Option<Reason>) {
+    let key = &poll.planned.key;
+    let (source, credential, window) = (key.source.label(), &*key.credential, key.window.label());
+    let account = key.account.map(|account| account.to_string()).unwrap_or_default();
+    let target = key.subject.to_string();
+    match (fault, reason) {
+        (Some(fault), Some(reason)) if poll.last != Some(reason) => {
+            let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
+            tracing::warn!(source, credential, account, target, window, reason, code, "poll failed: {fault}");
+        }
+        (Some(fault), _) => {
+            tracing::debug!(source, credential, account, target, window, "poll failed again: {fault}");
+        }
+        (None, _) if poll.last.is_some() => {
+            tracing::info!(source, credential, account, target, window, "poll succeeds again");
+        }
+        (None, _) => tracing::debug!(source, credential, account, target, window, "poll succeeded"),
+    }
+}

@@ -1,0 +1,271 @@
+//! Watching and disturbing a world while it is served: in the process, or over HTTP below
+//! `/_control/`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::allowance::{Allowance, Meter, Verdict};
+use super::fault::{Fault, FaultRule};
+use super::spec::{Account, Campaign, Spec};
+use super::{Call, Epoch, Moment, Reply, Shared, cams, demo, graph};
+
+/// A handle on a world; clones are the same world.
+#[derive(Clone, Debug)]
+pub struct Control {
+    world: Shared<World>,
+}
+
+/// A world as it is now.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) spec: Spec,
+    pub(crate) nonces: HashSet<String>,
+    meters: BTreeMap<u64, Meter>,
+    seconds: BTreeMap<String, (u64, u32)>,
+    rules: Vec<FaultRule>,
+    statistics: Statistics,
+    epoch: Epoch,
+    offset: f64,
+}
+
+/// What was asked of a world.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    /// Every request.
+    pub total: u64,
+    /// By endpoint.
+    pub endpoints: BTreeMap<String, u64>,
+    /// By HTTP status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests refused because an allowance was spent.
+    pub refusals: u64,
+    /// Refused requests that came although the account was known to be blocked.
+    pub while_blocked: u64,
+}
+
+/// One change of a world, as JSON over HTTP or in the process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Scripts a disturbance.
+    Fault(FaultRule),
+    /// Refuses a token with this subcode of code 190, or takes the refusal back.
+    RefuseToken(String, Option<i64>),
+    /// Replaces a token's text.
+    SetToken(String, String),
+    /// Takes a campaign away.
+    Vanish(u64),
+    /// Gives a campaign another name.
+    Rename(u64, String),
+    /// Gives a campaign another status.
+    SetStatus(u64, String),
+    /// Adds a campaign to an account.
+    Add(u64, Campaign),
+    /// Bounds an account.
+    SetAllowance(u64, Option<Allowance>),
+    /// Calls of another client on an account.
+    Eat(u64, u32),
+    /// Moves the world's clock by so many seconds against the real one.
+    SetOffset(f64),
+    /// Forgets the statistics.
+    Reset,
+}
+
+impl Control {
+    pub(super) fn new(spec: Spec, epoch: Epoch) -> Self {
+        let world = World {
+            spec,
+            nonces: HashSet::new(),
+            meters: BTreeMap::new(),
+            seconds: BTreeMap::new(),
+            rules: Vec::new(),
+            statistics: Statistics::default(),
+            epoch,
+            offset: 0.0,
+        };
+        Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// What was asked so far.
+    pub fn statistics(&self) -> Statistics {
+        self.world().statistics.clone()
+    }
+
+    /// Applies a change.
+    pub fn change(&self, change: Change) {
+        self.world().change(change);
+    }
+
+    /// Scripts a disturbance.
+    pub fn script(&self, rule: FaultRule) {
+        self.change(Change::Fault(rule));
+    }
+
+    /// Disturbances that nobody met: a test that scripts more than it needs does not test what it says.
+    pub fn leftover_faults(&self) -> u32 {
+        self.world().rules.iter().map(|rule| rule.times).sum()
+    }
+
+    /// The text of a token as it is valid now.
+    pub fn current_token(&self, name: &str) -> Option<String> {
+        let mut world = self.world();
+        world.moment();
+        world.spec.tokens.iter().find(|token| token.name == name).map(|token| token.text.clone())
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        // A panic in a handler does not make the world's data wrong.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn answer(&self, call: &Call) -> (Reply, Option<Fault>) {
+        let mut world = self.world();
+        let moment = world.moment();
+        let (endpoint, mut reply) = if call.headers.contains_key("x-acs-action") {
+            cams::answer(&mut world, call, moment)
+        } else {
+            graph::answer(&mut world, call, moment)
+        };
+        reply.headers.push(("date", moment.wall.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        let fault = world.disturbance(endpoint, call);
+        let statistics = &mut world.statistics;
+        statistics.total += 1;
+        *statistics.endpoints.entry(endpoint.to_owned()).or_default() += 1;
+        *statistics.statuses.entry(reply.status).or_default() += 1;
+        (reply, fault)
+    }
+
+    pub(super) fn serve(&self, call: &Call) -> Reply {
+        match (call.method.as_str(), call.path.as_str()) {
+            ("GET", "/_control/statistics") => Reply::json(200, &self.statistics()),
+            ("GET", "/_control/leftover_faults") => Reply::json(200, &self.leftover_faults()),
+            ("POST", "/_control/change") => match serde_json::from_slice::<Change>(&call.body) {
+                Ok(change) => {
+                    self.change(change);
+                    Reply::json(200, &Value::Null)
+                }
+                Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
+            },
+            _ => Reply::json(
+                404,
+                &json!({"error": "GET /_control/statistics, GET /_control/leftover_faults or POST /_control/change"}),
+            ),
+        }
+    }
+}
+
+impl World {
+    fn moment(&mut self) -> Moment {
+        let moment = self.epoch.now(self.offset);
+        if self.spec.demo {
+            demo::tell(&mut self.spec, moment);
+        }
+        moment
+    }
+
+    /// Charges a call to an account and tells the usage.
+    pub(crate) fn charge(
+        &mut self,
+        account: &Account,
+        management: bool,
+        moment: Moment,
+    ) -> (Verdict, Vec<(&'static str, String)>) {
+        let throttled = self.spec.demo && demo::is_throttled(account.id, moment);
+        let Some(allowance) = account.allowance else { return (Verdict::Granted, Vec::new()) };
+        let meter = self.meters.entry(account.id).or_default();
+        let verdict = if throttled {
+            Verdict::Refused { code: 80_000, subcode: 2_446_079, blocked: true }
+        } else {
+            meter.call(&allowance, moment.elapsed, management)
+        };
+        if let Verdict::Refused { blocked, .. } = verdict {
+            self.statistics.refusals += 1;
+            self.statistics.while_blocked += u64::from(blocked);
+        }
+        let headers = meter.headers(&allowance, account.id, moment.elapsed);
+        (verdict, headers)
+    }
+
+    /// Calls of a key in the running second, this one among them.
+    pub(crate) fn second(&mut self, key: &str, moment: Moment) -> u32 {
+        let second = moment.wall.as_second().unsigned_abs();
+        let entry = self.seconds.entry(key.to_owned()).or_default();
+        *entry = if entry.0 == second { (second, entry.1 + 1) } else { (second, 1) };
+        if self.spec.keys.iter().any(|known| known.id == key && known.per_second.is_some_and(|most| entry.1 > most)) {
+            self.statistics.refusals += 1;
+        }
+        entry.1
+    }
+
+    fn disturbance(&mut self, endpoint: &str, call: &Call) -> Option<Fault> {
+        let text = format!("{} {:?}", call.path, call.parameters);
+        for rule in &mut self.rules {
+            let matches = (rule.endpoint.is_empty() || rule.endpoint == endpoint) && text.contains(&rule.contains);
+            if !matches || rule.times == 0 {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                continue;
+            }
+            rule.times -= 1;
+            return Some(rule.fault.clone());
+        }
+        None
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::Fault(rule) => self.rules.push(rule),
+            Change::RefuseToken(name, subcode) => {
+                self.spec
+                    .tokens
+                    .iter_mut()
+                    .filter(|token| token.name == name)
+                    .for_each(|token| token.refused = subcode);
+            }
+            Change::SetToken(name, text) => {
+                self.spec
+                    .tokens
+                    .iter_mut()
+                    .filter(|token| token.name == name)
+                    .for_each(|token| token.text.clone_from(&text));
+            }
+            Change::Vanish(id) => {
+                self.accounts().for_each(|account| account.campaigns.retain(|campaign| campaign.id != id));
+            }
+            Change::Rename(id, name) => self.campaigns(id).for_each(|campaign| campaign.name.clone_from(&name)),
+            Change::SetStatus(id, status) => {
+                self.campaigns(id).for_each(|campaign| campaign.status.clone_from(&status))
+            }
+            Change::Add(id, campaign) => {
+                self.accounts()
+                    .filter(|account| account.id == id)
+                    .for_each(|account| account.campaigns.push(campaign.clone()));
+            }
+            Change::SetAllowance(id, allowance) => {
+                self.accounts().filter(|account| account.id == id).for_each(|account| account.allowance = allowance);
+            }
+            Change::Eat(id, calls) => {
+                let now = self.moment().elapsed;
+                let allowance = self.accounts().find(|account| account.id == id).and_then(|account| account.allowance);
+                if let Some(allowance) = allowance {
+                    self.meters.entry(id).or_default().eat(&allowance, now, calls);
+                }
+            }
+            Change::SetOffset(seconds) => self.offset = seconds,
+            Change::Reset => self.statistics = Statistics::default(),
+        }
+    }
+
+    fn accounts(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.spec.accounts.iter_mut().chain(self.spec.channels.iter_mut().map(|channel| &mut channel.account))
+    }
+
+    fn campaigns(&mut self, id: u64) -> impl Iterator<Item = &mut Campaign> {
+        self.accounts().flat_map(|account| &mut account.campaigns).filter(move |campaign| campaign.id == id)
+    }
+}

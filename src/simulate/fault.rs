@@ -1,0 +1,198 @@
+//! Disturbances: what tests and the control endpoint put in the place of an answer.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Reply, full};
+
+/// A disturbance and the calls that meet it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FaultRule {
+    /// The endpoint's name in the statistics; empty for any.
+    #[serde(default)]
+    pub endpoint: String,
+    /// A part of path and parameters, such as an account; empty for any.
+    #[serde(default)]
+    pub contains: String,
+    /// Matching calls that are let through before.
+    #[serde(default)]
+    pub skip: u32,
+    /// How many calls are disturbed.
+    pub times: u32,
+    /// What happens to them.
+    pub fault: Fault,
+}
+
+/// What happens to a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// An error in Graph's envelope.
+    Graph {
+        /// HTTP status.
+        status: u16,
+        /// Error code.
+        code: i64,
+        /// Error subcode.
+        subcode: Option<i64>,
+        /// Message.
+        message: String,
+    },
+    /// An error of Alibaba Cloud's gateway.
+    Gateway {
+        /// HTTP status.
+        status: u16,
+        /// `Code`.
+        code: String,
+    },
+    /// An error of the operation itself, under HTTP 200.
+    Business {
+        /// `Code`.
+        code: String,
+    },
+    /// Any status and body.
+    Raw {
+        /// HTTP status.
+        status: u16,
+        /// Body.
+        body: String,
+        /// Header fields.
+        headers: Vec<(String, String)>,
+    },
+    /// Half of the real body, though well framed.
+    Truncated,
+    /// The connection breaks in the middle of the body.
+    Reset,
+    /// Headers, then nothing.
+    Stall,
+    /// The real answer, late.
+    Slow {
+        /// Milliseconds.
+        millis: u64,
+    },
+    /// A body of this many bytes.
+    Huge {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// The real answer with one value of its first row replaced.
+    Value {
+        /// Name of the field on the wire.
+        field: String,
+        /// What stands there instead.
+        value: Value,
+    },
+    /// The real answer with a header replaced.
+    Header {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+/// Sends an answer, disturbed or not.
+pub(super) async fn respond(reply: Reply, fault: Option<Fault>) -> Response {
+    let (mut reply, mut body) = (reply, None);
+    match fault {
+        None => {}
+        Some(Fault::Graph { status, code, subcode, message }) => {
+            reply = super::graph::error(status, code, subcode, &message)
+        }
+        Some(Fault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
+        Some(Fault::Business { code }) => reply = super::cams::business(&code, "as scripted"),
+        Some(Fault::Raw { status, body, headers }) => {
+            let mut response = build(Reply { status, headers: Vec::new(), body: String::new() }, full(body));
+            for (name, value) in headers {
+                set(&mut response, &name, &value);
+            }
+            return response;
+        }
+        Some(Fault::Truncated) => reply.body.truncate(reply.body.len() / 2),
+        Some(Fault::Reset) => body = Some(Body::new(Broken::Reset(reply.body.clone().into()))),
+        Some(Fault::Stall) => body = Some(Body::new(Broken::Stall)),
+        Some(Fault::Slow { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        Some(Fault::Huge { bytes }) => body = Some(Body::new(Broken::Huge(bytes))),
+        Some(Fault::Value { field, value }) => reply.body = replaced(&reply.body, &field, value),
+        Some(Fault::Header { name, value }) => {
+            let text = std::mem::take(&mut reply.body);
+            let mut response = build(reply, full(text));
+            set(&mut response, &name, &value);
+            return response;
+        }
+    }
+    let text = std::mem::take(&mut reply.body);
+    build(reply, body.unwrap_or_else(|| full(text)))
+}
+
+/// A status without a body.
+pub(super) fn bare(status: u16) -> Response {
+    build(Reply { status, headers: Vec::new(), body: String::new() }, Body::empty())
+}
+
+fn build(reply: Reply, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in &reply.headers {
+        set(&mut response, name, value);
+    }
+    response
+}
+
+fn set(response: &mut Response, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn replaced(body: &str, field: &str, value: Value) -> String {
+    let mut json: Value = serde_json::from_str(body).unwrap_or_default();
+    for data in ["data", "Data"] {
+        if let Some(row) = json.get_mut(data).and_then(|rows| rows.get_mut(0)).and_then(Value::as_object_mut) {
+            row.insert(field.to_owned(), value.clone());
+        }
+    }
+    json.to_string()
+}
+
+/// Bodies that do not come to a good end.
+enum Broken {
+    Reset(Bytes),
+    Broke,
+    Stall,
+    Huge(u64),
+}
+
+impl http_body::Body for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        use std::task::Poll;
+        match &mut *self {
+            Self::Reset(bytes) => {
+                let half = bytes.slice(..bytes.len() / 2);
+                *self = Self::Broke;
+                Poll::Ready(Some(Ok(http_body::Frame::data(half))))
+            }
+            Self::Broke => Poll::Ready(Some(Err(std::io::Error::other("the connection breaks, as scripted")))),
+            // Nobody is woken: the client's deadline ends it.
+            Self::Stall => Poll::Pending,
+            Self::Huge(0) => Poll::Ready(None),
+            Self::Huge(left) => {
+                let chunk = (*left).min(64 << 10);
+                *left -= chunk;
+                let chunk = vec![b' '; usize::try_from(chunk).unwrap_or_default()];
+                Poll::Ready(Some(Ok(http_body::Frame::data(chunk.into()))))
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The simulated insights edge: fields, windows, filters, levels, pages.
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Reply;
+use super::control::World;
+use super::figures::{Days, Totals, preset};
+use super::graph::{Asked, day, error, ordinary};
+use super::spec::{Account, Campaign};
+use crate::domain::metric::{METRICS, Metric};
+
+/// Fields beside the metrics that the API knows.
+const COLUMNS: [&str; 14] = [
+    "account_id",
+    "account_name",
+    "account_currency",
+    "campaign_id",
+    "campaign_name",
+    "adset_id",
+    "adset_name",
+    "ad_id",
+    "ad_name",
+    "objective",
+    "date_start",
+    "date_stop",
+    "impressions",
+    "spend",
+];
+
+#[derive(Deserialize)]
+struct Filter {
+    field: String,
+    operator: String,
+    value: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Range {
+    since: Date,
+    until: Date,
+}
+
+/// Which fields a row has, and over which days.
+struct Question {
+    metrics: Vec<(usize, String)>,
+    columns: Vec<String>,
+    days: Days,
+    today: Date,
+    filters: Vec<Filter>,
+}
+
+impl Question {
+    fn read(world: &World, asked: &Asked<'_>, account: &Account) -> Result<Self, Reply> {
+        let (mut metrics, mut columns, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let fields = asked.call.parameter("fields").unwrap_or("impressions,spend");
+        for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
+            let metric = METRICS.iter().position(|metric| metric.snake() == field);
+            match metric {
+                Some(_) if world.spec.refused_fields.iter().any(|refused| refused == field) => unknown.push(field),
+                Some(index) => metrics.push((index, field.to_owned())),
+                None if COLUMNS.contains(&field) => columns.push(field.to_owned()),
+                None => unknown.push(field),
+            }
+        }
+        if !unknown.is_empty() {
+            let message = format!(
+                "(#100) {} are not valid for fields param. please check https://developers.facebook.com/docs/marketing-api/reference/ads-insights/ for all valid values",
+                unknown.join(", ")
+            );
+            return Err(error(400, 100, None, &message));
+        }
+        let limit = limit(asked);
+        if world.spec.most_cells.is_some_and(|most| limit * metrics.len() > most) {
+            return Err(error(
+                500,
+                1,
+                None,
+                "Please reduce the amount of data you're asking for, then retry your request",
+            ));
+        }
+        let today = day(account, asked.moment);
+        let days = match asked.call.parameter("time_range") {
+            Some(range) => serde_json::from_str::<Range>(range).ok().map(|range| (range.since, range.until)),
+            None => preset(asked.call.parameter("date_preset").unwrap_or("last_30d"), today),
+        };
+        let days = days.filter(|(since, until)| since <= until);
+        let days = days.ok_or_else(|| error(400, 100, None, "(#100) Invalid parameter: date_preset or time_range"))?;
+        if days.0 < today.saturating_sub(jiff::Span::new().months(38)) {
+            return Err(error(400, 3018, None, "(#3018) The start date of the time range cannot be beyond 37 months"));
+        }
+        let filters = asked.call.parameter("filtering").map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Filter>>);
+        let filters = filters.ok().filter(|filters| filters.iter().all(|filter| filter.operator == "IN"));
+        let filters = filters.ok_or_else(|| error(400, 100, None, "(#100) Filtering field is invalid"))?;
+        Ok(Self { metrics, columns, days, today, filters })
+    }
+
+    /// Archived and deleted objects show only where a filter names their state.
+    fn shows(&self, campaign: &Campaign, level: &str) -> bool {
+        let state = format!("{level}.effective_status");
+        let by_state = self.filters.iter().find(|filter| filter.field == state);
+        let hidden = matches!(campaign.status.as_str(), "ARCHIVED" | "DELETED");
+        let id = if level == "ad" { campaign.id } else { campaign.parent };
+        let by_id = self.filters.iter().filter(|filter| filter.field == format!("{level}.id"));
+        by_state.map_or(!hidden, |filter| filter.value.contains(&campaign.status))
+            && by_id.into_iter().all(|filter| filter.value.contains(&id.to_string()))
+    }
+
+    fn totals(&self, world: &World, asked: &Asked<'_>, campaign: &Campaign) -> Totals {
+        Totals::of(&world.spec, campaign, self.days, self.today, asked.moment)
+    }
+
+    fn row(
+        &self,
+        totals: Option<Totals>,
+        account: &Account,
+        campaign: Option<(&Campaign, &str)>,
+        ad: Option<u64>,
+    ) -> Value {
+        let mut row = Map::new();
+        for column in &self.columns {
+            let value = match (column.as_str(), campaign) {
+                ("account_id", _) => json!(account.id.to_string()),
+                ("account_name", _) => json!(account.name),
+                ("account_currency", _) => json!(account.currency),
+                ("ad_id", Some((campaign, "ad"))) => json!(campaign.id.to_string()),
+                ("ad_id", None) if ad.is_some() => json!(ad.map(|id| id.to_string())),
+                ("campaign_id", Some((campaign, _))) => json!(campaign.parent.to_string()),
+                ("ad_name", Some((campaign, "ad"))) | ("campaign_name", Some((campaign, _))) => json!(campaign.name),
+                ("impressions", _) => json!("1000"),
+                ("spend", _) => json!("12.34"),
+                _ => continue,
+            };
+            row.insert(column.clone(), value);
+        }
+        if let Some(totals) = totals {
+            for (index, field) in &self.metrics {
+                let metric: &Metric = &METRICS[*index];
+                if let Some(value) = totals.field(metric) {
+                    row.insert(field.clone(), value);
+                }
+            }
+        }
+        row.insert("date_start".into(), json!(self.days.0.to_string()));
+        row.insert("date_stop".into(), json!(self.days.1.to_string()));
+        Value::Object(row)
+    }
+}
+
+/// `act_<id>/insights` at any level.
+pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) -> Reply {
+    let question = match Question::read(world, asked, account) {
+        Ok(question) => question,
+        Err(refusal) => return refusal,
+    };
+    let level = asked.call.parameter("level").unwrap_or("account");
+    if level == "account" {
+        let totals = account.campaigns.iter().map(|campaign| question.totals(world, asked, campaign));
+        let totals = totals.fold(Totals::default(), Totals::plus);
+        let rows: Vec<_> =
+            totals.is_delivered().then(|| question.row(Some(totals), account, None, None)).into_iter().collect();
+        return page(asked, false, &rows);
+    }
+    if level != "ad" && level != "campaign" {
+        return error(500, 1, Some(99), "An unknown error occurred");
+    }
+    // Rows are built for the page alone: a page costs the same whatever the account holds.
+    let shown: Vec<Result<&Campaign, u64>> = account
+        .campaigns
+        .iter()
+        .filter(|campaign| question.shows(campaign, level) && question.totals(world, asked, campaign).is_delivered())
+        .map(Ok)
+        .chain(
+            (0..account.ordinary_ads)
+                .filter(|_| question.filters.iter().all(|f| !f.field.ends_with(".id")))
+                .map(|n| Err(ordinary(account, n))),
+        )
+        .collect();
+    paged(asked, world.spec.empty_pages, &shown, |item| match item {
+        Ok(campaign) => {
+            question.row(Some(question.totals(world, asked, campaign)), account, Some((campaign, level)), None)
+        }
+        Err(ad) => question.row(None, account, None, Some(*ad)),
+    })
+}
+
+/// `<id>/insights` of an ad or of the campaign above it.
+pub(super) fn of_campaign(
+    world: &World,
+    asked: &Asked<'_>,
+    account: &Account,
+    campaign: &Campaign,
+    node: &str,
+) -> Reply {
+    let question = match Question::read(world, asked, account) {
+        Ok(question) => question,
+        Err(refusal) => return refusal,
+    };
+    let level = if node == campaign.id.to_string() { "ad" } else { "campaign" };
+    let totals = question.totals(world, asked, campaign);
+    let row = totals.is_delivered().then(|| question.row(Some(totals), account, Some((campaign, level)), None));
+    page(asked, false, &row.into_iter().collect::<Vec<_>>())
+}
+
+/// One page of finished objects.
+pub(super) fn page(asked: &Asked<'_>, empty: bool, items: &[Value]) -> Reply {
+    paged(asked, empty, items, Clone::clone)
+}
+
+fn limit(asked: &Asked<'_>) -> usize {
+    asked.call.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25).max(1)
+}
+
+/// The cursor says how many items lie behind it; `e` marks the empty page before the last one.
+fn paged<T>(asked: &Asked<'_>, empty: bool, items: &[T], row: impl Fn(&T) -> Value) -> Reply {
+    let limit = limit(asked);
+    let after = asked.call.parameter("after").unwrap_or_default();
+    let (skip, detour) =
+        match after.strip_suffix("ZDZD").map(|cursor| (cursor.trim_end_matches('e'), cursor.ends_with('e'))) {
+            Some((cursor, detour)) => match cursor.strip_prefix('Q').and_then(|skip| skip.parse::<usize>().ok()) {
+                Some(skip) => (skip, detour),
+                None => return error(400, 2642, None, "(#2642) Invalid cursors values"),
+            },
+            None if after.is_empty() => (0, false),
+            None => return error(400, 2642, None, "(#2642) Invalid cursors values"),
+        };
+    let end = (skip + limit).min(items.len());
+    let last = end == items.len();
+    let void = empty && last && !detour && skip > 0;
+    let rows: Vec<_> = if void { Vec::new() } else { items.iter().take(end).skip(skip).map(row).collect() };
+    let cursor = if void { format!("Q{skip}eZDZD") } else { format!("Q{end}ZDZD") };
+    let mut paging = json!({"cursors": {"before": format!("Q{skip}ZDZD"), "after": cursor}});
+    if !last || void {
+        // The real one embeds the token, and was seen on a foreign host.
+        let next = format!(
+            "https://graph.intern.facebook.com/{}{}?access_token={}&limit={limit}&after={cursor}",
+            asked.version, asked.call.path, asked.token
+        );
+        if let Some(paging) = paging.as_object_mut() {
+            paging.insert("next".into(), json!(next));
+        }
+    }
+    Reply::json(200, &json!({"data": rows, "paging": paging}))
+}

@@ -1,0 +1,171 @@
+//! What exists in a world: accounts, campaigns, tokens, keys.
+
+use serde::{Deserialize, Serialize};
+
+use super::allowance::Allowance;
+
+/// A world. Every figure in it follows from this and from the time.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spec {
+    /// Seed of the figures.
+    pub seed: u64,
+    /// Meta ad accounts.
+    pub accounts: Vec<Account>,
+    /// CAMS channels.
+    pub channels: Vec<Channel>,
+    /// Meta tokens.
+    pub tokens: Vec<Token>,
+    /// Alibaba Cloud access keys.
+    pub keys: Vec<Key>,
+    /// Messages delivered each second since the world began, so that figures move between polls.
+    pub pace: f64,
+    /// Versions of the Graph API that are dead.
+    pub dead_versions: Vec<String>,
+    /// Fields that the API refuses although the table has them.
+    pub refused_fields: Vec<String>,
+    /// Rows times fields of a page beyond which the API asks for less.
+    pub most_cells: Option<usize>,
+    /// The app's id and secret; with a secret, requests must carry its proof.
+    pub app: Option<(String, String)>,
+    /// Puts an empty page with a next one before every last page.
+    pub empty_pages: bool,
+    /// The demo's story: an account that is throttled, a token that expires, a renamed campaign.
+    pub demo: bool,
+}
+
+/// A Meta ad account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// Digits of its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// IANA name.
+    pub timezone: String,
+    /// Its marketing-message campaigns.
+    pub campaigns: Vec<Campaign>,
+    /// Ordinary ads beside them.
+    pub ordinary_ads: u32,
+    /// What may be asked; `None` is without bounds.
+    pub allowance: Option<Allowance>,
+}
+
+/// A marketing-message campaign. On Meta it is an ad under a campaign of its own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Campaign {
+    /// The id that users know: the ad's.
+    pub id: u64,
+    /// The id of the campaign object above it.
+    pub parent: u64,
+    /// Its name.
+    pub name: String,
+    /// Its effective status.
+    pub status: String,
+    /// Messages a day.
+    pub daily: f64,
+    /// Its first day, counted back from today.
+    pub age_days: i64,
+    /// What becomes of it.
+    pub story: Story,
+}
+
+/// What becomes of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Story {
+    /// Nothing.
+    Steady,
+    /// Its cost per click climbs for ten minutes and falls back.
+    Climbing,
+    /// It stops delivering after a minute.
+    Stopped,
+    /// It has no delivery at all.
+    Silent,
+    /// Its name changes every two minutes.
+    Renamed,
+}
+
+/// A CAMS channel's page and ad account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Channel {
+    /// `CustSpaceId`.
+    pub space: String,
+    /// `PageId`.
+    pub page: u64,
+    /// `AdAccountId`, with its currency and campaigns.
+    pub account: Account,
+}
+
+/// A Meta token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// A name for the control.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// The accounts that it may read.
+    pub accounts: Vec<u64>,
+    /// The subcode of code 190 with which it is refused; `None` while it lives.
+    pub refused: Option<i64>,
+}
+
+/// An Alibaba Cloud access key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Key {
+    /// `AccessKeyId`.
+    pub id: String,
+    /// `AccessKeySecret`.
+    pub secret: String,
+    /// The security token that temporary keys need.
+    pub security_token: Option<String>,
+    /// Calls in one second beyond which it is throttled.
+    pub per_second: Option<u32>,
+}
+
+impl Spec {
+    /// A world for load and tests: so many accounts with so many campaigns each, one token `main`
+    /// whose text is `token-main`. Account ids begin at 1001, campaign ids of account n at
+    /// n * 1,000,000 + 1.
+    pub fn fleet(accounts: u32, campaigns: u32) -> Self {
+        let accounts: Vec<_> = (0..u64::from(accounts))
+            .map(|index| {
+                let id = 1001 + index;
+                Account {
+                    id,
+                    name: format!("Account {id}"),
+                    currency: "EUR".into(),
+                    timezone: "Europe/Berlin".into(),
+                    campaigns: (1..=u64::from(campaigns)).map(|n| Campaign::steady(id * 1_000_000 + n)).collect(),
+                    ordinary_ads: 0,
+                    allowance: None,
+                }
+            })
+            .collect();
+        let ids = accounts.iter().map(|account| account.id).collect();
+        let token = Token { name: "main".into(), text: "token-main".into(), accounts: ids, refused: None };
+        Self { seed: 1, accounts, tokens: vec![token], pace: 5.0, ..Self::default() }
+    }
+
+    /// The world that `demo` runs against.
+    pub fn demo() -> Self {
+        super::demo::world()
+    }
+}
+
+impl Campaign {
+    /// A campaign of half a year that delivers steadily.
+    pub fn steady(id: u64) -> Self {
+        Self {
+            id,
+            parent: id + 500_000_000_000,
+            name: format!("Campaign {id}"),
+            status: "ACTIVE".into(),
+            daily: 120.0 + f64::from(u16::try_from(id % 97).unwrap_or_default()) * 13.0,
+            age_days: 180,
+            story: Story::Steady,
+        }
+    }
+}

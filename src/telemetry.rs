@@ -1,0 +1,217 @@
+//! The exporter's own metrics: the registry of the `prometheus` crate holds these and nothing else.
+
+use prometheus::core::{Collector, GenericGaugeVec};
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::domain::fault::Reason;
+use crate::domain::schedule::LaneKey;
+use crate::domain::target::{Source, TargetKey};
+
+const PREFIX: &str = "marketing_messages_exporter_";
+
+/// The labels of a target.
+const TARGET: [&str; 5] = ["source", "credential", "account_id", "target", "window"];
+const CREDENTIAL: [&str; 2] = ["source", "credential"];
+const LANE: [&str; 3] = ["source", "credential", "account_id"];
+
+/// Every own metric, in the order of the reference.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each field is named after its family, whose HELP stands in the constructor")]
+pub struct Telemetry {
+    registry: Registry,
+    catalog: Vec<Described>,
+    pub target_up: IntGaugeVec,
+    pub target_last_success: GaugeVec,
+    pub target_last_attempt: GaugeVec,
+    pub target_next_poll: GaugeVec,
+    pub target_poll_interval: GaugeVec,
+    pub target_consecutive_failures: IntGaugeVec,
+    pub target_rows: IntGaugeVec,
+    pub polls: IntCounterVec,
+    pub poll_failures: IntCounterVec,
+    pub poll_duration: HistogramVec,
+    pub api_requests: IntCounterVec,
+    pub api_errors: IntCounterVec,
+    pub api_request_duration: HistogramVec,
+    pub api_usage: GaugeVec,
+    pub api_blocked_until: GaugeVec,
+    pub samples: IntGaugeVec,
+    pub samples_rejected: IntCounterVec,
+    pub series_dropped: IntCounterVec,
+    pub credential_valid: IntGaugeVec,
+    pub credential_last_read: GaugeVec,
+    pub config_last_reload_successful: Gauge,
+    pub config_last_reload_success: Gauge,
+}
+
+/// Name, type, label names and HELP of a family.
+pub type Described = (String, &'static str, Vec<String>, String);
+
+/// Registers families under the prefix, and notes them for the reference.
+#[derive(Debug, Default)]
+struct Registrar {
+    registry: Registry,
+    catalog: Vec<Described>,
+}
+
+impl Registrar {
+    fn add<T: Collector + Clone + 'static>(
+        &mut self,
+        kind: &'static str,
+        vec: prometheus::Result<T>,
+    ) -> prometheus::Result<T> {
+        let vec = vec?;
+        for desc in vec.desc() {
+            self.catalog.push((desc.fq_name.clone(), kind, desc.variable_labels.clone(), desc.help.clone()));
+        }
+        self.registry.register(Box::new(vec.clone()))?;
+        Ok(vec)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.add("gauge", GaugeVec::new(opts(name, help), labels))
+    }
+
+    fn int_gauge(&mut self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.add("gauge", IntGaugeVec::new(opts(name, help), labels))
+    }
+
+    fn counter(&mut self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.add("counter", IntCounterVec::new(opts(name, help), labels))
+    }
+
+    fn seconds(&mut self, name: &str, help: &str) -> prometheus::Result<HistogramVec> {
+        const BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+        let opts = HistogramOpts::from(opts(name, help)).buckets(BUCKETS.to_vec());
+        self.add("histogram", HistogramVec::new(opts, &["source"]))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("{PREFIX}{name}"), help)
+}
+
+impl Telemetry {
+    /// A registry of its own, so that several exporters fit into one process. `process` adds the
+    /// `process_*` families.
+    #[rustfmt::skip]
+    pub fn new(process: bool) -> prometheus::Result<Self> {
+        let mut add = Registrar::default();
+        if process {
+            add.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        }
+        let build = add.int_gauge("build_info", "Version of this program; the value is 1.", &["version", "revision", "rustversion"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("MME_REVISION"), env!("MME_RUSTVERSION")]).set(1);
+        let telemetry = Self {
+            target_up: add.int_gauge("target_up", "Whether the last poll of the target succeeded.", &TARGET)?,
+            target_last_success: add.gauge("target_last_success_timestamp_seconds", "When the target was last polled with success.", &TARGET)?,
+            target_last_attempt: add.gauge("target_last_attempt_timestamp_seconds", "When the target was last polled.", &TARGET)?,
+            target_next_poll: add.gauge("target_next_poll_timestamp_seconds", "When the target is due next; its lane may make it wait longer.", &TARGET)?,
+            target_poll_interval: add.gauge("target_poll_interval_seconds", "Time between two polls of the target that is in force.", &TARGET)?,
+            target_consecutive_failures: add.int_gauge("target_consecutive_failures", "Failed polls of the target since its last success.", &TARGET)?,
+            target_rows: add.int_gauge("target_rows", "Rows of marketing messages in the target's last good answer.", &TARGET)?,
+            polls: add.counter("polls_total", "Polls that ended, with or without success.", &CREDENTIAL)?,
+            poll_failures: add.counter("poll_failures_total", "Polls that failed, by reason.", &["source", "credential", "reason"])?,
+            poll_duration: add.seconds("poll_duration_seconds", "Duration of a poll, from its first request to its last page.")?,
+            api_requests: add.counter("api_requests_total", "Requests sent to an API, by HTTP status, or error where there was none.", &["source", "credential", "endpoint", "code"])?,
+            api_errors: add.counter("api_errors_total", "Errors in the API's own terms.", &["source", "error_code"])?,
+            api_request_duration: add.seconds("api_request_duration_seconds", "Duration of a request to an API.")?,
+            api_usage: add.gauge("api_usage_ratio", "Share of an allowance that is used, as the API's headers tell; 1 is all of it.", &["source", "credential", "account_id", "limit"])?,
+            api_blocked_until: add.gauge("api_blocked_until_timestamp_seconds", "Until when no request of this lane is sent, because the API refused.", &LANE)?,
+            samples: add.int_gauge("samples", "Campaign samples served.", &CREDENTIAL)?,
+            samples_rejected: add.counter("samples_rejected_total", "Values that were no number, by field; row for a row without a readable id.", &["source", "field"])?,
+            series_dropped: add.counter("series_dropped_total", "Series left out because exposition.max_series was reached.", &CREDENTIAL)?,
+            credential_valid: add.int_gauge("credential_valid", "Whether the API accepted the credential the last time.", &CREDENTIAL)?,
+            credential_last_read: add.gauge("credential_last_read_timestamp_seconds", "When a new content of the credential was last read.", &CREDENTIAL)?,
+            config_last_reload_successful: add.add("gauge", Gauge::with_opts(opts("config_last_reload_successful", "Whether the last load of the configuration succeeded.")))?,
+            config_last_reload_success: add.add("gauge", Gauge::with_opts(opts("config_last_reload_success_timestamp_seconds", "When the configuration was last loaded with success.")))?,
+            registry: add.registry,
+            catalog: add.catalog,
+        };
+        Ok(telemetry)
+    }
+
+    /// Starts the counters of a credential's closed sets at 0, so that `increase()` sees the first event.
+    pub fn expect_credential(&self, source: Source, credential: &str) {
+        self.polls.with_label_values(&[source.label(), credential]);
+        self.series_dropped.with_label_values(&[source.label(), credential]);
+        self.samples.with_label_values(&[source.label(), credential]);
+        for reason in Reason::ALL {
+            self.poll_failures.with_label_values(&[source.label(), credential, reason.label()]);
+        }
+    }
+
+    /// Takes a target's series out.
+    pub fn forget_target(&self, key: &TargetKey) {
+        fn forget<T: prometheus::core::Atomic>(vec: &GenericGaugeVec<T>, labels: &[&str; 5]) {
+            // A series that was never set is not there to be removed.
+            let _ = vec.remove_label_values(labels);
+        }
+        let labels = TargetLabels::of(key);
+        let labels = &labels.values();
+        for vec in
+            [&self.target_last_success, &self.target_last_attempt, &self.target_next_poll, &self.target_poll_interval]
+        {
+            forget(vec, labels);
+        }
+        for vec in [&self.target_up, &self.target_consecutive_failures, &self.target_rows] {
+            forget(vec, labels);
+        }
+    }
+
+    /// Replaces the list of blocked lanes.
+    pub fn set_blocked<'a>(&self, lanes: impl Iterator<Item = (&'a LaneKey, f64)>) {
+        self.api_blocked_until.reset();
+        for (lane, until) in lanes {
+            let account = lane.account.map(|account| account.to_string()).unwrap_or_default();
+            self.api_blocked_until.with_label_values(&[lane.source.label(), &lane.credential, &account]).set(until);
+        }
+    }
+
+    /// Name, type, label names and HELP of every family, in the order of the constructor.
+    pub fn describe(&self) -> &[Described] {
+        &self.catalog
+    }
+
+    /// The families as they are now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+/// Families in the text format.
+pub fn text(families: &[MetricFamily]) -> String {
+    // Encoding fails for a family without samples only, and `gather` leaves those out.
+    TextEncoder::new().encode_to_string(families).unwrap_or_default()
+}
+
+/// The values of a target's labels.
+#[derive(Clone, Debug)]
+pub struct TargetLabels {
+    source: &'static str,
+    credential: std::sync::Arc<str>,
+    account: String,
+    target: String,
+    window: String,
+}
+
+impl TargetLabels {
+    /// The labels of a key.
+    pub fn of(key: &TargetKey) -> Self {
+        Self {
+            source: key.source.label(),
+            credential: key.credential.clone(),
+            account: key.account.map(|account| account.to_string()).unwrap_or_default(),
+            target: if key.part == 0 { key.subject.to_string() } else { format!("{}_{}", key.subject, key.part) },
+            window: key.window.label().to_owned(),
+        }
+    }
+
+    /// In the order of the families' label names.
+    pub fn values(&self) -> [&str; 5] {
+        [self.source, &self.credential, &self.account, &self.target, &self.window]
+    }
+}

@@ -1,0 +1,65 @@
+//! The HTTP server: `/metrics`, health and a landing page. A scrape copies what is there; it never
+//! calls an API and never waits for a poll.
+
+mod metrics;
+mod negotiate;
+mod openmetrics;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What scrapes read.
+    pub store: Arc<Store>,
+    /// The exporter's own metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Scrapes at a time; more are answered with 503.
+    pub scrapes: Arc<Semaphore>,
+    /// Where the exposition is served.
+    pub telemetry_path: Arc<str>,
+}
+
+/// Every path that is served. Other methods are answered with 405 and `Allow`, other paths with 404.
+pub fn router(site: Site) -> Router {
+    let mut router = Router::new()
+        .route(&site.telemetry_path.clone(), get(metrics::metrics))
+        .route("/-/healthy", get(|| async { "healthy\n" }))
+        .route("/-/ready", get(ready));
+    if &*site.telemetry_path != "/" {
+        router = router.route("/", get(landing));
+    }
+    router.fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") }).with_state(site)
+}
+
+/// 200 once every target was answered or refused once; the process is useful before that already.
+async fn ready(State(site): State<Site>) -> (StatusCode, &'static str) {
+    if site.store.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not every target was polled once yet\n")
+    }
+}
+
+async fn landing(State(site): State<Site>) -> impl IntoResponse {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Marketing messages exporter</title></head>\n\
+         <body><h1>Marketing messages exporter</h1><p>Version {version}, revision {revision}</p>\n\
+         <ul><li><a href=\"{metrics}\">Metrics</a></li><li><a href=\"-/ready\">Ready</a></li>\
+         <li><a href=\"-/healthy\">Healthy</a></li></ul></body></html>\n",
+        version = env!("CARGO_PKG_VERSION"),
+        revision = env!("MME_REVISION"),
+        metrics = site.telemetry_path.trim_start_matches('/'),
+    );
+    ([(header::CONTENT_SECURITY_POLICY, "default-src 'none'")], Html(page))
+}
