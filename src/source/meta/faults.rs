@@ -161,7 +161,8 @@ pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> 
     Fault {
         reason,
         scope: rule.map_or(Scope::Lane, |rule| rule.scope),
-        wait: throttled.then(|| wait.max(regain)).flatten(),
+        // The time that the API gives counts; a rule's is for when it gives none.
+        wait: throttled.then(|| regain.or(wait)).flatten(),
         code: Some(label.map_or("other", |(_, label)| label)),
         message: message(error, code, subcode, status, rule.map_or("", |rule| rule.say)),
     }

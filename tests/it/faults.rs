@@ -1,0 +1,155 @@
+//! What a scrape shows when the APIs do not do what they promise.
+
+use marketing_messages_exporter::simulate::{Change, Channel, Fault, Key, Spec};
+use serde_json::json;
+
+use crate::harness::TestApp;
+
+const TWO_ACCOUNTS: &str = "
+poll: {interval: 1s, timeout: 2s, max_response: 1MiB}
+meta:
+  main:
+    token_file: DIR/token
+    base_url: URL
+    accounts:
+      - {id: 1001, windows: [last_7d], totals: false}
+      - {id: 1002, windows: [last_7d], totals: false}
+";
+
+const UP: &str = "marketing_messages_exporter_target_up";
+const LAST_SUCCESS: &str = "marketing_messages_exporter_target_last_success_timestamp_seconds";
+
+fn raw(status: u16, body: &str, headers: &[(&str, &str)]) -> Fault {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Fault::Raw { status, body: body.to_owned(), headers }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_account_waits_and_recovers_while_another_goes_on() {
+    let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
+    let before = app.ready().await.value(LAST_SUCCESS, &["1002"]).unwrap();
+    let spent = r#"{"error":{"message":"too many calls","code":80000,"error_subcode":2446079}}"#;
+    let usage = ("x-ad-account-usage", r#"{"acc_id_util_pct":100,"reset_time_duration":3}"#);
+    app.script("insights", "act_1001", 1, raw(400, spent, &[usage]));
+    let blocked = app.eventually("the account is blocked", |m| m.failures("throttled") == 1.0).await;
+    assert_eq!(blocked.value(UP, &["1001"]), Some(0.0));
+    assert_eq!(
+        blocked.value("marketing_messages_exporter_api_blocked_until_timestamp_seconds", &[]).map(|_| ()),
+        Some(())
+    );
+    assert_eq!(blocked.count("marketing_messages_delivered", &["1001"]), 2, "the last good samples stay");
+    let asked = app.control.statistics().endpoints["insights"];
+    let other = app.eventually("the other goes on", |m| m.value(LAST_SUCCESS, &["1002"]).unwrap() > before + 1.5).await;
+    assert_eq!(other.value(UP, &["1001"]), Some(0.0), "still blocked");
+    assert!(app.control.statistics().endpoints["insights"] > asked);
+    app.eventually("it recovers", |m| m.value(UP, &["account_id=\"1001\""]) == Some(1.0)).await;
+    assert_eq!(app.control.leftover_faults(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_field_costs_one_sample() {
+    let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
+    app.ready().await;
+    let value = json!("not a number");
+    app.script("insights", "act_1001", 1_000, Fault::Value { field: "marketing_messages_spend".into(), value });
+    let metrics = app
+        .eventually("the sample is gone", |m| m.count("marketing_messages_spend", &["account_id=\"1001\""]) == 1)
+        .await;
+    assert_eq!(metrics.count("marketing_messages_delivered", &["account_id=\"1001\""]), 2);
+    assert_eq!(metrics.value(UP, &["account_id=\"1001\""]), Some(1.0));
+    let rejected = metrics.value("marketing_messages_exporter_samples_rejected_total", &["field=\"spend\""]);
+    assert!(rejected >= Some(1.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_is_a_counted_fault_and_the_last_good_samples_stay() {
+    let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
+    app.ready().await;
+    for (reason, fault) in [
+        ("malformed", Fault::Truncated),
+        ("unavailable", raw(504, "<html>Gateway Timeout</html>", &[("content-type", "text/html")])),
+        ("malformed", raw(200, "Service Unavailable", &[])),
+        ("unavailable", Fault::Reset),
+        ("timeout", Fault::Stall),
+        ("too_large", Fault::Huge { bytes: 200 << 20 }),
+        ("unavailable", raw(302, "", &[("location", "http://127.0.0.1:1/")])),
+        ("not_found", Fault::Graph { status: 400, code: 100, subcode: Some(33), message: "x".into() }),
+    ] {
+        let before = app.metrics().await.failures(reason);
+        app.script("insights", "act_1001", 1, fault.clone());
+        let metrics = app.eventually(&format!("{fault:?}"), |m| m.failures(reason) > before).await;
+        assert_eq!(metrics.count("marketing_messages_delivered", &["account_id=\"1001\""]), 2, "{fault:?}");
+        assert_eq!(metrics.count("marketing_messages_delivered", &["account_id=\"1002\""]), 2, "{fault:?}");
+        app.eventually("it recovers", |m| m.value(UP, &["account_id=\"1001\""]) == Some(1.0)).await;
+    }
+    assert!(peak_memory() < 150 << 20, "a body of 200 MB was not held: {} bytes", peak_memory());
+}
+
+/// Most resident memory so far, the simulated APIs' included.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_samples_leave() {
+    let configuration = TWO_ACCOUNTS.replace("interval: 1s,", "interval: 1s, stale_after: 2s,");
+    let mut app = TestApp::start(Spec::fleet(2, 2), &configuration).await;
+    app.ready().await;
+    app.script("insights", "act_1001", 1_000, raw(503, "", &[]));
+    let metrics =
+        app.eventually("they leave", |m| m.count("marketing_messages_delivered", &["account_id=\"1001\""]) == 0).await;
+    assert_eq!(metrics.count("marketing_messages_delivered", &["account_id=\"1002\""]), 2);
+    assert_eq!(metrics.value(UP, &["account_id=\"1001\""]), Some(0.0));
+    assert_eq!(metrics.count("marketing_messages_exporter_samples", &[]), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_fails_keeps_the_rows_of_the_others() {
+    let mut app = TestApp::start(Spec::fleet(1, 600), TWO_ACCOUNTS.split("      - {id: 1002").next().unwrap()).await;
+    app.ready().await;
+    app.script("insights", "after", 1, raw(503, "", &[]));
+    let metrics = app.eventually("the second page failed", |m| m.failures("partial") == 1.0).await;
+    assert_eq!(metrics.count("marketing_messages_delivered", &[]), 600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_bound_on_series_whole_targets_are_left_out() {
+    let configuration = format!("exposition: {{max_series: 25}}{TWO_ACCOUNTS}");
+    let mut app = TestApp::start(Spec::fleet(2, 2), &configuration).await;
+    let metrics = app.ready().await;
+    assert_eq!(metrics.count("marketing_messages_delivered", &[]), 2);
+    assert!(metrics.value("marketing_messages_exporter_series_dropped_total", &[]) >= Some(1.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_campaign_of_cams_never_stops_the_others() {
+    let mut spec = Spec::fleet(1, 3);
+    let account = spec.accounts.pop().unwrap();
+    spec.channels.push(Channel { space: "cams-a".into(), page: 77, account });
+    spec.keys.push(Key { id: "key-id".into(), secret: "key-secret".into(), security_token: None, per_second: None });
+    let configuration = "
+poll: {interval: 1s}
+cams:
+  sg:
+    access_key_id: key-id
+    access_key_secret: key-secret
+    endpoint: URL
+    requests_per_second: 50
+    channels: [{cust_space_id: cams-a, page_id: 77, ad_account_id: 1001, campaigns: [1001000001, 1001000002, 5]}]
+";
+    let mut app = TestApp::start(spec, configuration).await;
+    let metrics = app.ready().await;
+    assert_eq!(metrics.count("marketing_messages_delivered", &[]), 2);
+    assert_eq!(metrics.value(UP, &["target=\"5\""]), Some(0.0));
+    assert_eq!(metrics.failures("invalid_request"), 1.0);
+    app.script(
+        "GetMessageCampaignInsights",
+        "1001000001",
+        1,
+        Fault::Gateway { status: 400, code: "Throttling.User".into() },
+    );
+    app.eventually("the key is throttled", |m| m.failures("throttled") == 1.0).await;
+    app.control.change(Change::Vanish(1_001_000_002));
+}

@@ -1,0 +1,159 @@
+//! Starts a world and a daemon against it, and waits for conditions.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use marketing_messages_exporter::app::{App, WebOptions};
+use marketing_messages_exporter::settings;
+use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulation, Spec};
+use tokio::task::JoinSet;
+
+/// Longest that a condition may take; a machine that compiles at the same time is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A daemon and its world. Both end with it.
+pub(crate) struct TestApp {
+    pub(crate) control: Control,
+    pub(crate) addr: SocketAddr,
+    pub(crate) folder: Folder,
+    client: reqwest::Client,
+    tasks: JoinSet<()>,
+}
+
+/// A folder that is taken away at the end.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("mme-it-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a file and gives its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl TestApp {
+    /// Starts both. In the configuration `URL` stands for the APIs, `DIR` for a folder of the test's
+    /// in which the file `token` holds the token `main`.
+    pub(crate) async fn start(spec: Spec, configuration: &str) -> Self {
+        let folder = Folder::new();
+        let simulation = Simulation::bind(spec, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let control = simulation.control();
+        folder.write("token", &control.current_token("main").unwrap_or_default());
+        let configuration = configuration
+            .replace("URL", &format!("http://{}", simulation.addr()))
+            .replace("DIR", &folder.0.display().to_string());
+        let file = folder.write("config.yaml", &configuration);
+        let settings = settings::load(&[file], BTreeMap::new(), &[]).unwrap();
+        let options = WebOptions {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            telemetry_path: "/metrics".to_owned(),
+            max_requests: 40,
+            process_metrics: true,
+        };
+        let app = App::bind(&settings, &options).await.unwrap();
+        let addr = app.addr();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
+        tasks.spawn(async move { app.run(std::future::pending()).await.unwrap() });
+        Self { control, addr, folder, client: reqwest::Client::builder().no_proxy().build().unwrap(), tasks }
+    }
+
+    /// Requests a path with header fields.
+    pub(crate) async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, format!("http://{}{path}", self.addr));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.request("GET", path, &[]).await;
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub(crate) async fn metrics(&self) -> Exposition {
+        Exposition(self.get("/metrics").await.1)
+    }
+
+    /// Scrapes until a condition holds, and gives that scrape.
+    pub(crate) async fn eventually(&mut self, what: &str, condition: impl Fn(&Exposition) -> bool) -> Exposition {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = self.metrics().await;
+            if condition(&metrics) {
+                return metrics;
+            }
+            if let Some(ended) = self.tasks.try_join_next() {
+                ended.expect("the daemon and its world go on");
+            }
+            assert!(Instant::now() < deadline, "never came true: {what}\n{}", metrics.0);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until every target was polled once.
+    pub(crate) async fn ready(&mut self) -> Exposition {
+        let deadline = Instant::now() + PATIENCE;
+        while self.get("/-/ready").await.0 != 200 {
+            assert!(Instant::now() < deadline, "never ready\n{}", self.metrics().await.0);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.metrics().await
+    }
+
+    pub(crate) fn script(&self, endpoint: &str, contains: &str, times: u32, fault: Fault) {
+        let rule = FaultRule { endpoint: endpoint.to_owned(), contains: contains.to_owned(), skip: 0, times, fault };
+        self.control.script(rule);
+    }
+}
+
+/// A body of `/metrics`.
+pub(crate) struct Exposition(pub(crate) String);
+
+impl Exposition {
+    /// The value of the one sample of a family whose line holds every part.
+    pub(crate) fn value(&self, family: &str, parts: &[&str]) -> Option<f64> {
+        let mut samples = self.samples(family, parts);
+        let value = samples.next()?;
+        assert!(samples.next().is_none(), "{family} {parts:?} is not one sample");
+        Some(value)
+    }
+
+    pub(crate) fn count(&self, family: &str, parts: &[&str]) -> usize {
+        self.samples(family, parts).count()
+    }
+
+    fn samples<'a>(&'a self, family: &'a str, parts: &'a [&str]) -> impl Iterator<Item = f64> + 'a {
+        let ours = move |line: &&str| {
+            line.strip_prefix(family).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && parts.iter().all(|part| line.contains(part))
+        };
+        self.0.lines().filter(ours).map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+    }
+
+    /// Failures of a reason.
+    pub(crate) fn failures(&self, reason: &str) -> f64 {
+        let reason = format!("reason=\"{reason}\"");
+        self.samples("marketing_messages_exporter_poll_failures_total", &[&reason]).sum()
+    }
+}

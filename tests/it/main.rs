@@ -1,0 +1,13 @@
+//! The program from outside: the whole daemon on port 0 against the simulated APIs, bytes in and
+//! exposition out, and the rules of the code base itself.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(clippy::disallowed_methods, reason = "tests read clocks and folders of their own")]
+
+mod cli;
+mod credentials;
+mod drift;
+mod faults;
+mod harness;
+mod scrape;
+mod tidy;
+mod wire;
