@@ -1,1 +1,198 @@
-//! settings
+//! Settings: defaults, files, environment and overrides become types that cannot be wrong.
+//!
+//! What is typed (`raw.rs`) and what is meant ([`Settings`]) are different types, and the way from
+//! one to the other reports every problem at once, each with its path and remedy.
+
+mod cams;
+mod cascade;
+mod choice;
+mod draft;
+mod entry;
+mod environment;
+#[cfg(test)]
+mod fixtures;
+mod layers;
+mod leaf;
+mod meta;
+mod nearest;
+mod raw;
+mod report;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use environment::environment;
+pub use leaf::BaseUrl;
+pub use report::{Problem, Problems};
+pub use secret::{Secret, SecretError};
+
+use self::cascade::Cascade;
+use self::draft::Draft;
+use self::entry::{Entry, Holds, Named};
+use self::leaf::{Size, Span, Whole};
+use self::raw::Raw;
+use self::report::{Place, Report};
+use crate::domain::plan::Fleet;
+
+/// Everything that the configuration says.
+#[derive(Debug)]
+pub struct Settings {
+    /// How targets are asked.
+    pub poll: Poll,
+    /// Most campaign series in the exposition.
+    pub max_series: usize,
+    /// Where samples and schedule survive a restart.
+    pub state_file: Option<PathBuf>,
+    /// Meta's credentials by name, then those of CAMS by name. The two may share a name.
+    pub credentials: Vec<Credential>,
+    /// What is asked for.
+    pub fleet: Fleet,
+    /// What is allowed but hardly meant, each with its path.
+    pub warnings: Vec<String>,
+}
+
+/// Bounds of an API request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// From connect to the last byte.
+    pub timeout: Duration,
+    /// Requests in flight, over everything.
+    pub concurrency: usize,
+    /// Most bytes of a body.
+    pub max_response: usize,
+}
+
+/// A named way into one of the APIs.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The label `credential`.
+    pub name: Arc<str>,
+    /// The way in.
+    pub access: Access,
+}
+
+/// What a source needs to be asked.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Meta's Graph API.
+    Meta {
+        /// The access token.
+        token: Secret,
+        /// The app's id, digits; only ever with a secret.
+        app_id: Option<String>,
+        /// The app's secret, for proofs.
+        app_secret: Option<Secret>,
+        /// Such as `v26.0`.
+        api_version: String,
+        /// Where the API is.
+        base_url: BaseUrl,
+        /// Share of the allowance that may be used: above 0, up to 1.
+        budget: f64,
+    },
+    /// Alibaba Cloud CAMS.
+    Cams {
+        /// The access keys.
+        keys: Keys,
+        /// Where the API is.
+        endpoint: BaseUrl,
+        /// Most requests in a second: above 0, up to 1000.
+        requests_per_second: f64,
+    },
+}
+
+/// Where access keys of Alibaba Cloud come from.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// From the configuration.
+    Static {
+        /// The access key's id.
+        id: Secret,
+        /// The access key's secret.
+        secret: Secret,
+        /// The token of temporary access keys.
+        security_token: Option<Secret>,
+    },
+    /// From the surroundings: environment, role of the machine or workload.
+    Default,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONCURRENCY: usize = 8;
+const MAX_RESPONSE: usize = 32 << 20;
+const MAX_SERIES: usize = 2_000_000;
+
+/// Loads the files in order, the environment over them, and the overrides over both. A key of an
+/// override is a path: `meta.main.base_url`.
+pub fn load(
+    files: &[PathBuf],
+    environment: BTreeMap<String, String>,
+    overrides: &[(String, String)],
+) -> Result<Settings, Problems> {
+    let report = Report::default();
+    let settings = layers::merge(files, &environment, overrides, &report).map(|json| {
+        let top = report.place("");
+        let raw = top.open(Raw::read(json)).unwrap_or_default();
+        read(&top, raw, &environment)
+    });
+    let warnings = report.finish()?;
+    settings.map(|settings| Settings { warnings, ..settings }).ok_or_else(|| Problems(Vec::new()))
+}
+
+fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>) -> Settings {
+    let at = top.key("poll");
+    let raw_poll = at.open(raw.poll).unwrap_or_default();
+    let poll = Poll {
+        timeout: at.take("timeout", raw_poll.timeout).map_or(TIMEOUT, |Span(timeout)| timeout),
+        concurrency: at.take("concurrency", raw_poll.concurrency).map_or(CONCURRENCY, |Whole(number)| number),
+        max_response: at.take("max_response", raw_poll.max_response).map_or(MAX_RESPONSE, |Size(bytes)| bytes),
+    };
+    let stale_after = at.take("stale_after", raw_poll.stale_after).map(|Span(stale_after)| stale_after);
+    let base = Cascade::new(&at, raw_poll.interval, stale_after, poll.timeout);
+
+    let at = top.key("exposition");
+    let exposition = at.open(raw.exposition).unwrap_or_default();
+    let max_series = at.take("max_series", exposition.max_series).map_or(MAX_SERIES, |Whole(number)| number);
+
+    let at = top.key("state");
+    let state_file = at.take("file", at.open(raw.state).unwrap_or_default().file);
+    warn_of_state(&at, state_file.is_some());
+
+    let mut draft = Draft::default();
+    for (at, name, raw) in named(&top.key("meta"), raw.meta) {
+        meta::read(&at, raw, base.of(name), environment, &mut draft);
+    }
+    for (at, name, raw) in named(&top.key("cams"), raw.cams) {
+        cams::read(&at, raw, base.of(name), environment, &mut draft);
+    }
+    draft.check_unique();
+    let credentials = std::mem::take(&mut draft.credentials);
+    let fleet = draft.into_fleet();
+    if fleet.is_empty() && top.is_clean() {
+        top.problem("there is nothing to ask; add an account or a campaign below meta, or a channel below cams");
+    }
+    Settings { poll, max_series, state_file, credentials, fleet, warnings: Vec::new() }
+}
+
+// Goes when the state is kept: this function and its call.
+fn warn_of_state(at: &Place<'_>, given: bool) {
+    if given {
+        at.key("file").warning("has no effect in this version yet");
+    }
+}
+
+/// The credentials of a source, sorted by name.
+fn named<'r, T>(at: &Place<'r>, entries: Entry<Named<T>>) -> Vec<(Place<'r>, Arc<str>, T)> {
+    let mut sections = Vec::new();
+    for (name, entry) in at.open(entries).unwrap_or_default() {
+        let at = at.key(&name);
+        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !plain || !(1..=63).contains(&name.len()) {
+            at.problem("this is no name for a credential; use 1 to 63 of a-z, 0-9 and -");
+        }
+        sections.extend(at.open(entry).map(|section| (at, name.as_str().into(), section)));
+    }
+    sections
+}

@@ -1,0 +1,136 @@
+//! Values that are either a word or something with parts: windows and campaigns.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::entry::Leaf;
+use super::entry::{Entry, Holds, List, kind, quoted, scalar};
+use super::leaf::leaf;
+use super::nearest::nearest;
+use super::raw::Range;
+use super::report::Place;
+use crate::domain::plan::Wanted;
+use crate::domain::target::{CampaignId, PRESETS, Window};
+
+/// A window as it is typed.
+pub(super) enum WindowChoice {
+    /// By the API's name.
+    Preset(Window),
+    /// By its days.
+    Range(Box<Range>),
+}
+
+impl Holds for WindowChoice {
+    fn read(json: Json) -> Entry<Self> {
+        if json.is_object() {
+            return Range::read(json).map(|range| Self::Range(Box::new(range)));
+        }
+        let shown = match scalar(&json) {
+            Ok(text) => match Window::preset(&text) {
+                Some(window) => return Entry::sound(Self::Preset(window)),
+                None => match nearest(&text, PRESETS) {
+                    Some(preset) => {
+                        return Entry::wrong(format!("{} is not a window; did you mean `{preset}`?", quoted(&text)));
+                    }
+                    None => quoted(&text),
+                },
+            },
+            Err(kind) => kind.to_owned(),
+        };
+        let presets = PRESETS.join(", ");
+        Entry::wrong(format!("{shown} is not a window; write {{name, since, until}} or one of {presets}"))
+    }
+
+    fn keys() -> Json {
+        Range::keys()
+    }
+}
+
+/// Names of windows that mean something else.
+const RESERVED: [&str; 2] = ["unspecified", "day"];
+
+/// The name of a window of fixed days.
+pub(super) struct RangeName(Arc<str>);
+
+leaf!(
+    RangeName,
+    "a name for a window",
+    |text| {
+        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+        let free = !RESERVED.contains(&text) && Window::preset(text).is_none();
+        (plain && free && (1..=64).contains(&text.len())).then(|| RangeName(text.into()))
+    },
+    "1 to 64 of a-z, 0-9, _ and -, other than the presets, `day` and `unspecified`"
+);
+
+/// The windows of a list; `None` unless the list is sound.
+pub(super) fn windows(at: &Place<'_>, choices: List<WindowChoice>) -> Option<Vec<Window>> {
+    if choices.is_empty() {
+        at.problem("an empty list asks for nothing; name a window, or leave the key out for the default");
+    }
+    let mut windows: Vec<Window> = Vec::new();
+    for (at, choice) in at.items(choices) {
+        let window = match choice {
+            WindowChoice::Preset(window) => Some(window),
+            WindowChoice::Range(range) => span(&at, *range),
+        };
+        let Some(window) = window else { continue };
+        if windows.iter().any(|other| other.label() == window.label()) {
+            at.problem(format!("the window `{}` is listed twice; remove one of them", window.label()));
+        }
+        windows.push(window);
+    }
+    (!windows.is_empty()).then_some(windows)
+}
+
+fn span(at: &Place<'_>, range: Range) -> Option<Window> {
+    let name = at.require("name", range.name);
+    let since = at.require("since", range.since);
+    let until = at.require("until", range.until);
+    let (name, since, until) = (name?.0, since?, until?);
+    if since > until {
+        at.problem(format!("since {since} is after until {until}; exchange them"));
+    }
+    Some(Window::Range { name, since, until })
+}
+
+/// Which campaigns, as typed.
+pub(super) enum Campaigns {
+    /// All that there are.
+    All,
+    /// These.
+    Only(List<CampaignId>),
+}
+
+impl Holds for Campaigns {
+    fn read(json: Json) -> Entry<Self> {
+        const REMEDY: &str = "write all, or a list of campaign ids";
+        match json {
+            Json::String(word) if word == "all" => Entry::sound(Self::All),
+            Json::Array(ids) if ids.is_empty() => Entry::wrong(format!("an empty list asks for nothing; {REMEDY}")),
+            Json::Array(_) => List::read(json).map(Self::Only),
+            Json::String(word) => Entry::wrong(format!("{} is not a choice of campaigns; {REMEDY}", quoted(&word))),
+            other => Entry::wrong(format!("{} is not a choice of campaigns; {REMEDY}", kind(&other))),
+        }
+    }
+
+    fn keys() -> Json {
+        Json::Null
+    }
+}
+
+impl Campaigns {
+    /// What is wanted; an id that is listed twice is a problem.
+    pub(super) fn wanted(self, at: &Place<'_>) -> Wanted {
+        let Self::Only(ids) = self else { return Wanted::All };
+        let mut only = BTreeSet::new();
+        for (at, id) in at.items(ids) {
+            if !only.insert(id) {
+                at.problem(format!("campaign {id} is listed twice; remove one of them"));
+            }
+        }
+        Wanted::Only(only)
+    }
+}

@@ -1,0 +1,155 @@
+//! Problems and warnings, each with the place it is about, gathered while everything else is read on.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use super::entry::{Entry, Leaf};
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug)]
+pub struct Problems(pub Vec<Problem>);
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key, from the top: `meta.main.accounts[0].windows[2]`; or the file, or the variable.
+    pub path: String,
+    /// What is wrong and what to write instead, parted by a semicolon.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() { "configuration" } else { &self.path };
+        write!(f, "{path}: {}", self.message)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, problem)| {
+            f.write_str(if index == 0 { "" } else { "\n" })?;
+            problem.fmt(f)
+        })
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Where problems and warnings are gathered, in the order in which they are found.
+#[derive(Default)]
+pub(super) struct Report {
+    problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
+}
+
+impl Report {
+    /// The place of the whole configuration, or of a file or variable by its name.
+    pub(super) fn place(&self, path: impl Into<String>) -> Place<'_> {
+        Place { report: self, path: path.into() }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.borrow().is_empty()
+    }
+
+    /// The warnings, if there are no problems.
+    pub(super) fn finish(self) -> Result<Vec<String>, Problems> {
+        let problems = self.problems.into_inner();
+        if problems.is_empty() {
+            Ok(self.warnings.into_inner().iter().map(Problem::to_string).collect())
+        } else {
+            Err(Problems(problems))
+        }
+    }
+}
+
+/// A key of the configuration, and where to report what is found there.
+#[derive(Clone)]
+pub(super) struct Place<'r> {
+    report: &'r Report,
+    path: String,
+}
+
+impl<'r> Place<'r> {
+    /// The place of a key in this mapping.
+    pub(super) fn key(&self, name: &str) -> Self {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        self.report.place(format!("{}{dot}{}", self.path, name.escape_debug()))
+    }
+
+    /// The place of an item of this list.
+    pub(super) fn item(&self, index: usize) -> Self {
+        self.report.place(format!("{}[{index}]", self.path))
+    }
+
+    /// The place of the whole configuration.
+    pub(super) fn root(&self) -> Self {
+        self.report.place("")
+    }
+
+    /// Whether nothing is wrong so far, here or elsewhere.
+    pub(super) fn is_clean(&self) -> bool {
+        self.report.is_clean()
+    }
+
+    /// Says what is wrong here.
+    pub(super) fn problem(&self, message: impl Into<String>) {
+        self.push(&self.report.problems, message.into());
+    }
+
+    /// Says what is allowed here but hardly meant.
+    pub(super) fn warning(&self, message: impl Into<String>) {
+        self.push(&self.report.warnings, message.into());
+    }
+
+    // What is inherited is checked at each heir, and said once.
+    fn push(&self, list: &RefCell<Vec<Problem>>, message: String) {
+        let problem = Problem { path: self.path.clone(), message };
+        let mut list = list.borrow_mut();
+        if !list.contains(&problem) {
+            list.push(problem);
+        }
+    }
+
+    /// What the entry at this place holds; what is wrong with it is reported.
+    pub(super) fn open<T>(&self, entry: Entry<T>) -> Option<T> {
+        for wrong in entry.wrongs {
+            wrong.key.map_or_else(|| self.clone(), |key| self.key(&key)).problem(wrong.message);
+        }
+        entry.value
+    }
+
+    /// What a key of this mapping holds.
+    pub(super) fn take<T>(&self, key: &str, entry: Entry<T>) -> Option<T> {
+        self.key(key).open(entry)
+    }
+
+    /// What a key of this mapping holds; its absence is a problem.
+    pub(super) fn require<T: Leaf>(&self, key: &str, entry: Entry<T>) -> Option<T> {
+        if entry.is_absent() {
+            self.key(key).problem(format!("{} is missing; write {}", T::NOUN, T::remedy("")));
+        }
+        self.take(key, entry)
+    }
+
+    /// What the items of the list at this place hold, each with its place.
+    pub(super) fn items<T>(&self, entries: Vec<Entry<T>>) -> Vec<(Self, T)> {
+        let mut items = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let at = self.item(index);
+            if entry.is_absent() {
+                at.problem("an empty item; fill it in or remove it");
+            }
+            items.extend(at.open(entry).map(|value| (at, value)));
+        }
+        items
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}

@@ -1,0 +1,198 @@
+//! Secrets: where each is kept, read when needed, fit for an HTTP header, and never shown.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value as Json;
+
+use super::entry::{Entry, Holds, kind};
+use super::environment::variable;
+use super::leaf::Variable;
+use super::report::Place;
+
+/// Where a secret is kept.
+#[derive(Clone, Debug)]
+pub enum Secret {
+    /// In a file, which may change while the process runs.
+    File(PathBuf),
+    /// In a variable of the process' environment.
+    Environment(String),
+    /// In the configuration.
+    Inline(SecretString),
+}
+
+/// Why a secret cannot be used. Names where it is kept, never what it is.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("the file {} cannot be read: {cause}; create it, or let this process read it", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The variable is unset, or not text.
+    #[error("the environment variable {0} is not set; set it, or name another")]
+    Unset(String),
+    /// There is nothing but white space.
+    #[error("{0} is empty; put the secret there")]
+    Empty(String),
+    /// It is longer than any secret.
+    #[error("{0} is longer than 64 KiB; put the bare secret there")]
+    TooLong(String),
+    /// A header cannot carry it.
+    #[error(
+        "{0} holds characters that no HTTP header can carry; put the bare secret there, in plain ASCII on one line"
+    )]
+    Unfit(String),
+}
+
+const LONGEST: usize = 64 << 10;
+
+impl Secret {
+    /// The secret as it is now, without white space around it.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        self.read_with(variable)
+    }
+
+    fn read_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
+        match self {
+            Self::File(path) => {
+                let bytes = contents(path).map_err(|cause| SecretError::Unreadable { path: path.clone(), cause })?;
+                fit(&bytes, || format!("the file {}", path.display()))
+            }
+            Self::Environment(name) => {
+                let text = variable(name).ok_or_else(|| SecretError::Unset(name.clone()))?;
+                fit(text.as_bytes(), || format!("the environment variable {name}"))
+            }
+            Self::Inline(text) => fit(text.expose_secret().as_bytes(), || "the value".to_owned()),
+        }
+    }
+}
+
+/// The file's bytes, of which one too many is enough to know that it is too long.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn fit(bytes: &[u8], place: impl Fn() -> String) -> Result<SecretString, SecretError> {
+    if bytes.len() > LONGEST {
+        return Err(SecretError::TooLong(place()));
+    }
+    match std::str::from_utf8(bytes).map(str::trim) {
+        Ok("") => Err(SecretError::Empty(place())),
+        Ok(text) if text.bytes().all(|b| (b' '..=b'~').contains(&b)) => Ok(text.into()),
+        _ => Err(SecretError::Unfit(place())),
+    }
+}
+
+/// A secret that is written in the configuration itself.
+pub(super) struct Hidden(SecretString);
+
+impl Holds for Hidden {
+    // A number has lost its leading zeros by now, so that only text is taken.
+    fn read(json: Json) -> Entry<Self> {
+        match json {
+            Json::String(text) => Entry::sound(Self(text.into())),
+            other => Entry::wrong(format!("{} is not a secret; write it in quotes", kind(&other))),
+        }
+    }
+}
+
+/// The three keys of one secret: `token`, `token_file` and `token_env`.
+pub(super) struct SecretKeys<'k> {
+    /// The first of the keys' names.
+    pub(super) stem: &'k str,
+    /// The value itself.
+    pub(super) inline: Entry<Hidden>,
+    /// The file that holds it.
+    pub(super) file: Entry<PathBuf>,
+    /// The variable that holds it.
+    pub(super) variable: Entry<Variable>,
+}
+
+impl SecretKeys<'_> {
+    /// Whether none of the keys is given.
+    pub(super) fn is_absent(&self) -> bool {
+        self.inline.is_absent() && self.file.is_absent() && self.variable.is_absent()
+    }
+
+    /// Where the secret is kept. More than one place is a problem, as is one without a secret that
+    /// can be used now.
+    pub(super) fn choose(self, at: &Place<'_>, environment: &BTreeMap<String, String>) -> Option<Secret> {
+        let stem = self.stem;
+        let keys = [format!("{stem}_file"), format!("{stem}_env"), stem.to_owned()];
+        let [file, variable, inline] = &keys;
+        let given = [
+            at.take(file, self.file).map(Secret::File),
+            at.take(variable, self.variable).map(|variable| Secret::Environment(variable.0)),
+            at.take(inline, self.inline).map(|hidden| Secret::Inline(hidden.0)),
+        ];
+        let mut given = keys.iter().zip(given).filter_map(|(key, secret)| Some((key, secret?)));
+        let (key, secret) = given.next()?;
+        if let Some((other, _)) = given.next() {
+            at.problem(format!("{key} and {other} are both given; keep exactly one of {}", keys.join(", ")));
+            return None;
+        }
+        let at = at.key(key);
+        match secret.read_with(|name| environment.get(name).cloned()) {
+            Ok(_) => warn_of_readers(&at, &secret),
+            Err(error) => at.problem(error.to_string()),
+        }
+        Some(secret)
+    }
+}
+
+#[cfg(unix)]
+fn warn_of_readers(at: &Place<'_>, secret: &Secret) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Secret::File(path) = secret else { return };
+    if path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+        at.warning(format!("every user of this machine can read {}; take that away with chmod o-r", path.display()));
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_of_readers(_: &Place<'_>, _: &Secret) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8]) -> Result<String, String> {
+        let read = fit(bytes, || "it".to_owned());
+        read.map(|secret| secret.expose_secret().to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn secrets_are_trimmed_and_fit_for_a_header() {
+        assert_eq!(check(b"EAAB token\r\n").as_deref(), Ok("EAAB token"));
+        for bytes in [&b"a\nb"[..], b"a\0", b"\xff", "t\u{f6}ken".as_bytes(), b"a\x7fb"] {
+            let error = check(bytes).unwrap_err();
+            assert!(error.contains("no HTTP header"), "{error}");
+        }
+        assert_eq!(check(b" \n"), Err("it is empty; put the secret there".to_owned()));
+        assert!(check(&[b'a'; LONGEST]).is_ok());
+        assert!(check(&[b'a'; LONGEST + 1]).is_err());
+    }
+
+    #[test]
+    fn errors_and_debug_name_the_place_and_not_the_secret() {
+        let secret = Secret::Inline("hush\u{7}".into());
+        assert!(!format!("{secret:?} {}", secret.read().unwrap_err()).contains("hush"));
+        let unset = Secret::Environment("MME_TEST_UNSET".to_owned()).read().unwrap_err();
+        assert_eq!(unset.to_string(), "the environment variable MME_TEST_UNSET is not set; set it, or name another");
+        let missing = Secret::File("/nonexistent/token".into()).read().unwrap_err();
+        assert!(
+            missing.to_string().starts_with("the file /nonexistent/token cannot be read: No such file"),
+            "{missing}"
+        );
+    }
+}
