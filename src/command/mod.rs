@@ -73,7 +73,7 @@ fn load_with(flags: &Flags, overrides: &[(String, String)]) -> anyhow::Result<Se
     let default = PathBuf::from(DEFAULT_FILE);
     let files =
         if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() };
-    Ok(settings::load(&files, settings::environment(), overrides)?)
+    Ok(settings::load(&files, &settings::environment(), overrides)?)
 }
 
 /// Runs a future on a runtime of its own.

@@ -89,7 +89,7 @@ fn keys(
         (true, [false, false, false]) | (false, [true, true, _]) => {}
         (true, _) => at.problem("access keys and credentials are both given; keep one of them"),
         (false, [false, false, _]) => {
-            at.problem(format!("there are no access keys; write {STATIC}, or credentials: default"))
+            at.problem(format!("there are no access keys; write {STATIC}, or credentials: default"));
         }
         (false, [true, false, _]) => at.problem("the access key's secret is missing; write access_key_secret_file"),
         (false, [false, true, _]) => at.problem("the access key's id is missing; write access_key_id_file"),

@@ -29,13 +29,13 @@ pub(super) struct Cascade {
     pub(super) windows: Vec<Window>,
 }
 
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
 /// Samples outlive at least an outage of this length.
-const STALE_AFTER: Duration = Duration::from_secs(3600);
+const STALE_AFTER: Duration = Duration::from_hours(1);
 /// How often Meta computes its figures anew.
-const META_REFRESH: Duration = Duration::from_secs(15 * 60);
+const META_REFRESH: Duration = Duration::from_mins(15);
 
 /// Names of labels that samples have anyway, or that Prometheus adds.
 const BUILT_IN: [&str; 15] = [

@@ -1,1 +1,236 @@
-//! The fixtures of `tests/data/settings`.
+//! The shipped configurations, and `tests/data/settings`: every `*.ok.yaml` loads, and every
+//! `*.bad.yaml` has exactly the problems of its `*.bad.txt`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{FileFormat, Source};
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+use super::entry::Holds;
+use super::raw::Raw;
+use super::report::{Problems, Report};
+use super::{Access, Secret, Settings, layers, load};
+use crate::domain::plan::Wanted;
+
+const FOLDER: &str = "tests/data/settings";
+
+fn fixtures(ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries.filter(|path| path.to_str().unwrap().ends_with(ending)).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no {ending} in {FOLDER}");
+    paths
+}
+
+fn load_file(path: &Path, environment: &[(&str, &str)], overrides: &[(&str, &str)]) -> Result<Settings, Problems> {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    let environment = environment.iter().map(owned).collect();
+    load(&[path.to_owned()], &environment, &overrides.iter().map(owned).collect::<Vec<_>>())
+}
+
+/// Where the tests' configurations from text go.
+fn written(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("mme-settings-{}-{name}", std::process::id()));
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn good_fixtures_load() {
+    for path in fixtures(".ok.yaml") {
+        let loaded = load_file(&path, &[], &[]);
+        assert!(loaded.is_ok(), "{}:\n{}", path.display(), loaded.unwrap_err());
+    }
+}
+
+#[test]
+fn bad_fixtures_have_exactly_their_problems() {
+    let mut differing = Vec::new();
+    for path in fixtures(".bad.yaml") {
+        let expected = fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
+        let found = match load_file(&path, &[], &[]) {
+            Ok(_) => "(loads)".to_owned(),
+            Err(problems) => problems.to_string(),
+        };
+        if found != expected.trim_end() {
+            differing.push(format!("== {}\n{found}", path.display()));
+        }
+    }
+    assert!(differing.is_empty(), "other problems than expected:\n{}", differing.join("\n"));
+}
+
+const EXAMPLE_SECRETS: [(&str, &str); 4] = [
+    ("meta.main.token", "token"),
+    ("meta.main.app_secret", "secret"),
+    ("cams.sg.access_key_id", "id"),
+    ("cams.sg.access_key_secret", "secret"),
+];
+
+#[test]
+fn the_example_loads_and_shows_every_key() {
+    let example = Path::new("config/example.yaml");
+    let settings = load_file(example, &[], &EXAMPLE_SECRETS).unwrap();
+    assert_eq!(settings.warnings, Vec::<String>::new());
+    assert_eq!((settings.fleet.accounts.len(), settings.fleet.channels.len()), (2, 1));
+
+    let shown = config::File::from(example).format(FileFormat::Yaml).collect().unwrap();
+    let shown: Json = config::Value::new(None, shown).try_deserialize().unwrap();
+    let mut missing = Vec::new();
+    compare(&Raw::keys(), &[&shown], "", &mut missing);
+    assert_eq!(missing, Vec::<String>::new(), "keys that config/example.yaml does not show");
+}
+
+/// Collects the keys that none of the shown values has.
+fn compare(keys: &Json, shown: &[&Json], path: &str, missing: &mut Vec<String>) {
+    match keys {
+        Json::Object(keys) if keys.contains_key("*") => {
+            let values: Vec<_> =
+                shown.iter().filter_map(|json| json.as_object()).flat_map(|map| map.values()).collect();
+            if values.is_empty() {
+                missing.push(path.to_owned());
+            }
+            compare(&keys["*"], &values, &format!("{path}.*"), missing);
+        }
+        Json::Object(keys) => {
+            for (key, inner) in keys {
+                let values: Vec<_> = shown.iter().filter_map(|json| json.get(key)).collect();
+                let path = format!("{path}.{key}");
+                if values.is_empty() {
+                    missing.push(path.clone());
+                }
+                compare(inner, &values, &path, missing);
+            }
+        }
+        Json::Array(items) => {
+            let values: Vec<_> = shown.iter().filter_map(|json| json.as_array()).flatten().collect();
+            for item in items {
+                compare(item, &values, &format!("{path}[]"), missing);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_demo_loads() {
+    let settings =
+        load_file(Path::new("config/demo.yaml"), &[], &[("meta.main.base_url", "http://127.0.0.1:1")]).unwrap();
+    let names: Vec<_> = settings.credentials.iter().map(|credential| &*credential.name).collect();
+    assert_eq!(names, ["growth", "main", "sg"]);
+    let accounts: Vec<_> = settings.fleet.accounts.iter().map(|account| account.id.to_string()).collect();
+    assert_eq!(accounts, ["2398765434", "2398765432", "2398765433"]);
+    assert_eq!(settings.fleet.channels[0].wanted, Wanted::All);
+    assert_eq!(settings.fleet.channels[0].terms.interval, Duration::from_secs(5));
+    let Access::Meta { base_url, .. } = &settings.credentials[1].access else { panic!("main is Meta's") };
+    assert_eq!(base_url.as_str(), "http://127.0.0.1:1");
+    assert!(
+        settings.warnings.iter().all(|warning| warning.contains("the secret stands in a file")),
+        "{:?}",
+        settings.warnings
+    );
+}
+
+#[test]
+fn later_layers_win_and_inherit() {
+    let path = written(
+        "layers.yaml",
+        "poll: {interval: 20m, stale_after: 2h, timeout: 10s}\n\
+         meta: {main: {token_file: /nonexistent, labels: {a: x, b: 1}, interval: 30m, accounts: [\
+         {id: act_1, labels: {a: y}}, {id: 2, interval: 1h, campaigns: [7, 8]}]}}\n",
+    );
+    let environment = [
+        ("MME__META__MAIN__TOKEN_ENV", "TOKEN"),
+        ("TOKEN", " EAAB\n"),
+        ("MME__POLL__CONCURRENCY", "3"),
+        ("MME__POLL__TIMEOUT", ""),
+        ("MME_WEB_LISTEN_ADDRESS", ":1"),
+    ];
+    let settings = load_file(&path, &environment, &[("poll.max_response", "1MiB")]).unwrap();
+    assert_eq!((settings.poll.concurrency, settings.poll.max_response), (3, 1 << 20));
+    assert_eq!(settings.poll.timeout, Duration::from_secs(10));
+    let Access::Meta { token: Secret::Environment(name), .. } = &settings.credentials[0].access else { panic!() };
+    assert_eq!(name, "TOKEN");
+    let [first, second] = settings.fleet.accounts.as_slice() else { panic!() };
+    assert_eq!(first.terms.interval, Duration::from_mins(30));
+    let labels = first.terms.labels.iter().map(|(name, value)| format!("{name}={value}"));
+    assert_eq!(labels.collect::<Vec<_>>(), ["a=y", "b=1"]);
+    assert_eq!((second.terms.interval, second.terms.stale_after), (Duration::from_hours(1), Duration::from_hours(2)));
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn files_that_cannot_be_read_are_all_named() {
+    let odd = written("odd.json", "{\"a[99999999999]\": 1}");
+    let files = ["/nonexistent/a.yaml".into(), "/nonexistent/b.txt".into(), odd.clone()];
+    let environment = BTreeMap::from([("MME__A[9]".to_owned(), "1".to_owned())]);
+    let found = load(&files, &environment, &[]).unwrap_err().to_string();
+    let expected = format!(
+        "/nonexistent/a.yaml: the file cannot be read: No such file or directory (os error 2); create it, or name another\n\
+         /nonexistent/b.txt: the file's ending says nothing of its format; name it .yaml, .yml, .toml or .json\n\
+         {}: unknown key `a[99999999999]`; write one key below the other\n\
+         MME__A[9]: the variable's name is no key; use letters, digits, - and _, and __ between keys",
+        odd.display()
+    );
+    assert_eq!(found, expected);
+    fs::remove_file(odd).unwrap();
+}
+
+#[test]
+fn syntax_errors_name_the_line_and_show_nothing_of_it() {
+    let path = written("syntax.toml", "[meta.main]\ntoken = 'hush\n");
+    let found = load_file(&path, &[], &[]).unwrap_err().to_string();
+    assert!(found.contains("line 2") && !found.contains("hush"), "{found}");
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn what_is_hardly_meant_is_warned_of() {
+    let path = written(
+        "warnings.yaml",
+        "poll: {interval: 20s}\nstate: {file: /tmp/x}\nmeta: {main: {token: x, accounts: [{id: 1}]}, idle: {token: x}}\n\
+         cams: {eu: {credentials: default, endpoint: 'https://cams.eu-central-1.aliyuncs.com'}}\n",
+    );
+    let warnings = load_file(&path, &[], &[]).unwrap().warnings.join("\n");
+    for part in [
+        "poll.interval: Meta refreshes",
+        "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
+        "state.file: has no effect",
+        "meta.main.token: the secret stands in a file",
+        "meta.idle: nothing is asked",
+        "cams.eu.endpoint: CAMS gives out",
+    ] {
+        assert!(warnings.contains(part), "{part} in\n{warnings}");
+    }
+    fs::remove_file(path).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_value_at_any_key_never_panics(key in 0usize..200, value in "[ -~]{0,12}|\\PC{0,8}", list in any::<bool>()) {
+        let path = Path::new("config/example.yaml");
+        let report = Report::default();
+        let mut tree = layers::merge(&[path.to_owned()], &BTreeMap::new(), &[], &report).unwrap();
+        let mut leaves = Vec::new();
+        collect(&mut tree, &mut leaves);
+        let index = key % leaves.len();
+        *leaves.swap_remove(index) = if list { Json::Array(vec![value.into()]) } else { value.into() };
+        drop(leaves);
+        let top = report.place("");
+        let raw = top.open(Raw::read(tree)).unwrap_or_default();
+        super::read(&top, raw, &BTreeMap::new());
+    }
+}
+
+fn collect<'j>(json: &'j mut Json, leaves: &mut Vec<&'j mut Json>) {
+    match json {
+        Json::Object(map) => map.values_mut().for_each(|value| collect(value, leaves)),
+        Json::Array(items) => items.iter_mut().for_each(|item| collect(item, leaves)),
+        leaf => leaves.push(leaf),
+    }
+}

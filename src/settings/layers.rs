@@ -79,15 +79,23 @@ fn file(path: &Path, at: &Place<'_>) -> Option<Layer> {
         Ok(metadata) if !metadata.is_file() => at.problem("this is no regular file; name one"),
         Ok(_) => match File::from(path).format(format).collect() {
             Ok(table) => return Some(top_level(table, at)),
-            Err(ConfigError::FileParse { cause, .. }) => {
-                let cause = cause.to_string();
-                at.problem(format!("{}; correct the syntax there", cause.trim_end().replace('\n', " ")));
+            Err(ConfigError::FileParse { cause, .. }) if cause.is::<Box<ConfigError>>() => {
+                at.problem("the file is no mapping; write `key: value`");
             }
-            Err(ConfigError::Type { .. }) => at.problem("the file is no mapping; write `key: value`"),
+            Err(ConfigError::FileParse { cause, .. }) => {
+                at.problem(format!("{}; correct the syntax there", without_excerpt(&cause.to_string())));
+            }
             Err(error) => at.problem(format!("the file cannot be read: {error}; create it, or name another")),
         },
     }
     None
+}
+
+/// A syntax error on one line. The excerpt of the file that TOML adds may show a secret.
+fn without_excerpt(message: &str) -> String {
+    let margin = |c: char| c.is_ascii_digit() || c == ' ';
+    let lines = message.lines().filter(|line| !line.trim_start_matches(margin).starts_with('|'));
+    lines.collect::<Vec<_>>().join(": ")
 }
 
 /// The table of a file. A dot or a bracket in a key of the top level would be read as a path.

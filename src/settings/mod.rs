@@ -139,14 +139,14 @@ const MAX_SERIES: usize = 2_000_000;
 /// override is a path: `meta.main.base_url`.
 pub fn load(
     files: &[PathBuf],
-    environment: BTreeMap<String, String>,
+    environment: &BTreeMap<String, String>,
     overrides: &[(String, String)],
 ) -> Result<Settings, Problems> {
     let report = Report::default();
-    let settings = layers::merge(files, &environment, overrides, &report).map(|json| {
+    let settings = layers::merge(files, environment, overrides, &report).map(|json| {
         let top = report.place("");
         let raw = top.open(Raw::read(json)).unwrap_or_default();
-        read(&top, raw, &environment)
+        read(&top, raw, environment)
     });
     let warnings = report.finish()?;
     settings.map(|settings| Settings { warnings, ..settings }).ok_or_else(|| Problems(Vec::new()))

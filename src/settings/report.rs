@@ -36,7 +36,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Where problems and warnings are gathered, in the order in which they are found.
+/// Where problems and warnings are gathered.
 #[derive(Default)]
 pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
@@ -56,13 +56,20 @@ impl Report {
 
     /// The warnings, if there are no problems.
     pub(super) fn finish(self) -> Result<Vec<String>, Problems> {
-        let problems = self.problems.into_inner();
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_cached_key(|problem| order(&problem.path));
         if problems.is_empty() {
             Ok(self.warnings.into_inner().iter().map(Problem::to_string).collect())
         } else {
             Err(Problems(problems))
         }
     }
+}
+
+/// The parts of a path, so that the tenth item of a list comes after the second.
+fn order(path: &str) -> Vec<String> {
+    let part = |part: &str| part.parse::<u32>().map_or_else(|_| part.to_owned(), |index| format!("{index:010}"));
+    path.split(['.', '[', ']']).map(part).collect()
 }
 
 /// A key of the configuration, and where to report what is found there.
@@ -72,7 +79,7 @@ pub(super) struct Place<'r> {
     path: String,
 }
 
-impl<'r> Place<'r> {
+impl Place<'_> {
     /// The place of a key in this mapping.
     pub(super) fn key(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };

@@ -59,9 +59,9 @@ pub(super) fn world() -> Spec {
         accounts: accounts.iter().map(|account| account.id).collect(),
         refused: None,
     };
-    let tokens = vec![token("main", "demo-main", &[&europe, &brazil]), token(EXPIRING, "demo-growth-0", &[&india])];
+    let tokens = vec![token("main", "demo-main", &[&europe, &brazil]), token(EXPIRING, "demo-growth", &[&india])];
     let key =
-        Key { id: "demo-key-id".into(), secret: "demo-key-secret".into(), security_token: None, per_second: Some(20) };
+        Key { id: "demo-key".into(), secret: "demo-secret".into(), security_token: None, per_second: Some(20) };
     Spec {
         seed: 7,
         accounts: vec![europe, brazil, india],
@@ -84,7 +84,7 @@ fn campaign(account: u64, n: u64) -> Campaign {
 pub(super) fn tell(spec: &mut Spec, moment: Moment) {
     let generation = (moment.elapsed.max(0.0) / 360.0).floor();
     if let Some(token) = spec.tokens.iter_mut().find(|token| token.name == EXPIRING) {
-        token.text = format!("demo-growth-{generation:.0}");
+        token.text = if generation > 0.0 { format!("demo-growth-{generation:.0}") } else { "demo-growth".to_owned() };
     }
 }
 

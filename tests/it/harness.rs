@@ -61,7 +61,7 @@ impl TestApp {
             .replace("URL", &format!("http://{}", simulation.addr()))
             .replace("DIR", &folder.0.display().to_string());
         let file = folder.write("config.yaml", &configuration);
-        let settings = settings::load(&[file], BTreeMap::new(), &[]).unwrap();
+        let settings = settings::load(&[file], &BTreeMap::new(), &[]).unwrap();
         let options = WebOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             telemetry_path: "/metrics".to_owned(),
