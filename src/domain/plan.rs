@@ -171,9 +171,13 @@ impl MetaAccount {
             ask: Ask::Meta { level: self.level, only, filtered },
         };
         let rare = self.terms.for_discovery();
+        let listed = match &self.wanted {
+            Wanted::All => None,
+            Wanted::Only(ids) => Some(Arc::new(ids.clone())),
+        };
         let mut targets = vec![
             plan(Subject::AccountFacts, Window::Unspecified, &rare, None, false),
-            plan(Subject::Listing, Window::Unspecified, &rare, None, false),
+            plan(Subject::Listing, Window::Unspecified, &rare, listed, false),
         ];
         for window in &self.windows {
             for (part, (only, filtered)) in (0..).zip(self.parts()) {

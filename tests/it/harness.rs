@@ -73,7 +73,7 @@ impl TestApp {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
         tasks.spawn(async move { app.run(std::future::pending()).await.unwrap() });
-        Self { control, addr, folder, client: reqwest::Client::builder().no_proxy().build().unwrap(), tasks }
+        Self { control, addr, folder, client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(), tasks }
     }
 
     /// Requests a path with header fields.
