@@ -31,7 +31,8 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         for name in TOKENS {
             issue(&folder.0, &control, name)?;
         }
-        let settings = settings::load(&[folder.configuration()?], &settings::environment(), &overrides(&folder.0, api))?;
+        let settings =
+            settings::load(&[folder.configuration()?], &settings::environment(), &overrides(&folder.0, api))?;
         let listen = flags.listen(true);
         let addresses: Vec<_> =
             listen.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();

@@ -239,7 +239,7 @@ impl World {
             }
             Change::Rename(id, name) => self.campaigns(id).for_each(|campaign| campaign.name.clone_from(&name)),
             Change::SetStatus(id, status) => {
-                self.campaigns(id).for_each(|campaign| campaign.status.clone_from(&status))
+                self.campaigns(id).for_each(|campaign| campaign.status.clone_from(&status));
             }
             Change::Add(id, campaign) => {
                 self.accounts()

@@ -60,8 +60,7 @@ pub(super) fn world() -> Spec {
         refused: None,
     };
     let tokens = vec![token("main", "demo-main", &[&europe, &brazil]), token(EXPIRING, "demo-growth", &[&india])];
-    let key =
-        Key { id: "demo-key".into(), secret: "demo-secret".into(), security_token: None, per_second: Some(20) };
+    let key = Key { id: "demo-key".into(), secret: "demo-secret".into(), security_token: None, per_second: Some(20) };
     Spec {
         seed: 7,
         accounts: vec![europe, brazil, india],

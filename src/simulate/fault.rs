@@ -102,12 +102,12 @@ pub(super) async fn respond(reply: Reply, fault: Option<Fault>) -> Response {
     match fault {
         None => {}
         Some(Fault::Graph { status, code, subcode, message }) => {
-            reply = super::graph::error(status, code, subcode, &message)
+            reply = super::graph::error(status, code, subcode, &message);
         }
         Some(Fault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
         Some(Fault::Business { code }) => reply = super::cams::business(&code, "as scripted"),
         Some(Fault::Raw { status, body, headers }) => {
-            let mut response = build(Reply { status, headers: Vec::new(), body: String::new() }, full(body));
+            let mut response = build(&Reply { status, headers: Vec::new(), body: String::new() }, full(body));
             for (name, value) in headers {
                 set(&mut response, &name, &value);
             }
@@ -118,24 +118,24 @@ pub(super) async fn respond(reply: Reply, fault: Option<Fault>) -> Response {
         Some(Fault::Stall) => body = Some(Body::new(Broken::Stall)),
         Some(Fault::Slow { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
         Some(Fault::Huge { bytes }) => body = Some(Body::new(Broken::Huge(bytes))),
-        Some(Fault::Value { field, value }) => reply.body = replaced(&reply.body, &field, value),
+        Some(Fault::Value { field, value }) => reply.body = replaced(&reply.body, &field, &value),
         Some(Fault::Header { name, value }) => {
             let text = std::mem::take(&mut reply.body);
-            let mut response = build(reply, full(text));
+            let mut response = build(&reply, full(text));
             set(&mut response, &name, &value);
             return response;
         }
     }
     let text = std::mem::take(&mut reply.body);
-    build(reply, body.unwrap_or_else(|| full(text)))
+    build(&reply, body.unwrap_or_else(|| full(text)))
 }
 
 /// A status without a body.
 pub(super) fn bare(status: u16) -> Response {
-    build(Reply { status, headers: Vec::new(), body: String::new() }, Body::empty())
+    build(&Reply { status, headers: Vec::new(), body: String::new() }, Body::empty())
 }
 
-fn build(reply: Reply, body: Body) -> Response {
+fn build(reply: &Reply, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &reply.headers {
@@ -150,7 +150,7 @@ fn set(response: &mut Response, name: &str, value: &str) {
     }
 }
 
-fn replaced(body: &str, field: &str, value: Value) -> String {
+fn replaced(body: &str, field: &str, value: &Value) -> String {
     let mut json: Value = serde_json::from_str(body).unwrap_or_default();
     for data in ["data", "Data"] {
         if let Some(row) = json.get_mut(data).and_then(|rows| rows.get_mut(0)).and_then(Value::as_object_mut) {

@@ -140,13 +140,12 @@ impl Totals {
             _ => 0.0,
         };
         let decimals = match (metric.unit, metric.field) {
-            (Unit::Count, _) => 0,
+            // Meta's own sample has a bare zero for the delivery rate beside thousands of deliveries.
+            (Unit::Count, _) | (_, "delivery_rate") => 0,
             (
                 _,
                 "spend" | "action_values" | "website_purchase_roas" | "read_rate_benchmark" | "click_rate_benchmark",
             ) => 2,
-            // Meta's own sample has a bare zero here beside thousands of deliveries.
-            (_, "delivery_rate") => 0,
             _ => 6,
         };
         let text = format!("{value:.decimals$}");

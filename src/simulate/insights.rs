@@ -173,7 +173,7 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
         .map(Ok)
         .chain(
             (0..account.ordinary_ads)
-                .filter(|_| question.filters.iter().all(|f| !f.field.ends_with(".id")))
+                .filter(|_| question.filters.iter().all(|f| f.field.split('.').nth(1) != Some("id")))
                 .map(|n| Err(ordinary(account, n))),
         )
         .collect();

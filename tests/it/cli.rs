@@ -1,1 +1,201 @@
-//! cli
+//! The binary as it is started: exit statuses, signals, and what it prints where.
+
+use std::io::Read as _;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::Folder;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_marketing-messages-exporter");
+
+/// The binary with nothing of the environment that could change what it does.
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A child that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    fn wait(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Waits for a file with something in it.
+fn written(path: &std::path::Path) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match std::fs::read_to_string(path) {
+            Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
+            _ => assert!(Instant::now() < deadline, "{} is not written", path.display()),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn demo(folder: &Folder, more: &[&str]) -> (Running, String) {
+    let port_file = folder.0.join("port");
+    let file = port_file.display().to_string();
+    let mut arguments = vec!["demo", "--web.listen-address", "127.0.0.1:0", "--web.port-file", &file];
+    arguments.extend(more);
+    let child = Running(command(&arguments).spawn().unwrap());
+    (child, written(&port_file))
+}
+
+#[test]
+fn usage_version_and_help() {
+    assert_eq!(run(&["--nonsense"]).0, Some(2));
+    assert_eq!(run(&["nonsense"]).0, Some(2));
+    let (code, version, _) = run(&["--version"]);
+    assert_eq!(code, Some(0));
+    assert!(version.starts_with("marketing-messages-exporter 0."), "{version}");
+    for command in ["run", "check", "once", "plan", "demo", "simulate", "metrics", "healthcheck", "completions"] {
+        let (code, help, _) = run(&[command, "--help"]);
+        assert!(code == Some(0) && help.contains("Usage"), "{command}");
+    }
+    assert!(run(&["completions", "bash"]).1.contains("marketing-messages-exporter"));
+}
+
+#[test]
+fn a_wrong_configuration_is_78_and_every_problem_is_told() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "bad.yaml",
+        "poll: {interval: soon}\nmeta:\n  main:\n    token: t\n    budgett: 1\n    accounts: [{id: x1, windows: [last_8d]}]\n",
+    );
+    let file = file.display().to_string();
+    for command in ["check", "run", "once", "plan"] {
+        let (code, stdout, stderr) = run(&[command, "--config.file", &file]);
+        assert_eq!((code, stdout.as_str()), (Some(78), ""), "{command}");
+        for path in
+            ["poll.interval", "meta.main.budgett", "meta.main.accounts[0].id", "meta.main.accounts[0].windows[0]"]
+        {
+            assert!(stderr.contains(path), "{command}: {path} is not in\n{stderr}");
+        }
+    }
+    assert_eq!(run(&["--config.check", "--config.file", &file]).0, Some(78));
+    assert_eq!(run(&["check", "--config.file", "/nowhere.yaml"]).0, Some(78));
+    assert_eq!(run(&["check"]).0, Some(78), "no configuration has no target");
+}
+
+#[test]
+fn check_and_plan_call_nothing_and_say_what_will_be() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "good.yaml",
+        "meta: {main: {token: hush-token, base_url: 'http://127.0.0.1:1', accounts: [{id: 1, windows: [today, last_28d], interval: 10s}]}}\n",
+    );
+    let file = file.display().to_string();
+    let (code, stdout, stderr) = run(&["check", "--config.file", &file]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("configuration is valid: 1 credentials, 1 Meta ad accounts"), "{stdout}");
+    let (code, plan, _) = run(&["plan", "--config.file", &file]);
+    assert_eq!(code, Some(0));
+    assert!(plan.contains("meta/main/1 ") && plan.contains("the wanted interval does not fit"), "{plan}");
+    assert!(!stdout.contains("hush-token") && !plan.contains("hush-token"));
+}
+
+#[test]
+fn once_prints_the_exposition_and_fails_when_a_target_does() {
+    let folder = Folder::new();
+    let mut simulate = command(&["simulate", "--listen-address", "127.0.0.1:0", "--accounts", "1", "--campaigns", "2"]);
+    let mut simulate = Running(simulate.spawn().unwrap());
+    let mut greeting = [0; 200];
+    let length = simulate.0.stdout.as_mut().unwrap().read(&mut greeting).unwrap();
+    let greeting = String::from_utf8_lossy(&greeting[..length]).into_owned();
+    let url = greeting.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
+    let configuration = |account: u32| {
+        let text = format!(
+            "meta: {{main: {{token: token-main, base_url: '{url}', accounts: [{{id: {account}, windows: [last_7d]}}]}}}}\n"
+        );
+        folder.write(&format!("{account}.yaml"), &text).display().to_string()
+    };
+    let (code, stdout, stderr) = run(&["once", "--config.file", &configuration(1001)]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(stdout.matches("\nmarketing_messages_delivered{").count(), 2);
+    let (code, stdout, stderr) = run(&["once", "--config.file", &configuration(9)]);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stderr.contains("hidden from this token"), "{stderr}");
+    simulate.signal("-TERM");
+    assert_eq!(simulate.wait(), Some(0));
+}
+
+#[test]
+fn the_daemon_stops_cleanly_at_sigterm_and_answers_healthcheck_before() {
+    let folder = Folder::new();
+    let (mut daemon, address) = demo(&folder, &[]);
+    let (code, stdout, _) = run(&["healthcheck", "--web.listen-address", &address]);
+    assert_eq!(code, Some(0), "{stdout}");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait(), Some(0));
+    assert_eq!(run(&["healthcheck", "--web.listen-address", &address]).0, Some(1), "nobody is there any more");
+}
+
+#[test]
+fn a_second_signal_aborts() {
+    let folder = Folder::new();
+    let (mut daemon, address) = demo(&folder, &[]);
+    // A request that never ends keeps the drain busy.
+    let mut held = std::net::TcpStream::connect(&address).unwrap();
+    std::io::Write::write_all(&mut held, b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+    daemon.signal("-INT");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // The listener closes when the first signal has arrived.
+    while std::net::TcpStream::connect(&address).is_ok() {
+        assert!(Instant::now() < deadline, "the first signal does not arrive");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    daemon.signal("-INT");
+    assert_eq!(daemon.wait(), Some(1));
+}
+
+#[test]
+fn an_address_in_use_is_told_with_its_name() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, stderr) = run(&["demo", "--web.listen-address", &address]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains(&format!("cannot listen on {address}")), "{stderr}");
+}
+
+#[test]
+fn a_log_for_collectors_is_json_line_by_line() {
+    let folder = Folder::new();
+    let (mut daemon, _) = demo(&folder, &["--log.format", "json"]);
+    daemon.signal("-TERM");
+    daemon.wait();
+    let mut log = String::new();
+    daemon.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.lines().count() >= 2);
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(line["message"].is_string() && line["level"].is_string());
+    }
+}

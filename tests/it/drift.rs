@@ -1,1 +1,53 @@
-//! drift
+//! What is derived from the tables is what the tables say. Each message names the command that
+//! repairs it.
+
+use std::path::Path;
+
+use marketing_messages_exporter::command::metrics::reference;
+use marketing_messages_exporter::domain::metric::{METRICS, extra_words};
+use marketing_messages_exporter::domain::target::PRESETS;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()
+}
+
+#[test]
+fn the_reference_of_metrics_is_the_tables() {
+    assert!(read("docs/metrics.md") == reference().unwrap(), "docs/metrics.md is out of date: run `make docs`");
+}
+
+#[test]
+fn the_example_names_every_preset_and_every_extra_family() {
+    let example = read("config/example.yaml");
+    for word in PRESETS.into_iter().chain(extra_words()) {
+        assert!(
+            example.contains(word),
+            "config/example.yaml does not mention {word}: add it to the comment of its key"
+        );
+    }
+}
+
+#[test]
+fn every_own_metric_of_the_documents_exists() {
+    let reference = reference().unwrap();
+    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = read(file);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for word in words.filter(|word| word.starts_with("marketing_messages_") && !word.ends_with('_')) {
+            let wire = METRICS.iter().any(|metric| metric.snake() == word);
+            assert!(wire || reference.contains(&format!("`{word}`")), "{file} names {word}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn every_path_of_the_documents_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        for target in read(file).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            let local = !target.is_empty() && !target.contains("://");
+            assert!(!local || root.join(target).exists(), "{file} links to {target}, which does not exist");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! exposition out, and the rules of the code base itself.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 #![allow(clippy::disallowed_methods, reason = "tests read clocks and folders of their own")]
+#![allow(clippy::float_cmp, reason = "counts come through f64 exactly")]
 
 mod cli;
 mod credentials;

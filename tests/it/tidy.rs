@@ -1,1 +1,134 @@
-//! tidy
+//! The rules of the code base that no lint knows.
+
+use std::path::{Path, PathBuf};
+
+/// Longest file, its unit tests included.
+const LONGEST: usize = 400;
+
+/// Which modules of ours a module may use, and which crates where that is limited. The first row
+/// whose prefix matches counts. `*` is anything.
+#[rustfmt::skip]
+const MAY_USE: &[(&str, &[&str], &[&str])] = &[
+    ("domain/", &["domain"], &["std", "jiff", "thiserror"]),
+    ("source/", &["domain", "source"], &["std", "jiff", "http", "serde", "serde_json", "hmac", "sha2", "secrecy"]),
+    ("exposition/", &["domain", "exposition"], &["std", "jiff"]),
+    ("settings/", &["domain", "settings"], &["*"]),
+    ("simulate/", &["domain::metric", "simulate"], &["*"]),
+    ("store.rs", &["domain", "exposition"], &["std", "arc_swap"]),
+    ("clock.rs", &["domain"], &["std", "jiff"]),
+    ("fetch.rs", &["domain"], &["std", "http", "reqwest"]),
+    ("telemetry.rs", &["domain"], &["std", "prometheus"]),
+    ("keyring.rs", &["domain", "settings", "source"], &["std", "secrecy"]),
+    ("poll/", &["clock", "domain", "exposition", "fetch", "keyring", "poll", "settings", "source", "store", "telemetry"], &["*"]),
+    ("web/", &["domain", "exposition", "store", "telemetry", "web"], &["*"]),
+];
+
+/// What the pure modules must not even name.
+const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::thread",
+    "std::process",
+    "Instant",
+    "SystemTime",
+    "Timestamp::now",
+    "getrandom",
+    "tokio",
+    "async fn",
+    ".await",
+];
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests"] {
+        walk(&root.join(folder), &mut files);
+    }
+    let name = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
+    files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+/// A file without its unit tests, which may use what they like.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
+}
+
+#[test]
+fn modules_import_only_what_they_may() {
+    for (name, text) in sources() {
+        let Some(name) = name.strip_prefix("src/") else { continue };
+        let Some((_, ours, crates)) = MAY_USE.iter().find(|(prefix, ..)| name.starts_with(prefix)) else { continue };
+        if name.ends_with("tests.rs") {
+            continue;
+        }
+        for line in without_tests(&text).lines() {
+            if let Some(used) = line.split("crate::").nth(1).filter(|_| !line.trim_start().starts_with("//")) {
+                let fits = |module: &&&str| used.starts_with(**module);
+                assert!(ours.iter().any(|module| fits(&module)), "{name} must not use crate::{used}");
+            }
+            let used = line.trim_start().strip_prefix("use ").or_else(|| line.trim_start().strip_prefix("pub use "));
+            let first = used.and_then(|used| used.split("::").next()).unwrap_or("crate");
+            let known = ["crate", "super", "self"].contains(&first) || first.chars().any(char::is_uppercase);
+            let local =
+                ["family", "render", "line", "environment", "leaf", "report", "secret", "acs3"].contains(&first);
+            let fine = known || local || crates.contains(&"*") || crates.contains(&first);
+            assert!(fine, "{name} must not use {first}");
+        }
+    }
+}
+
+#[test]
+fn the_core_is_pure() {
+    for (name, text) in sources() {
+        if ["src/domain/", "src/source/", "src/exposition/"].iter().any(|pure| name.starts_with(pure)) {
+            let code = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in code {
+                let word = IMPURE.iter().find(|word| line.contains(**word));
+                assert!(word.is_none(), "{name}: {word:?} does not belong into the core: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    for (name, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{name} has {lines} lines, more than {LONGEST}: split it by what it does");
+        assert!(text.starts_with("//!"), "{name} does not say what it is in its first line");
+        for word in ["utils", "helpers", "common", "manager"] {
+            assert!(!name.contains(word), "{name}: name it after what it holds");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    for (name, text) in sources() {
+        for word in ["TO", "FIX", "XX"].map(|word| {
+            format!(
+                "{word}{}",
+                if word == "TO" {
+                    "DO"
+                } else if word == "FIX" {
+                    "ME"
+                } else {
+                    "X"
+                }
+            )
+        }) {
+            assert!(!text.contains(&word), "{name} says {word}: do it, or write an issue");
+        }
+    }
+}

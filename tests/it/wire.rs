@@ -1,1 +1,175 @@
-//! wire
+//! Bytes in, exposition text out: every file of `tests/data/meta` and `tests/data/cams` is an answer
+//! of an API and what is to be made of it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use marketing_messages_exporter::domain::metric::MetricSet;
+use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
+use marketing_messages_exporter::domain::snapshot::Snapshot;
+use marketing_messages_exporter::domain::target::{
+    AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
+};
+use marketing_messages_exporter::exposition::{Exposition, Filter, Format};
+use marketing_messages_exporter::source::Target;
+use marketing_messages_exporter::source::cams::CamsTarget;
+use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
+use proptest::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An answer and its meaning.
+#[derive(Deserialize)]
+struct Case {
+    /// `campaigns`, `campaign`, `totals`, `listing` or `facts`.
+    subject: String,
+    #[serde(default = "ok")]
+    status: u16,
+    /// JSON, or any text.
+    body: Value,
+    #[serde(default)]
+    level: Option<String>,
+    #[serde(default)]
+    only: Vec<u64>,
+    #[serde(default)]
+    extra: Vec<String>,
+    /// Sample lines without the families' common prefix.
+    #[serde(default)]
+    samples: Vec<String>,
+    #[serde(default)]
+    rejected: Vec<String>,
+    next: Option<String>,
+    /// The reason of the fault, where it is one.
+    fault: Option<String>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+fn planned(source: Source, case: &Case) -> Planned {
+    let campaign = CampaignId::parse("120201234567890").unwrap();
+    let subject = match case.subject.as_str() {
+        "campaigns" => Subject::Campaigns,
+        "campaign" => Subject::Campaign(campaign),
+        "totals" => Subject::Totals,
+        "listing" => Subject::Listing,
+        "facts" => Subject::AccountFacts,
+        other => panic!("no subject {other}"),
+    };
+    let window = if source == Source::Meta { Window::Preset("last_7d") } else { Window::Unspecified };
+    let account = AccountId::parse("2398765432").unwrap();
+    let metrics = case.extra.iter().fold(MetricSet::default_on(), |set, word| set.with_extra(word).unwrap());
+    let only: BTreeSet<_> = case.only.iter().map(|id| CampaignId::parse(&id.to_string()).unwrap()).collect();
+    let terms = Terms {
+        credential: "main".into(),
+        interval: Duration::from_mins(15),
+        stale_after: Duration::from_hours(1),
+        labels: Arc::new([]),
+        metrics,
+    };
+    let ask = match source {
+        Source::Meta => Ask::Meta {
+            level: if case.level.as_deref() == Some("campaign") { Level::Campaign } else { Level::Ad },
+            only: (!only.is_empty()).then(|| Arc::new(only)),
+            filtered: true,
+        },
+        Source::Cams => Ask::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
+    };
+    let key = TargetKey { source, account: Some(account), credential: "main".into(), subject, part: 0, window };
+    Planned { key, terms, ask }
+}
+
+fn target(planned: &Planned) -> Box<dyn Target> {
+    match planned.key.source {
+        Source::Meta => {
+            let graph = Graph { base_url: "http://127.0.0.1".into(), version: "v26.0".into() };
+            Box::new(MetaTarget::new(graph, planned.clone()))
+        }
+        Source::Cams => Box::new(CamsTarget::new("http://127.0.0.1".into(), planned.clone())),
+    }
+}
+
+fn check(file: &Path, source: Source) {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).unwrap();
+    let case: Case = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let body = match &case.body {
+        Value::String(text) => text.clone(),
+        json => json.to_string(),
+    };
+    let planned = planned(source, &case);
+    let response = Response::builder().status(case.status).body(body.into_bytes()).unwrap();
+    let page = match target(&planned).read(&response, None) {
+        Ok(page) => page,
+        Err(fault) => {
+            assert_eq!(Some(fault.reason.label()), case.fault.as_deref(), "{name}: {fault}");
+            return;
+        }
+    };
+    assert_eq!(case.fault, None, "{name}: no fault");
+    assert_eq!(page.rejected, case.rejected, "{name}");
+    assert_eq!(page.next.map(|cursor| cursor.0), case.next, "{name}");
+    let mut snapshot = Snapshot::new(1000);
+    let home = (source, planned.key.account);
+    if let Some(facts) = page.facts {
+        snapshot.learn_account(home, facts, &planned.terms.labels);
+    }
+    if !page.campaigns.is_empty() {
+        snapshot.learn_campaigns(&planned.key, home, page.campaigns, &planned.terms.labels);
+    }
+    if !planned.key.subject.is_discovery() {
+        snapshot.publish(&planned.key, page.rows, &planned.terms.labels, Duration::from_secs(1));
+    }
+    let mut text = Vec::new();
+    Exposition::default().update(&snapshot, &[home]).write(Format::Text, &Filter::default(), &mut text);
+    let text = String::from_utf8(text).unwrap();
+    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("marketing_messages_")).collect();
+    assert_eq!(lines, case.samples, "{name}");
+}
+
+fn check_folder(folder: &str, source: Source) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 3);
+    for file in files {
+        check(&file, source);
+    }
+}
+
+#[test]
+fn every_answer_of_meta() {
+    check_folder("meta", Source::Meta);
+}
+
+#[test]
+fn every_answer_of_cams() {
+    check_folder("cams", Source::Cams);
+}
+
+proptest! {
+    /// Any bytes under any status are a page or a fault, never a panic.
+    #[test]
+    fn any_bytes_are_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200), status in 200_u16..600) {
+        let case: Case = serde_json::from_str(r#"{"subject": "campaigns", "body": ""}"#).unwrap();
+        let response = Response::builder().status(status).body(bytes).unwrap();
+        for source in [Source::Meta, Source::Cams] {
+            let _ = target(&planned(source, &case)).read(&response, None);
+        }
+    }
+
+    /// Any text under any field is no sample or a finite one, and the others stand.
+    #[test]
+    fn any_text_is_no_sample_or_a_finite_one(text in ".{0,20}") {
+        let case: Case = serde_json::from_str(r#"{"subject": "campaigns", "body": ""}"#).unwrap();
+        let row = serde_json::json!({"data": [{"ad_id": "1", "marketing_messages_spend": text,
+            "marketing_messages_read_rate": text, "marketing_messages_delivered": "5"}]});
+        let response = Response::new(row.to_string().into_bytes());
+        let page = target(&planned(Source::Meta, &case)).read(&response, None).unwrap();
+        prop_assert!(page.rows[0].figures.iter().all(|figure| figure.value.is_finite()));
+        prop_assert_eq!(page.rows[0].figures[0].value, 5.0);
+    }
+}
