@@ -44,3 +44,7 @@ docs: build ## write the generated documents anew
 .PHONY: figures
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time
 	scripts/figures.py --binary target/release/marketing-messages-exporter
+
+.PHONY: day
+day: ## play a day of polling against a model of the API's limits
+	cargo run --locked --release --example day

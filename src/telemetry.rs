@@ -7,7 +7,7 @@ use prometheus::{
 };
 
 use crate::domain::fault::Reason;
-use crate::domain::schedule::LaneKey;
+use crate::domain::lane::LaneKey;
 use crate::domain::target::{Source, TargetKey};
 
 const PREFIX: &str = "marketing_messages_exporter_";
@@ -37,6 +37,8 @@ pub struct Telemetry {
     pub api_errors: IntCounterVec,
     pub api_request_duration: HistogramVec,
     pub api_usage: GaugeVec,
+    pub api_allowance: GaugeVec,
+    pub api_demand: GaugeVec,
     pub api_blocked_until: GaugeVec,
     pub samples: IntGaugeVec,
     pub samples_rejected: IntCounterVec,
@@ -120,6 +122,8 @@ impl Telemetry {
             api_errors: add.counter("api_errors_total", "Errors in the API's own terms.", &["source", "error_code"])?,
             api_request_duration: add.seconds("api_request_duration_seconds", "Duration of a request to an API.")?,
             api_usage: add.gauge("api_usage_ratio", "Share of an allowance that is used, as the API's headers tell; 1 is all of it.", &["source", "credential", "account_id", "limit"])?,
+            api_allowance: add.gauge("api_allowance_requests_per_hour", "Requests an hour that the budget allows this lane.", &LANE)?,
+            api_demand: add.gauge("api_demand_requests_per_hour", "Requests an hour that the wanted intervals take; above the allowance, intervals stretch.", &LANE)?,
             api_blocked_until: add.gauge("api_blocked_until_timestamp_seconds", "Until when no request of this lane is sent, because the API refused.", &LANE)?,
             samples: add.int_gauge("samples", "Campaign samples served.", &CREDENTIAL)?,
             samples_rejected: add.counter("samples_rejected_total", "Values that were no number, by field; row for a row without a readable id.", &["source", "field"])?,

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::{Done, load, print};
 use crate::cli::Flags;
+use crate::domain::lane::LaneKey;
 use crate::domain::plan::{Fleet, Wanted};
-use crate::domain::schedule::LaneKey;
 use crate::domain::target::Source;
 use crate::settings::{Access, Settings};
 use crate::source::meta::PAGE_LIMIT;

@@ -8,32 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{Budget, Pace};
+use super::budget::{Budget, Grant, Usage};
 use super::cadence;
 use super::fault::{Fault, Reason, Scope};
-use super::target::{AccountId, Source, TargetKey};
+use super::lane::{Credential, Lane, LaneKey, Rejection};
+use super::target::Source;
 
 /// Monotonic time since the process started.
 pub type Uptime = Duration;
-
-/// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneKey {
-    /// Whose API.
-    pub source: Source,
-    /// The credential's name.
-    pub credential: Arc<str>,
-    /// Meta's ad account; `None` for an access key, and for campaigns whose account is unknown.
-    pub account: Option<AccountId>,
-}
-
-impl LaneKey {
-    /// The lane that a target's requests take.
-    pub fn of(key: &TargetKey) -> Self {
-        let account = if key.source == Source::Meta { key.account } else { None };
-        Self { source: key.source, credential: key.credential.clone(), account }
-    }
-}
 
 /// A target's place in the timetable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,10 +39,27 @@ pub enum Outcome<'a> {
     Failed(&'a Fault),
 }
 
+/// What is wanted of a lane, and what it may.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// Whose.
+    pub lane: &'a LaneKey,
+    /// Requests an hour that the budget allows.
+    pub allowance: f64,
+    /// Requests an hour that the targets want.
+    pub demand: f64,
+    /// How many times longer than wanted the intervals are; 1 when they fit.
+    pub stretch: f64,
+}
+
 #[derive(Debug)]
 struct Slot {
     lane: usize,
     interval: Duration,
+    /// Requests that its last poll took.
+    requests: u32,
+    /// Requests of the poll that is under way.
+    asked: u32,
     /// The instant of its steady phase that it was last due at.
     anchor: Uptime,
     /// Its instant in the lane's queue; `None` while a request is under way.
@@ -72,39 +71,6 @@ struct Slot {
     phase: f64,
     /// Taken out while a request was under way.
     gone: bool,
-}
-
-#[derive(Debug)]
-struct Lane {
-    key: LaneKey,
-    credential: usize,
-    budget: Budget,
-    queue: BTreeSet<(Uptime, Ticket)>,
-    under_way: usize,
-    members: u32,
-    /// Its entry in the agenda.
-    opens: Option<Uptime>,
-}
-
-#[derive(Debug)]
-struct Credential {
-    source: Source,
-    name: Arc<str>,
-    lanes: Vec<usize>,
-    /// A throttle that reaches over all lanes.
-    blocked: Uptime,
-    blocks: u32,
-    rejected: Option<Rejection>,
-}
-
-/// A dead credential.
-#[derive(Clone, Copy, Debug)]
-struct Rejection {
-    refusals: u32,
-    /// When one request may try it again.
-    probe: Uptime,
-    /// Whether that request is under way.
-    probing: bool,
 }
 
 /// See the module's documentation.
@@ -125,13 +91,32 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 /// cursors are short-lived and a finished answer frees its memory.
 const AT_ONCE: Uptime = Uptime::ZERO;
 
+impl Slot {
+    /// Requests an hour that it wants.
+    fn demand(&self) -> f64 {
+        3600.0 * f64::from(self.requests) / self.interval.as_secs_f64()
+    }
+}
+
 impl Timetable {
-    /// Adds a target, due now. `pace` counts for the first target of a lane.
-    pub fn enlist(&mut self, lane: &LaneKey, pace: Pace, interval: Duration, now: Uptime) -> Ticket {
-        let lane = self.lane(lane, pace);
+    /// Adds a target, due now. `grant` counts for the first target of a lane.
+    pub fn enlist(&mut self, lane: &LaneKey, grant: Grant, interval: Duration, now: Uptime) -> Ticket {
+        let lane = self.lane(lane, grant);
         let phase = (f64::from(self.lanes[lane].members) * GOLDEN).fract();
         self.lanes[lane].members += 1;
-        let slot = Slot { lane, interval, anchor: now, queued: None, failures: 0, settled: false, phase, gone: false };
+        let slot = Slot {
+            lane,
+            interval,
+            requests: 1,
+            asked: 0,
+            anchor: now,
+            queued: None,
+            failures: 0,
+            settled: false,
+            phase,
+            gone: false,
+        };
+        self.lanes[lane].demand += slot.demand();
         let ticket = self.free.pop().unwrap_or(Ticket(self.slots.len()));
         if ticket.0 == self.slots.len() {
             self.slots.push(slot);
@@ -148,6 +133,7 @@ impl Timetable {
         let slot = &mut self.slots[ticket.0];
         slot.gone = true;
         let lane = slot.lane;
+        self.lanes[lane].demand -= slot.demand();
         if let Some(at) = slot.queued.take() {
             self.lanes[lane].queue.remove(&(at, ticket));
             self.free.push(ticket);
@@ -163,6 +149,7 @@ impl Timetable {
         }
         let Some((_, ticket)) = self.lanes[lane].queue.pop_first() else { return Next::Sleep(None) };
         self.slots[ticket.0].queued = None;
+        self.slots[ticket.0].asked += 1;
         self.lanes[lane].under_way += 1;
         self.lanes[lane].budget.spend(now);
         let credential = self.lanes[lane].credential;
@@ -185,14 +172,22 @@ impl Timetable {
         self.landed(ticket, outcome, now);
         let slot = &mut self.slots[ticket.0];
         let lane = slot.lane;
+        let asked = std::mem::take(&mut slot.asked).max(1);
+        if matches!(outcome, Outcome::Fresh) && !slot.gone {
+            self.lanes[lane].demand -= slot.demand();
+            slot.requests = asked;
+            self.lanes[lane].demand += slot.demand();
+        }
+        let stretch = self.lanes[lane].stretch();
         let due = match outcome {
             Outcome::Fresh => {
                 slot.failures = 0;
+                let interval = slot.interval.mul_f64(stretch);
                 // The second poll settles the phase; it comes half to one and a half intervals after the first.
                 slot.anchor = if slot.settled {
-                    steady(slot.anchor, slot.interval, now)
+                    steady(slot.anchor, interval, now)
                 } else {
-                    now + slot.interval.mul_f64(0.5 + slot.phase)
+                    now + interval.mul_f64(0.5 + slot.phase)
                 };
                 slot.settled = true;
                 slot.anchor
@@ -233,6 +228,20 @@ impl Timetable {
         })
     }
 
+    /// Takes in what the headers of a target's answer tell of its lane.
+    pub fn observe(&mut self, ticket: Ticket, usages: &[Usage], now: Uptime) {
+        let lane = self.slots[ticket.0].lane;
+        self.lanes[lane].budget.observe(usages, now);
+        self.refresh(lane);
+    }
+
+    /// The load of a target's lane.
+    pub fn load(&self, ticket: Ticket) -> Load<'_> {
+        let lane = &self.lanes[self.slots[ticket.0].lane];
+        let (allowance, demand) = (lane.budget.allowance(), lane.demand.max(0.0));
+        Load { lane: &lane.key, allowance, demand, stretch: lane.stretch() }
+    }
+
     /// When a target is due, by its own cadence; its lane may make it wait longer.
     pub fn due(&self, ticket: Ticket) -> Uptime {
         self.slots[ticket.0].queued.unwrap_or(self.slots[ticket.0].anchor)
@@ -248,7 +257,7 @@ impl Timetable {
         self.slots.iter().all(|slot| slot.settled || slot.gone)
     }
 
-    fn lane(&mut self, key: &LaneKey, pace: Pace) -> usize {
+    fn lane(&mut self, key: &LaneKey, grant: Grant) -> usize {
         if let Some(lane) = self.by_key.get(key) {
             return *lane;
         }
@@ -270,11 +279,12 @@ impl Timetable {
         self.lanes.push(Lane {
             key: key.clone(),
             credential,
-            budget: Budget::new(pace),
+            budget: Budget::new(grant),
+            demand: 0.0,
             queue: BTreeSet::new(),
             under_way: 0,
             members: 0,
-            opens: None,
+            agenda: None,
         });
         self.by_key.insert(key.clone(), lane);
         lane
@@ -359,21 +369,15 @@ impl Timetable {
     /// Puts the lane's opening into the agenda anew.
     fn refresh(&mut self, at: usize) {
         let lane = &self.lanes[at];
-        let credential = &self.credentials[lane.credential];
-        let full = lane.under_way >= lane.budget.parallel();
-        let probing = credential.rejected.is_some_and(|rejection| rejection.probing);
-        let opens = lane.queue.first().filter(|_| !full && !probing).map(|(due, _)| {
-            let probe = credential.rejected.map_or(Uptime::ZERO, |rejection| rejection.probe);
-            (*due).max(lane.budget.earliest()).max(credential.blocked).max(probe)
-        });
-        if lane.opens != opens {
-            if let Some(old) = self.lanes[at].opens {
+        let opens = lane.opens(&self.credentials[lane.credential]);
+        if lane.agenda != opens {
+            if let Some(old) = self.lanes[at].agenda {
                 self.agenda.remove(&(old, at));
             }
             if let Some(new) = opens {
                 self.agenda.insert((new, at));
             }
-            self.lanes[at].opens = opens;
+            self.lanes[at].agenda = opens;
         }
     }
 }

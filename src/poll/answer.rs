@@ -5,11 +5,12 @@ use std::time::Duration;
 use http::Request;
 
 use crate::clock::Clock;
+use crate::domain::budget::Usage;
 use crate::domain::fault::Fault;
 use crate::domain::schedule::Ticket;
 use crate::domain::target::TargetKey;
 use crate::fetch::Fetch;
-use crate::source::{Cursor, Keys, Page, Target, Usage};
+use crate::source::{Cursor, Keys, Page, Target};
 use crate::telemetry::Telemetry;
 
 /// What came back of a request.
@@ -19,7 +20,7 @@ pub(super) struct Answer {
     pub(super) result: Result<Page, Fault>,
     /// HTTP status; `None` when there was no answer.
     status: Option<u16>,
-    usage: Vec<Usage>,
+    pub(super) usage: Vec<Usage>,
     took: Duration,
 }
 

@@ -7,7 +7,7 @@ mod answer;
 mod progress;
 mod settle;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ use anyhow::Context as _;
 use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
-use crate::domain::budget::Pace;
+use crate::domain::budget::Grant;
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::lane::LaneKey;
 use crate::domain::plan::{CamsChannel, Fleet, Planned};
-use crate::domain::schedule::{LaneKey, Next, Outcome, Ticket, Timetable, Uptime};
+use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
@@ -49,6 +50,8 @@ pub struct Poller {
     tickets: BTreeMap<TargetKey, Ticket>,
     /// Campaigns of CAMS channels of which all are wanted, by the key of the listing.
     listed: HashMap<Channel, Vec<CampaignId>>,
+    /// Lanes whose intervals do not fit, as the log last told.
+    stretched: HashSet<LaneKey>,
     snapshot: Snapshot,
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
@@ -61,8 +64,8 @@ type Channel = (Arc<str>, Arc<str>, String);
 /// How a credential's requests are built and paced.
 #[derive(Clone, Debug)]
 enum Api {
-    Meta(Graph),
-    Cams { endpoint: Arc<str>, pace: Pace },
+    Meta { graph: Graph, grant: Grant },
+    Cams { endpoint: Arc<str>, grant: Grant },
 }
 
 /// A target in the timetable.
@@ -101,6 +104,7 @@ impl Poller {
             polls: HashMap::new(),
             tickets: BTreeMap::new(),
             listed: HashMap::new(),
+            stretched: HashSet::new(),
             snapshot: Snapshot::new(settings.max_series),
             store,
             telemetry,
@@ -210,6 +214,7 @@ impl Poller {
             return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
         };
         answer.record(&poll.planned.key, poll.target.endpoint(), &self.telemetry);
+        self.timetable.observe(ticket, &answer.usage, now);
         let result = answer.result.and_then(|page| match &mut poll.progress {
             Some(progress) => progress.add(page),
             None => Ok(false),
@@ -273,11 +278,11 @@ impl Poller {
     fn enlist(&mut self, planned: Planned, now: Uptime) {
         let key = planned.key.clone();
         let Some(api) = self.apis.get(&(key.source, key.credential.clone())) else { return };
-        let (pace, target): (_, Arc<dyn Target>) = match api {
-            Api::Meta(graph) => (Pace::META, Arc::new(MetaTarget::new(graph.clone(), planned.clone()))),
-            Api::Cams { endpoint, pace } => (*pace, Arc::new(CamsTarget::new(endpoint.clone(), planned.clone()))),
+        let (grant, target): (_, Arc<dyn Target>) = match api {
+            Api::Meta { graph, grant } => (*grant, Arc::new(MetaTarget::new(graph.clone(), planned.clone()))),
+            Api::Cams { endpoint, grant } => (*grant, Arc::new(CamsTarget::new(endpoint.clone(), planned.clone()))),
         };
-        let ticket = self.timetable.enlist(&LaneKey::of(&key), pace, planned.terms.interval, now);
+        let ticket = self.timetable.enlist(&LaneKey::of(&key), grant, planned.terms.interval, now);
         let labels = TargetLabels::of(&key);
         if !key.subject.is_discovery() {
             let interval = self.telemetry.target_poll_interval.with_label_values(&labels.values());
@@ -301,11 +306,12 @@ impl Poller {
 
 fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
     let api = match &credential.access {
-        Access::Meta { base_url, api_version, .. } => {
-            Api::Meta(Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() })
-        }
+        Access::Meta { base_url, api_version, budget, .. } => Api::Meta {
+            graph: Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() },
+            grant: Grant::Account { share: *budget },
+        },
         Access::Cams { endpoint, requests_per_second, .. } => {
-            Api::Cams { endpoint: endpoint.as_str().into(), pace: Pace::per_second(*requests_per_second) }
+            Api::Cams { endpoint: endpoint.as_str().into(), grant: Grant::Rate { per_second: *requests_per_second } }
         }
     };
     ((credential.access.source(), credential.name.clone()), api)

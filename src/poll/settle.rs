@@ -11,6 +11,9 @@ use crate::domain::schedule::{Outcome, Ticket, Uptime};
 use crate::domain::snapshot::{GroupKey, Row};
 use crate::domain::target::{CampaignId, Source, Subject};
 
+/// A stretch that is worth a line.
+const STRETCHED: f64 = 1.1;
+
 impl Poller {
     /// Ends a target's poll.
     pub(super) fn settle(&mut self, ticket: Ticket, result: &Result<(), Fault>) {
@@ -37,6 +40,7 @@ impl Poller {
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         report(&poll, result.as_ref().err(), reason);
         poll.last = reason;
+        self.tell_stretch(ticket);
         self.record(&poll, ticket, reason, rows, (started, now));
         self.polls.insert(ticket, poll);
         if replan {
@@ -107,6 +111,29 @@ impl Poller {
         new
     }
 
+    /// One line when a lane's intervals begin to stretch, and one when they fit again.
+    fn tell_stretch(&mut self, ticket: Ticket) {
+        let load = self.timetable.load(ticket);
+        let (lane, stretched) = (load.lane, self.stretched.contains(load.lane));
+        let (source, credential) = (lane.source.label(), &*lane.credential);
+        let account = lane.account.map(|account| account.to_string()).unwrap_or_default();
+        if !stretched && load.stretch > STRETCHED {
+            tracing::warn!(
+                source,
+                credential,
+                account,
+                demand = load.demand.round(),
+                allowance = load.allowance.round(),
+                "the wanted intervals need more requests than the allowance grants: they stretch {:.1} times",
+                load.stretch
+            );
+            self.stretched.insert(lane.clone());
+        } else if stretched && load.stretch <= 1.0 {
+            tracing::info!(source, credential, account, "the wanted intervals fit the allowance again");
+            self.stretched.remove(&lane.clone());
+        }
+    }
+
     /// The metrics of a poll that ended.
     fn record(
         &self,
@@ -125,6 +152,10 @@ impl Poller {
         }
         let blocked = self.timetable.blocked(now).map(|(lane, until)| (lane, self.clock.wall_at(until)));
         telemetry.set_blocked(blocked);
+        let load = self.timetable.load(ticket);
+        let account = load.lane.account.map(|account| account.to_string()).unwrap_or_default();
+        telemetry.api_allowance.with_label_values(&[source, credential, &account]).set(load.allowance);
+        telemetry.api_demand.with_label_values(&[source, credential, &account]).set(load.demand);
         telemetry.polls.with_label_values(&[source, credential]).inc();
         telemetry.poll_duration.with_label_values(&[source]).observe(now.saturating_sub(started).as_secs_f64());
         if let Some(reason) = reason {
@@ -139,6 +170,8 @@ impl Poller {
         if reason.is_none() {
             telemetry.target_last_success.with_label_values(&labels).set(clock::wall_seconds());
         }
+        let interval = poll.planned.terms.interval.as_secs_f64() * load.stretch;
+        telemetry.target_poll_interval.with_label_values(&labels).set(interval);
         let next = self.clock.wall_at(self.timetable.due(ticket));
         telemetry.target_next_poll.with_label_values(&labels).set(next);
         let failures = i64::from(self.timetable.failures(ticket));

@@ -9,12 +9,12 @@ mod query;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
 use crate::domain::target::{AccountId, CampaignId};
@@ -92,17 +92,6 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// Fields whose value was no number, one entry for each value; [`ROW`] for a whole row.
     pub rejected: Vec<&'static str>,
-}
-
-/// What of an allowance is used, as an answer's headers tell it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Usage {
-    /// Which allowance: the value of the label `limit`.
-    pub limit: &'static str,
-    /// 1 when it is spent; may be more.
-    pub ratio: f64,
-    /// How long until there is some again.
-    pub regain: Option<Duration>,
 }
 
 /// The entry of [`Page::rejected`] for a row without a readable id.

@@ -6,6 +6,7 @@
 
 mod cli;
 mod credentials;
+mod day;
 mod drift;
 mod faults;
 mod harness;

@@ -1,9 +1,11 @@
 //! A timetable played without a clock.
 
 use super::*;
+use crate::domain::target::AccountId;
 
 const MINUTE: Duration = Duration::from_mins(1);
-const PACE: Pace = Pace { spacing: Duration::from_secs(1), parallel: 1 };
+/// One request a second, one under way.
+const PACE: Grant = Grant::Rate { per_second: 1.0 };
 
 fn lane(credential: &str, account: u32) -> LaneKey {
     let account = AccountId::parse(&account.to_string()).ok();
@@ -138,4 +140,22 @@ fn a_removed_target_is_never_asked_for_again() {
     timetable.settle(a, Outcome::Fresh, now, 0.0);
     assert_eq!(timetable.next(now), Next::Sleep(None));
     assert!(timetable.all_settled());
+}
+
+#[test]
+fn intervals_that_do_not_fit_stretch_alike() {
+    let mut timetable = Timetable::default();
+    let grant = Grant::Rate { per_second: 0.1 };
+    let slow = timetable.enlist(&lane("main", 1), grant, at(8), at(0));
+    let quick = timetable.enlist(&lane("main", 1), grant, at(4), at(0));
+    let (mut now, mut polls) = (at(1), [0, 0]);
+    while now < at(3600) {
+        let ticket = ask(&mut timetable, &mut now);
+        polls[usize::from(ticket == quick)] += 1;
+        timetable.settle(ticket, Outcome::Fresh, now, 0.5);
+    }
+    assert!(timetable.load(slow).stretch > 3.0);
+    let [slow, quick] = polls.map(f64::from);
+    assert!(slow + quick >= 340.0, "what may be asked is asked: {slow} + {quick} of 360");
+    assert!((1.7..2.3).contains(&(quick / slow)), "the proportion stays: {slow} {quick}");
 }

@@ -8,7 +8,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use crate::source::Usage;
+use crate::domain::budget::{Tier, Usage};
 
 /// Every usage that an answer tells of, in one list; nothing for what cannot be read.
 pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
@@ -29,11 +29,11 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
     if let Some(account) = header::<Account>(headers, "x-ad-account-usage") {
         // This header counts in seconds, the one above in minutes.
         let regain = account.reset_time_duration.filter(|_| account.acc_id_util_pct.is_some_and(|used| used >= 100.0));
-        usages.extend(percent("account", account.acc_id_util_pct, regain.map(seconds)));
+        usages.extend(percent("account", account.acc_id_util_pct, regain.map(seconds), account.tier()));
     }
     if let Some(insights) = header::<Account>(headers, "x-fb-ads-insights-throttle") {
-        usages.extend(percent("insights_account", insights.acc_id_util_pct, None));
-        usages.extend(percent("insights_app", insights.app_id_util_pct, None));
+        usages.extend(percent("insights_account", insights.acc_id_util_pct, None, insights.tier()));
+        usages.extend(percent("insights_app", insights.app_id_util_pct, None, None));
     }
     usages
 }
@@ -49,9 +49,19 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, LONGEST_REGAIN) } else { 0.0 })
 }
 
-fn percent(limit: &'static str, used: Option<f64>, regain: Option<Duration>) -> Option<Usage> {
+fn percent(limit: &'static str, used: Option<f64>, regain: Option<Duration>, tier: Option<Tier>) -> Option<Usage> {
     let used = used.filter(|used| used.is_finite() && *used >= 0.0)?;
-    Some(Usage { limit, ratio: used / 100.0, regain })
+    Some(Usage { limit, ratio: used / 100.0, regain, tier })
+}
+
+/// The tiers were renamed in May 2026; the headers keep the old names, which are the wrong way
+/// round to today's ears.
+fn tier(name: Option<&str>) -> Option<Tier> {
+    match name? {
+        "development_access" => Some(Tier::Limited),
+        "standard_access" => Some(Tier::Full),
+        _ => None,
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,6 +73,7 @@ struct Calls {
     total_cputime: Option<f64>,
     /// Minutes.
     estimated_time_to_regain_access: Option<f64>,
+    ads_api_access_tier: Option<String>,
 }
 
 impl Calls {
@@ -70,7 +81,8 @@ impl Calls {
         let regain = self.estimated_time_to_regain_access.filter(|minutes| *minutes > 0.0);
         let regain = regain.map(|minutes| seconds(minutes * 60.0));
         let used = [self.call_count, self.total_time, self.total_cputime];
-        limits.into_iter().zip(used).filter_map(move |(limit, used)| percent(limit, used, regain))
+        let tier = tier(self.ads_api_access_tier.as_deref());
+        limits.into_iter().zip(used).filter_map(move |(limit, used)| percent(limit, used, regain, tier))
     }
 }
 
@@ -80,6 +92,13 @@ struct Account {
     app_id_util_pct: Option<f64>,
     /// Seconds.
     reset_time_duration: Option<f64>,
+    ads_api_access_tier: Option<String>,
+}
+
+impl Account {
+    fn tier(&self) -> Option<Tier> {
+        tier(self.ads_api_access_tier.as_deref())
+    }
 }
 
 /// Lists under keys that may repeat, as they do in Meta's own sample.

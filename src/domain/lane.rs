@@ -1,0 +1,83 @@
+//! What shares an allowance, and what shares a credential: the queues and gates of the timetable.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::budget::Budget;
+use super::schedule::{Ticket, Uptime};
+use super::target::{AccountId, Source, TargetKey};
+
+/// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneKey {
+    /// Whose API.
+    pub source: Source,
+    /// The credential's name.
+    pub credential: Arc<str>,
+    /// Meta's ad account; `None` for an access key, and for campaigns whose account is unknown.
+    pub account: Option<AccountId>,
+}
+
+impl LaneKey {
+    /// The lane that a target's requests take.
+    pub fn of(key: &TargetKey) -> Self {
+        let account = if key.source == Source::Meta { key.account } else { None };
+        Self { source: key.source, credential: key.credential.clone(), account }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) key: LaneKey,
+    pub(super) credential: usize,
+    pub(super) budget: Budget,
+    pub(super) queue: BTreeSet<(Uptime, Ticket)>,
+    pub(super) under_way: usize,
+    /// Requests an hour that its targets want.
+    pub(super) demand: f64,
+    pub(super) members: u32,
+    /// Its entry in the agenda.
+    pub(super) agenda: Option<Uptime>,
+}
+
+#[derive(Debug)]
+pub(super) struct Credential {
+    pub(super) source: Source,
+    pub(super) name: Arc<str>,
+    pub(super) lanes: Vec<usize>,
+    /// A throttle that reaches over all lanes.
+    pub(super) blocked: Uptime,
+    pub(super) blocks: u32,
+    pub(super) rejected: Option<Rejection>,
+}
+
+/// A dead credential.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rejection {
+    pub(super) refusals: u32,
+    /// When one request may try it again.
+    pub(super) probe: Uptime,
+    /// Whether that request is under way.
+    pub(super) probing: bool,
+}
+
+/// A stretched lane wants a little more than it may, so that what may be asked is asked.
+const EAGERNESS: f64 = 0.97;
+
+impl Lane {
+    /// Where the wanted intervals do not fit, all of the lane stretch by one factor: nobody starves,
+    /// and shorter intervals keep their proportion.
+    pub(super) fn stretch(&self) -> f64 {
+        (EAGERNESS * self.demand / self.budget.allowance()).max(1.0)
+    }
+
+    /// When its next request may go; `None` while nothing waits or too much is under way.
+    pub(super) fn opens(&self, credential: &Credential) -> Option<Uptime> {
+        let full = self.under_way >= self.budget.parallel();
+        let probing = credential.rejected.is_some_and(|rejection| rejection.probing);
+        self.queue.first().filter(|_| !full && !probing).map(|(due, _)| {
+            let probe = credential.rejected.map_or(Uptime::ZERO, |rejection| rejection.probe);
+            (*due).max(self.budget.earliest()).max(credential.blocked).max(probe)
+        })
+    }
+}
