@@ -74,8 +74,8 @@ impl Keyring {
 fn read(access: &Access) -> Result<Keys, SecretError> {
     let optional = |secret: &Option<Secret>| secret.as_ref().map(Secret::read).transpose();
     match access {
-        Access::Meta { token, app_secret, .. } => {
-            Ok(Keys::Meta { token: token.read()?, app_secret: optional(app_secret)? })
+        Access::Meta { token, app_secret, app_id, .. } => {
+            Ok(Keys::Meta { token: token.read()?, app_secret: optional(app_secret)?, app_id: app_id.clone() })
         }
         Access::Cams { keys: KeySource::Static { id, secret, security_token }, .. } => {
             Ok(Keys::Cams { id: id.read()?, secret: secret.read()?, security_token: optional(security_token)? })
@@ -95,7 +95,7 @@ fn read(access: &Access) -> Result<Keys, SecretError> {
 fn same(a: &Keys, b: &Keys) -> bool {
     fn parts(keys: &Keys) -> [Option<&str>; 3] {
         match keys {
-            Keys::Meta { token, app_secret } => {
+            Keys::Meta { token, app_secret, .. } => {
                 [Some(token.expose_secret()), app_secret.as_ref().map(ExposeSecret::expose_secret), None]
             }
             Keys::Cams { id, secret, security_token } => [

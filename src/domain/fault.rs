@@ -84,6 +84,8 @@ pub struct Fault {
     pub wait: Option<Duration>,
     /// The API's own code, for `api_errors_total`; `None` when the API did not speak.
     pub code: Option<&'static str>,
+    /// Fields that the API refuses, by their names on the wire.
+    pub fields: Vec<String>,
     /// A sentence for the log, free of secrets and bounded in length.
     pub message: String,
 }
@@ -91,6 +93,6 @@ pub struct Fault {
 impl Fault {
     /// A fault that the API gave no code for.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, scope: Scope::Lane, wait: None, code: None, message: message.into() }
+        Self { reason, scope: Scope::Lane, wait: None, code: None, fields: Vec::new(), message: message.into() }
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::fault::Fault;
 use crate::domain::schedule::Ticket;
 use crate::domain::target::TargetKey;
 use crate::fetch::Fetch;
-use crate::source::{Cursor, Keys, Page, Target};
+use crate::source::{Cursor, Keys, Page, Served, Target};
 use crate::telemetry::Telemetry;
 
 /// What came back of a request.
@@ -21,6 +21,7 @@ pub(super) struct Answer {
     /// HTTP status; `None` when there was no answer.
     status: Option<u16>,
     pub(super) usage: Vec<Usage>,
+    pub(super) served: Option<Served>,
     took: Duration,
 }
 
@@ -40,9 +41,10 @@ pub(super) async fn fetch(
     let took = clock.uptime().saturating_sub(started);
     let status = sent.as_ref().ok().map(|response| response.status().as_u16());
     let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
+    let served = sent.as_ref().ok().and_then(|response| target.served(response.headers()));
     let result = sent.and_then(|response| target.read(&response, cursor.as_ref()));
     let result = result.map_err(|fault| Fault { message: keys.redact(&fault.message), ..fault });
-    Answer { ticket, result, status, usage, took }
+    Answer { ticket, result, status, usage, served, took }
 }
 
 impl Answer {

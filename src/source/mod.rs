@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::metric::MetricSet;
 use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
 use crate::domain::target::{AccountId, CampaignId};
 
@@ -30,6 +31,11 @@ pub trait Target: Send + Sync {
     /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
     /// errors in the body.
     fn read(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
+
+    /// Which version answered, where the API tells.
+    fn served(&self, _: &HeaderMap) -> Option<Served> {
+        None
+    }
 
     /// How much of which allowance an answer says is used.
     fn usage(&self, _: &HeaderMap) -> Vec<Usage> {
@@ -50,6 +56,8 @@ pub struct Asked<'a> {
     pub nonce: u128,
     /// What the API knows us by.
     pub keys: &'a Keys,
+    /// Families to ask for; fields that this credential was refused are not among them.
+    pub metrics: MetricSet,
 }
 
 /// Where a page ended. Cursors live minutes: they are never persisted.
@@ -65,6 +73,8 @@ pub enum Keys {
         token: SecretString,
         /// App secret.
         app_secret: Option<SecretString>,
+        /// App id, digits.
+        app_id: Option<String>,
     },
     /// An Alibaba Cloud access key.
     Cams {
@@ -88,10 +98,30 @@ pub struct Page {
     pub account: Option<AccountId>,
     /// Facts about the account, from discovery.
     pub facts: Option<AccountFacts>,
+    /// What the API says of the token itself.
+    pub token: Option<TokenHealth>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
     /// Fields whose value was no number, one entry for each value; [`ROW`] for a whole row.
     pub rejected: Vec<&'static str>,
+}
+
+/// How long a token lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenHealth {
+    /// When it expires; `None` for never.
+    pub expires: Option<Timestamp>,
+    /// When its access to data ends; `None` for never.
+    pub data_access_expires: Option<Timestamp>,
+}
+
+/// Which version of an API answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The version, as the API names it.
+    pub version: String,
+    /// The API's warning that the version asked for ends, or ended.
+    pub warning: Option<String>,
 }
 
 /// The entry of [`Page::rejected`] for a row without a readable id.
@@ -116,7 +146,7 @@ impl Keys {
 
     fn secrets(&self) -> Vec<&SecretString> {
         match self {
-            Self::Meta { token, app_secret } => std::iter::once(token).chain(app_secret).collect(),
+            Self::Meta { token, app_secret, .. } => std::iter::once(token).chain(app_secret).collect(),
             Self::Cams { id: _, secret, security_token } => std::iter::once(secret).chain(security_token).collect(),
         }
     }
