@@ -26,7 +26,8 @@ JOB = "marketing-messages"
 DELIVERED_TODAY = 'marketing_messages_delivered{window="today"}'
 
 START = 60  # seconds until a child has to be of use
-DATA = 60  # seconds until Prometheus has to know or see something
+DATA = 60  # seconds until Prometheus has to know something
+CHANGE = 180  # seconds until a figure has to change
 STOP = 5  # seconds from SIGTERM to the end
 REQUEST = 10  # seconds for one HTTP request
 
@@ -235,9 +236,9 @@ def check_life(checks, prometheus, children):
     first = values()
     moved = wait(
         f"a value of {DELIVERED_TODAY} changes",
-        DATA,
+        CHANGE,
         children,
-        lambda: sum(first.get(labels, value) != value for labels, value in values().items()),
+        lambda: sum(labels in first and first[labels] != value for labels, value in values().items()),
     )
     checks.that(moved > 0, f"figures follow the API: {moved} of {len(first)} series changed")
     up = query(prometheus, f'up{{job="{JOB}"}}')
