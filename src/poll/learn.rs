@@ -131,14 +131,13 @@ impl Poll {
                 self.limit = (self.limit / 2).max(LEAST_LIMIT);
                 self.good = 0;
             }
-            Some(_) => {}
             None if self.limit < PAGE_LIMIT => {
                 self.good += 1;
                 if self.good >= GOOD_POLLS {
                     (self.limit, self.good) = ((2 * self.limit).min(PAGE_LIMIT), 0);
                 }
             }
-            None => {}
+            _ => {}
         }
     }
 }

@@ -39,7 +39,8 @@ struct Data {
     is_valid: bool,
     /// Unix seconds; 0 is never.
     expires_at: Option<i64>,
-    data_access_expires_at: Option<i64>,
+    #[serde(rename = "data_access_expires_at")]
+    access_expires_at: Option<i64>,
     error: Option<Reproach>,
 }
 
@@ -65,7 +66,7 @@ pub(super) fn read(response: &Response<Vec<u8>>) -> Result<Page, Fault> {
     }
     let instant = |seconds: Option<i64>| seconds.filter(|s| *s > 0).and_then(|s| Timestamp::from_second(s).ok());
     let health =
-        TokenHealth { expires: instant(data.expires_at), data_access_expires: instant(data.data_access_expires_at) };
+        TokenHealth { expires: instant(data.expires_at), data_access_expires: instant(data.access_expires_at) };
     Ok(Page { token: Some(health), ..Page::default() })
 }
 
