@@ -196,6 +196,9 @@ fn report(poll: &Poll, fault: Option<&Fault>, reason: Option<Reason>) {
     let account = key.account.map(|account| account.to_string()).unwrap_or_default();
     let target = key.subject.to_string();
     match (fault, reason) {
+        (Some(fault), _) if fault.is_abuse() => {
+            tracing::error!(source, credential, account, target, window, "the API sees abuse and blocks: {fault}");
+        }
         (Some(fault), Some(reason)) if poll.last != Some(reason) => {
             let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
             tracing::warn!(source, credential, account, target, window, reason, code, "poll failed: {fault}");

@@ -141,7 +141,7 @@ impl Keys {
             query::encode(secret, &mut encoded);
             text = text.replace(secret, "<secret>").replace(&encoded, "<secret>");
         }
-        one_line(&text)
+        one_line(&without_values(&text))
     }
 
     fn secrets(&self) -> Vec<&SecretString> {
@@ -150,6 +150,24 @@ impl Keys {
             Self::Cams { id: _, secret, security_token } => std::iter::once(secret).chain(security_token).collect(),
         }
     }
+}
+
+/// Parameters whose values are secret even where they are not ours: a proof, a quoted URL's token.
+const SECRET_PARAMETERS: [&str; 4] = ["access_token=", "appsecret_proof=", "input_token=", "Signature="];
+
+/// The text without the values of secret parameters.
+fn without_values(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in SECRET_PARAMETERS {
+        let mut parts = text.split(name);
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| c == '&' || c == '"' || c == ',' || c.is_whitespace()).unwrap_or(part.len());
+            kept = [&kept, name, "<secret>", part.get(end..).unwrap_or_default()].concat();
+        }
+        text = kept;
+    }
+    text
 }
 
 /// Control characters become spaces, and a long text is cut.
@@ -180,4 +198,21 @@ fn silent(response: &Response<Vec<u8>>) -> Fault {
 /// A request that could not be built; every part of it was checked before, so this is a bug of ours.
 fn unbuildable(error: &http::Error) -> Fault {
     Fault::new(Reason::InvalidRequest, format!("the request cannot be built: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_is_redacted_plain_encoded_and_by_its_parameter() {
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        let keys = Keys::Meta { token: secret("EAA+x/y"), app_secret: Some(secret("shh")), app_id: None };
+        let text = "Malformed access token EAA+x/y at ?t=EAA%2Bx%2Fy&appsecret_proof=0a1b&x=1 (shh)\nnext";
+        assert_eq!(
+            keys.redact(text),
+            "Malformed access token <secret> at ?t=<secret>&appsecret_proof=<secret>&x=1 (<secret>) next"
+        );
+        assert_eq!(keys.redact(&"é".repeat(1000)).chars().count(), LONGEST_MESSAGE + 1);
+    }
 }

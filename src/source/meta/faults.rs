@@ -164,6 +164,7 @@ pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> 
         // The time that the API gives counts; a rule's is for when it gives none.
         wait: throttled.then(|| regain.or(wait)).flatten(),
         code: Some(label.map_or("other", |(_, label)| label)),
+        abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK)),
         fields: if code == 100 { refused_fields(&error.message) } else { Vec::new() },
         message: message(error, code, subcode, status, rule.map_or("", |rule| rule.say)),
     }
@@ -278,6 +279,7 @@ mod tests {
             let fault = fault(status, &error(code, subcode, text));
             let waits = fault.wait.map_or(0, |wait| wait.as_secs());
             assert_eq!((fault.reason, fault.scope, waits), (reason, scope, wait), "{status} {code}/{subcode} {text}");
+            assert_eq!(fault.is_abuse(), wait == abuse, "{code}/{subcode}");
         }
     }
 

@@ -81,8 +81,10 @@ impl Target for MetaTarget {
     }
 
     fn served(&self, headers: &HeaderMap) -> Option<Served> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(one_line);
-        Some(Served { version: text("facebook-api-version")?, warning: text("x-ad-api-version-warning") })
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
+        let version = text("facebook-api-version").filter(plain)?.to_owned();
+        Some(Served { version, warning: text("x-ad-api-version-warning").map(one_line) })
     }
 
     fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
