@@ -139,7 +139,7 @@ fn a_removed_target_is_never_asked_for_again() {
     timetable.remove(b);
     timetable.settle(a, Outcome::Fresh, now, 0.0);
     assert_eq!(timetable.next(now), Next::Sleep(None));
-    assert!(timetable.all_settled());
+    assert!(timetable.all_settled(now));
 }
 
 #[test]
