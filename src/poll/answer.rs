@@ -1,5 +1,6 @@
 //! One request's way out and back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -17,6 +18,8 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) ticket: Ticket,
+    /// What the request was made with.
+    pub(super) keys: Arc<Keys>,
     pub(super) result: Result<Page, Fault>,
     /// HTTP status; `None` when there was no answer.
     status: Option<u16>,
@@ -32,7 +35,7 @@ pub(super) async fn fetch(
     fetch: &Fetch,
     target: &dyn Target,
     cursor: Option<Cursor>,
-    keys: &Keys,
+    keys: Arc<Keys>,
     clock: Clock,
 ) -> Answer {
     let started = clock.uptime();
@@ -42,7 +45,7 @@ pub(super) async fn fetch(
     let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
     let result = sent.and_then(|response| target.read(&response, cursor.as_ref()));
     let result = result.map_err(|fault| Fault { message: keys.redact(&fault.message), ..fault });
-    Answer { ticket, result, status, usage, took }
+    Answer { ticket, keys, result, status, usage, took }
 }
 
 impl Answer {

@@ -7,7 +7,7 @@ mod answer;
 mod progress;
 mod settle;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, Unread};
 use crate::settings::{Access, Credential, Settings};
-use crate::source::cams::CamsTarget;
+use crate::source::cams::{CamsTarget, credentials};
 use crate::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
 use crate::source::{Asked, Target};
 use crate::store::Store;
@@ -56,6 +56,8 @@ pub struct Poller {
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
     under_way: JoinSet<Answer>,
+    /// Requests that wait for the keys of their credential.
+    parked: VecDeque<Ticket>,
 }
 
 /// What tells CAMS channels apart.
@@ -99,7 +101,7 @@ impl Poller {
             concurrency: settings.poll.concurrency,
             fleet: settings.fleet.clone(),
             apis: settings.credentials.iter().map(api).collect(),
-            keyring: Keyring::new(&settings.credentials),
+            keyring: Keyring::new(&settings.credentials)?,
             timetable: Timetable::default(),
             polls: HashMap::new(),
             tickets: BTreeMap::new(),
@@ -109,6 +111,7 @@ impl Poller {
             store,
             telemetry,
             under_way: JoinSet::new(),
+            parked: VecDeque::new(),
         };
         poller.replan();
         Ok(poller)
@@ -134,12 +137,14 @@ impl Poller {
         let now = self.clock.uptime();
         self.expire(now);
         self.look_at_refused_credentials();
+        self.resume(now);
         let wake = self.send(now);
         tokio::select! {
             Some(answer) = self.under_way.join_next() => {
                 let answer = answer.context("a request's task broke")?;
                 self.land(answer);
             }
+            told = self.keyring.news() => told?,
             () = tokio::time::sleep_until(self.clock.instant(wake).into()) => {}
         }
         if !self.store.is_ready() && self.timetable.all_settled() {
@@ -167,14 +172,29 @@ impl Poller {
         wake.min(self.snapshot.next_expiry().unwrap_or(wake))
     }
 
+    /// Starts the parked requests whose keys are there, or are known not to come.
+    fn resume(&mut self, now: Uptime) {
+        for _ in 0..self.parked.len() {
+            if self.under_way.len() < self.concurrency
+                && let Some(ticket) = self.parked.pop_front()
+            {
+                self.ask(ticket, now);
+            }
+        }
+    }
+
     /// Starts the request for a target's next page.
     fn ask(&mut self, ticket: Ticket, now: Uptime) {
-        let Some(poll) = self.polls.get_mut(&ticket) else { return };
+        let Some(poll) = self.polls.get_mut(&ticket) else {
+            // The target was taken out while it was parked; its place in the lane is free again.
+            return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
+        };
         let key = &poll.planned.key;
         let read = match self.keyring.read(key.source, &key.credential) {
             Ok(read) => read,
-            Err(error) => {
-                let fault = Fault::new(Reason::Unauthorized, error.to_string());
+            Err(Unread::Pending) => return self.parked.push_back(ticket),
+            Err(unread) => {
+                let fault = Fault::new(Reason::Unauthorized, unread.to_string());
                 return self.settle(ticket, &Err(fault));
             }
         };
@@ -198,7 +218,7 @@ impl Poller {
                 let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
                 let clock = self.clock;
                 self.under_way.spawn(async move {
-                    answer::fetch(ticket, request, &fetch, &*target, cursor, &read.keys, clock).await
+                    answer::fetch(ticket, request, &fetch, &*target, cursor, read.keys, clock).await
                 });
             }
             Err(fault) => self.settle(ticket, &Err(fault)),
@@ -215,6 +235,14 @@ impl Poller {
         };
         answer.record(&poll.planned.key, poll.target.endpoint(), &self.telemetry);
         self.timetable.observe(ticket, &answer.usage, now);
+        if let (Err(fault), Some(progress)) = (&answer.result, &mut poll.progress)
+            && credentials::is_worn(fault)
+            && !std::mem::replace(&mut progress.renewed, true)
+            && self.keyring.renew(poll.planned.key.source, &poll.planned.key.credential, &answer.keys)
+        {
+            tracing::info!(target_key = %poll.planned.key, "the security token was refused: asking for another one");
+            return self.parked.push_back(ticket);
+        }
         let result = answer.result.and_then(|page| match &mut poll.progress {
             Some(progress) => progress.add(page),
             None => Ok(false),

@@ -17,6 +17,8 @@ pub(super) struct Progress {
     pub(super) started: Uptime,
     pub(super) cursor: Option<Cursor>,
     pub(super) pages: u32,
+    /// Whether newer keys were asked for once, because the API refused those of a request.
+    pub(super) renewed: bool,
     pub(super) rows: Vec<Row>,
     pub(super) campaigns: BTreeMap<CampaignId, CampaignFacts>,
     pub(super) account: Option<AccountId>,
@@ -30,6 +32,7 @@ impl Progress {
             started,
             cursor: None,
             pages: 0,
+            renewed: false,
             rows: Vec::new(),
             campaigns: BTreeMap::new(),
             account: None,

@@ -10,6 +10,7 @@ mod day;
 mod drift;
 mod faults;
 mod harness;
+mod roles;
 mod scrape;
 mod tidy;
 mod wire;

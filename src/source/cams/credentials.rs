@@ -85,6 +85,12 @@ pub struct Temporary {
     pub expires: Timestamp,
 }
 
+impl From<Temporary> for Keys {
+    fn from(keys: Temporary) -> Self {
+        Self::Cams { id: keys.id, secret: keys.secret, security_token: Some(keys.security_token) }
+    }
+}
+
 impl Place {
     /// The place that the variables name.
     pub fn choose(variables: &Variables) -> Result<Self, Fault> {
@@ -187,6 +193,11 @@ pub fn metadata(base: &str, role: Option<&str>, token: Option<&SecretString>) ->
 /// secret itself.
 pub fn uri(uri: &SecretString) -> Result<Request<Vec<u8>>, Fault> {
     Request::get(uri.expose_secret()).body(Vec::new()).map_err(|_| unusable("it is no address"))
+}
+
+/// Whether an address is without TLS: nobody between may see such an answer.
+pub fn is_plain(uri: &SecretString) -> bool {
+    uri.expose_secret().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
 }
 
 /// Reads the metadata service's token.
