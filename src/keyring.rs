@@ -26,7 +26,7 @@ pub struct Keyring {
 /// Where a credential's content is.
 #[derive(Debug)]
 enum Content {
-    Meta { token: Secret, app_secret: Option<Secret> },
+    Meta { token: Secret, app_secret: Option<Secret>, app_id: Option<String> },
     Cams { id: Secret, secret: Secret, security_token: Option<Secret> },
     Chain(Chain),
 }
@@ -132,7 +132,7 @@ impl Keyring {
 impl Content {
     fn of(credential: &Credential, news: &Arc<Notify>, tasks: &mut JoinSet<()>) -> reqwest::Result<Self> {
         Ok(match credential.access.clone() {
-            Access::Meta { token, app_secret, .. } => Self::Meta { token, app_secret },
+            Access::Meta { token, app_secret, app_id, .. } => Self::Meta { token, app_secret, app_id },
             Access::Cams { keys: KeySource::Static { id, secret, security_token }, .. } => {
                 Self::Cams { id, secret, security_token }
             }
@@ -145,7 +145,9 @@ impl Content {
     fn read(&self) -> Result<Arc<Keys>, Unread> {
         let optional = |secret: &Option<Secret>| secret.as_ref().map(Secret::read).transpose();
         let keys = match self {
-            Self::Meta { token, app_secret } => Keys::Meta { token: token.read()?, app_secret: optional(app_secret)? },
+            Self::Meta { token, app_secret, app_id } => {
+                Keys::Meta { token: token.read()?, app_secret: optional(app_secret)?, app_id: app_id.clone() }
+            }
             Self::Cams { id, secret, security_token } => {
                 Keys::Cams { id: id.read()?, secret: secret.read()?, security_token: optional(security_token)? }
             }
@@ -164,7 +166,7 @@ impl Content {
 fn same(a: &Keys, b: &Keys) -> bool {
     fn parts(keys: &Keys) -> [Option<&str>; 3] {
         match keys {
-            Keys::Meta { token, app_secret } => {
+            Keys::Meta { token, app_secret, .. } => {
                 [Some(token.expose_secret()), app_secret.as_ref().map(ExposeSecret::expose_secret), None]
             }
             Keys::Cams { id, secret, security_token } => [

@@ -1,4 +1,23 @@
-//! A Prometheus exporter for the insights of marketing-message campaigns.
+//! A Prometheus exporter for the insights of marketing-message campaigns: Meta's Marketing Messages on
+//! Messenger, and Alibaba Cloud CAMS.
+//!
+//! ```text
+//!  files, environment ─▶ settings ─▶ domain::plan ─▶ targets
+//!                                                      │
+//!  ┌─ poll ───────────────────────────────────────────▼─────────────────────────┐
+//!  │  domain::schedule: whose request is next? ─▶ source: request ─▶ fetch ─▶ API │
+//!  │      ▲                                                               │      │
+//!  │      └── settle: fresh, or a fault ◀── source: read ◀────────────────┘      │
+//!  │                     │                                                       │
+//!  │                     ▼                                                       │
+//!  │  domain::snapshot: replace the target's rows ─▶ exposition: render them     │
+//!  └─────────────────────┬───────────────────────────────────────────┬───────────┘
+//!                        ▼ publish                                   ▼ count
+//!                      store ──────────▶ web: GET /metrics ◀────── telemetry
+//! ```
+//!
+//! `domain`, `source` and `exposition` are pure: instants, dice and credentials are arguments. The
+//! other modules are the shell around them. `ARCHITECTURE.md` has the whole picture.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 pub mod app;

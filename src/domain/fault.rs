@@ -84,13 +84,30 @@ pub struct Fault {
     pub wait: Option<Duration>,
     /// The API's own code, for `api_errors_total`; `None` when the API did not speak.
     pub code: Option<&'static str>,
+    /// Whether a throttle is a punishment and not a spent allowance.
+    pub abuse: bool,
+    /// Fields that the API refuses, by their names on the wire.
+    pub fields: Vec<String>,
     /// A sentence for the log, free of secrets and bounded in length.
     pub message: String,
 }
 
 impl Fault {
+    /// Whether the API blocks for abuse or policy, which no waiting alone mends.
+    pub fn is_abuse(&self) -> bool {
+        self.reason == Reason::Throttled && self.abuse
+    }
+
     /// A fault that the API gave no code for.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, scope: Scope::Lane, wait: None, code: None, message: message.into() }
+        Self {
+            reason,
+            scope: Scope::Lane,
+            wait: None,
+            code: None,
+            abuse: false,
+            fields: Vec::new(),
+            message: message.into(),
+        }
     }
 }

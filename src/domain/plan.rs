@@ -26,6 +26,8 @@ pub struct Fleet {
     pub campaigns: Vec<MetaCampaign>,
     /// CAMS channels.
     pub channels: Vec<CamsChannel>,
+    /// Credentials whose tokens' health is read, with the terms of that.
+    pub tokens: Vec<Terms>,
 }
 
 /// How often a target is asked and how its samples are kept and labelled.
@@ -149,7 +151,12 @@ impl Fleet {
             };
             channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
         });
-        accounts.chain(campaigns).chain(channels).collect()
+        let tokens = self.tokens.iter().map(|terms| Planned {
+            key: terms.key(Source::Meta, None, Subject::Token, Window::Unspecified),
+            terms: terms.clone(),
+            ask: Ask::Meta { level: Level::Ad, only: None, filtered: false },
+        });
+        tokens.chain(accounts).chain(campaigns).chain(channels).collect()
     }
 }
 

@@ -196,6 +196,8 @@ pub enum Subject {
     Listing,
     /// Name and state of one campaign whose account is unknown.
     CampaignFacts(CampaignId),
+    /// The health of the credential's token.
+    Token,
     /// The rows of its campaigns.
     Campaigns,
     /// The account's own figures.
@@ -208,7 +210,7 @@ impl Subject {
     /// Whether the answer describes what is known rather than what was delivered. Such requests
     /// are repeated rarely and are no target in the sense of the label.
     pub fn is_discovery(self) -> bool {
-        matches!(self, Self::AccountFacts | Self::Listing | Self::CampaignFacts(_))
+        matches!(self, Self::AccountFacts | Self::Listing | Self::CampaignFacts(_) | Self::Token)
     }
 }
 
@@ -217,6 +219,7 @@ impl fmt::Display for Subject {
         match self {
             Self::AccountFacts => f.write_str("account_facts"),
             Self::Listing => f.write_str("listing"),
+            Self::Token => f.write_str("token"),
             Self::CampaignFacts(id) => write!(f, "campaign_facts_{id}"),
             Self::Campaigns => f.write_str("account"),
             Self::Totals => f.write_str("totals"),

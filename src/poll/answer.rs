@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
+use jiff::Timestamp;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::domain::budget::Usage;
 use crate::domain::fault::Fault;
 use crate::domain::schedule::Ticket;
 use crate::domain::target::TargetKey;
 use crate::fetch::Fetch;
-use crate::source::{Cursor, Keys, Page, Target};
+use crate::source::{Cursor, Keys, Page, Served, Target};
 use crate::telemetry::Telemetry;
 
 /// What came back of a request.
@@ -24,6 +25,7 @@ pub(super) struct Answer {
     /// HTTP status; `None` when there was no answer.
     status: Option<u16>,
     pub(super) usage: Vec<Usage>,
+    pub(super) served: Option<Served>,
     took: Duration,
 }
 
@@ -43,9 +45,23 @@ pub(super) async fn fetch(
     let took = clock.uptime().saturating_sub(started);
     let status = sent.as_ref().ok().map(|response| response.status().as_u16());
     let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
+    let served = sent.as_ref().ok().and_then(|response| target.served(response.headers()));
+    let served = served.map(|served| Served { warning: served.warning.map(|text| keys.redact(&text)), ..served });
+    let skew = sent.as_ref().ok().and_then(|response| skew(response.headers(), clock::wall()));
     let result = sent.and_then(|response| target.read(&response, cursor.as_ref()));
     let result = result.map_err(|fault| Fault { message: keys.redact(&fault.message), ..fault });
-    Answer { ticket, keys, result, status, usage, took }
+    let result = result.map_err(|fault| match skew.filter(|_| fault.code == Some("InvalidTimeStamp")) {
+        Some(skew) => Fault { message: format!("{} (our clock is {skew} s off the API's)", fault.message), ..fault },
+        None => fault,
+    });
+    Answer { ticket, keys, result, status, usage, served, took }
+}
+
+/// Seconds by which our clock is ahead of the API's, as the header `date` tells.
+fn skew(headers: &http::HeaderMap, now: Timestamp) -> Option<i64> {
+    let date = headers.get(http::header::DATE)?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(now.duration_since(date).as_secs())
 }
 
 impl Answer {

@@ -4,6 +4,8 @@
 //! are tasks of its `JoinSet`; they wait for the network and read the answer there.
 
 mod answer;
+mod keys;
+mod learn;
 mod progress;
 mod settle;
 
@@ -18,23 +20,28 @@ use crate::clock::{self, Clock};
 use crate::domain::budget::Grant;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
-use crate::domain::plan::{CamsChannel, Fleet, Planned};
+use crate::domain::metric::MetricSet;
+use crate::domain::plan::{CamsChannel, Fleet, Planned, Terms};
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
 use crate::settings::{Access, Credential, Settings};
-use crate::source::cams::{CamsTarget, credentials};
+use crate::source::cams::CamsTarget;
 use crate::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
 use crate::source::{Asked, Target};
 use crate::store::Store;
 use crate::telemetry::{TargetLabels, Telemetry};
 use answer::Answer;
+use learn::Acquaintance;
 use progress::Progress;
 
 /// How often the content of a refused credential is looked at.
 const CREDENTIAL_LOOK: Duration = Duration::from_secs(1);
+
+/// How often a token's health is read; Meta asks for a daily check.
+const TOKEN_INTERVAL: Duration = Duration::from_hours(24);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -50,6 +57,7 @@ pub struct Poller {
     tickets: BTreeMap<TargetKey, Ticket>,
     /// Campaigns of CAMS channels of which all are wanted, by the key of the listing.
     listed: HashMap<Channel, Vec<CampaignId>>,
+    known: HashMap<(Source, Arc<str>), Acquaintance>,
     /// Lanes whose intervals do not fit, as the log last told.
     stretched: HashSet<LaneKey>,
     snapshot: Snapshot,
@@ -79,6 +87,15 @@ struct Poll {
     /// The reason of the last poll's fault; `None` after a success, and before the first poll.
     last: Option<Reason>,
     samples: i64,
+    /// Rows a page, and good polls since that was last changed.
+    limit: u32,
+    good: u32,
+}
+
+impl Poll {
+    fn credential(&self) -> (Source, Arc<str>) {
+        (self.planned.key.source, self.planned.key.credential.clone())
+    }
 }
 
 impl std::fmt::Debug for Poll {
@@ -99,13 +116,14 @@ impl Poller {
             clock: Clock::start(),
             fetch,
             concurrency: settings.poll.concurrency,
-            fleet: settings.fleet.clone(),
+            fleet: Fleet { tokens: settings.credentials.iter().filter_map(token).collect(), ..settings.fleet.clone() },
             apis: settings.credentials.iter().map(api).collect(),
             keyring: Keyring::new(&settings.credentials)?,
             timetable: Timetable::default(),
             polls: HashMap::new(),
             tickets: BTreeMap::new(),
             listed: HashMap::new(),
+            known: HashMap::new(),
             stretched: HashSet::new(),
             snapshot: Snapshot::new(settings.max_series),
             store,
@@ -172,31 +190,28 @@ impl Poller {
         wake.min(self.snapshot.next_expiry().unwrap_or(wake))
     }
 
-    /// Starts the parked requests whose keys are there, or are known not to come.
-    fn resume(&mut self, now: Uptime) {
-        for _ in 0..self.parked.len() {
-            if self.under_way.len() < self.concurrency
-                && let Some(ticket) = self.parked.pop_front()
-            {
-                self.ask(ticket, now);
-            }
-        }
-    }
-
     /// Starts the request for a target's next page.
     fn ask(&mut self, ticket: Ticket, now: Uptime) {
-        let Some(poll) = self.polls.get_mut(&ticket) else {
+        let Some(mut poll) = self.polls.remove(&ticket) else {
             // The target was taken out while it was parked; its place in the lane is free again.
             return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
         };
+        let metrics = self.metrics(&poll, now);
+        let fault = self.send_page(ticket, &mut poll, metrics, now).err();
+        self.polls.insert(ticket, poll);
+        if let Some(fault) = fault {
+            self.settle(ticket, &Err(fault));
+        }
+    }
+
+    fn send_page(&mut self, ticket: Ticket, poll: &mut Poll, metrics: MetricSet, now: Uptime) -> Result<(), Fault> {
         let key = &poll.planned.key;
         let read = match self.keyring.read(key.source, &key.credential) {
-            Ok(read) => read,
-            Err(Unread::Pending) => return self.parked.push_back(ticket),
-            Err(unread) => {
-                let fault = Fault::new(Reason::Unauthorized, unread.to_string());
-                return self.settle(ticket, &Err(fault));
+            Err(Unread::Pending) => {
+                self.parked.push_back(ticket);
+                return Ok(());
             }
+            read => read.map_err(|unread| Fault::new(Reason::Unauthorized, unread.to_string()))?,
         };
         if read.changed {
             let labels = [key.source.label(), &*key.credential];
@@ -206,49 +221,53 @@ impl Poller {
             tracing::warn!(source = key.source.label(), credential = %key.credential, "the credential cannot be read anew, its last content stands: {trouble}");
         }
         let progress = poll.progress.get_or_insert_with(|| Progress::new(now));
+        progress.metrics = metrics;
         let asked = Asked {
             cursor: progress.cursor.as_ref(),
-            limit: PAGE_LIMIT,
+            limit: poll.limit,
             at: clock::wall(),
             nonce: nonce(),
             keys: &read.keys,
+            metrics,
         };
-        match poll.target.request(&asked) {
-            Ok(request) => {
-                let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
-                let clock = self.clock;
-                self.under_way.spawn(async move {
-                    answer::fetch(ticket, request, &fetch, &*target, cursor, read.keys, clock).await
-                });
-            }
-            Err(fault) => self.settle(ticket, &Err(fault)),
-        }
+        let request = poll.target.request(&asked)?;
+        let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
+        let clock = self.clock;
+        self.under_way
+            .spawn(async move { answer::fetch(ticket, request, &fetch, &*target, cursor, read.keys, clock).await });
+        Ok(())
     }
 
     /// Takes an answer in: another page to ask for, or the end of a poll.
     fn land(&mut self, answer: Answer) {
         let ticket = answer.ticket;
         let now = self.clock.uptime();
-        let Some(poll) = self.polls.get_mut(&ticket) else {
+        let Some(mut poll) = self.polls.remove(&ticket) else {
             // The target was taken out meanwhile; its place in the lane is free again.
             return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
         };
         answer.record(&poll.planned.key, poll.target.endpoint(), &self.telemetry);
         self.timetable.observe(ticket, &answer.usage, now);
-        if let (Err(fault), Some(progress)) = (&answer.result, &mut poll.progress)
-            && credentials::is_worn(fault)
-            && !std::mem::replace(&mut progress.renewed, true)
-            && self.keyring.renew(poll.planned.key.source, &poll.planned.key.credential, &answer.keys)
-        {
-            tracing::info!(target_key = %poll.planned.key, "the security token was refused: asking for another one");
+        if let (Some(served), Some(Api::Meta { graph, .. })) = (answer.served, self.apis.get(&poll.credential())) {
+            let requested = graph.version.clone();
+            self.note_version(&poll, &requested, served);
+        }
+        if matches!(&answer.result, Err(fault) if self.renews_keys(&mut poll, fault, &answer.keys)) {
+            self.polls.insert(ticket, poll);
             return self.parked.push_back(ticket);
         }
         let result = answer.result.and_then(|page| match &mut poll.progress {
             Some(progress) => progress.add(page),
             None => Ok(false),
         });
+        let again = matches!(&result, Err(fault) if self.leave_out(&poll, fault, now));
+        if again {
+            poll.progress = None;
+        }
+        self.polls.insert(ticket, poll);
         match result {
             Ok(true) => self.timetable.next_page(ticket, now),
+            Err(_) if again => self.timetable.next_page(ticket, now),
             Ok(false) => self.settle(ticket, &Ok(())),
             Err(fault) => self.settle(ticket, &Err(fault)),
         }
@@ -268,21 +287,6 @@ impl Poller {
         }
         let changed: Vec<_> = expired.into_iter().map(|(_, group)| group).collect();
         self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
-    }
-
-    /// A refused credential whose content changed is tried at once.
-    fn look_at_refused_credentials(&mut self) {
-        let refused: Vec<_> = self.timetable.rejected().map(|(source, name)| (source, name.clone())).collect();
-        for (source, name) in refused {
-            if self.keyring.read(source, &name).is_ok_and(|read| read.changed) {
-                tracing::info!(source = source.label(), credential = %name, "the credential changed: trying it");
-                self.telemetry
-                    .credential_last_read
-                    .with_label_values(&[source.label(), &*name])
-                    .set(clock::wall_seconds());
-                self.timetable.credential_changed(source, &name);
-            }
-        }
     }
 
     /// Brings the timetable in line with the fleet and what discovery knows.
@@ -316,7 +320,10 @@ impl Poller {
             let interval = self.telemetry.target_poll_interval.with_label_values(&labels.values());
             interval.set(planned.terms.interval.as_secs_f64());
         }
-        self.polls.insert(ticket, Poll { planned, target, labels, progress: None, last: None, samples: 0 });
+        self.polls.insert(
+            ticket,
+            Poll { planned, target, labels, progress: None, last: None, samples: 0, limit: PAGE_LIMIT, good: 0 },
+        );
         self.tickets.insert(key, ticket);
     }
 
@@ -343,6 +350,18 @@ fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
         }
     };
     ((credential.access.source(), credential.name.clone()), api)
+}
+
+/// The terms of a token whose health can be read: once a day.
+fn token(credential: &Credential) -> Option<Terms> {
+    let Access::Meta { app_id: Some(_), app_secret: Some(_), .. } = &credential.access else { return None };
+    Some(Terms {
+        credential: credential.name.clone(),
+        interval: TOKEN_INTERVAL,
+        stale_after: 4 * TOKEN_INTERVAL,
+        labels: Arc::new([]),
+        metrics: MetricSet::NONE,
+    })
 }
 
 fn channel_of(channel: &CamsChannel) -> Channel {

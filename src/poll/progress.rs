@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::metric::MetricSet;
 use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
 use crate::domain::target::{AccountId, CampaignId};
-use crate::source::{Cursor, Page};
+use crate::source::{Cursor, Page, TokenHealth};
 
 /// Pages of one poll; an API that goes on giving them is not believed.
 const MOST_PAGES: u32 = 5_000;
@@ -19,10 +20,13 @@ pub(super) struct Progress {
     pub(super) pages: u32,
     /// Whether newer keys were asked for once, because the API refused those of a request.
     pub(super) renewed: bool,
+    /// Families that the last request asked for.
+    pub(super) metrics: MetricSet,
     pub(super) rows: Vec<Row>,
     pub(super) campaigns: BTreeMap<CampaignId, CampaignFacts>,
     pub(super) account: Option<AccountId>,
     pub(super) facts: Option<AccountFacts>,
+    pub(super) token: Option<TokenHealth>,
     pub(super) rejected: Vec<&'static str>,
 }
 
@@ -33,10 +37,12 @@ impl Progress {
             cursor: None,
             pages: 0,
             renewed: false,
+            metrics: MetricSet::NONE,
             rows: Vec::new(),
             campaigns: BTreeMap::new(),
             account: None,
             facts: None,
+            token: None,
             rejected: Vec::new(),
         }
     }
@@ -48,6 +54,7 @@ impl Progress {
         self.campaigns.extend(page.campaigns);
         self.account = page.account.or(self.account);
         self.facts = page.facts.or(self.facts.take());
+        self.token = page.token.or(self.token);
         self.rejected.extend(page.rejected);
         if page.next.is_some() && (page.next == self.cursor || self.pages >= MOST_PAGES) {
             return Err(Fault::new(Reason::Malformed, "the pages go round in circles"));

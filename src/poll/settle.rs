@@ -40,6 +40,7 @@ impl Poller {
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         report(&poll, result.as_ref().err(), reason);
         poll.last = reason;
+        poll.fit_page(result.as_ref().err());
         self.tell_stretch(ticket);
         self.record(&poll, ticket, reason, rows, (started, now));
         self.polls.insert(ticket, poll);
@@ -57,6 +58,12 @@ impl Poller {
         let changed = match key.subject {
             // Half a listing would take the other half's names away.
             _ if partial && key.subject.is_discovery() => return false,
+            Subject::Token => {
+                if let Some(health) = progress.token {
+                    self.note_token(poll, health);
+                }
+                return false;
+            }
             Subject::AccountFacts => {
                 let Some(facts) = progress.facts else { return false };
                 self.snapshot.learn_account(home, facts, &terms.labels);
@@ -189,6 +196,9 @@ fn report(poll: &Poll, fault: Option<&Fault>, reason: Option<Reason>) {
     let account = key.account.map(|account| account.to_string()).unwrap_or_default();
     let target = key.subject.to_string();
     match (fault, reason) {
+        (Some(fault), _) if fault.is_abuse() => {
+            tracing::error!(source, credential, account, target, window, "the API sees abuse and blocks: {fault}");
+        }
         (Some(fault), Some(reason)) if poll.last != Some(reason) => {
             let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
             tracing::warn!(source, credential, account, target, window, reason, code, "poll failed: {fault}");

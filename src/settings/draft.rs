@@ -29,7 +29,12 @@ impl Draft<'_> {
         fn bare<T>(placed: Vec<Placed<'_, T>>) -> Vec<T> {
             placed.into_iter().map(|(_, target)| target).collect()
         }
-        Fleet { accounts: bare(self.accounts), campaigns: bare(self.campaigns), channels: bare(self.channels) }
+        Fleet {
+            accounts: bare(self.accounts),
+            campaigns: bare(self.campaigns),
+            channels: bare(self.channels),
+            ..Fleet::default()
+        }
     }
 
     /// Reports whatever would be polled twice, or would appear twice in the exposition.

@@ -17,11 +17,17 @@ pub struct Allowance {
     pub block: f64,
     /// Insights calls in a rolling hour.
     pub hourly: f64,
+    /// Whether the headers name the higher tier.
+    #[serde(default)]
+    pub full: bool,
 }
 
 impl Allowance {
     /// Meta's lower tier for an account without active ads.
-    pub const LIMITED: Self = Self { score: 60.0, decay: 300.0, block: 300.0, hourly: 600.0 };
+    pub const LIMITED: Self = Self { score: 60.0, decay: 300.0, block: 300.0, hourly: 600.0, full: false };
+
+    /// Meta's higher tier for an account without active ads.
+    pub const FULL: Self = Self { score: 9000.0, decay: 300.0, block: 60.0, hourly: 190_000.0, full: true };
 }
 
 /// What was used of it.
@@ -81,7 +87,7 @@ impl Meter {
         let oldest = self.calls.front().map_or(0.0, |call| call + 3600.0 - now);
         let regain = if used >= 100.0 { (oldest / 60.0).ceil() } else { 0.0 };
         let score = 100.0 * self.score / allowance.score;
-        let tier = "development_access";
+        let tier = if allowance.full { "standard_access" } else { "development_access" };
         let business = json!({account.to_string(): [{"type": "ads_insights", "call_count": used.round(), "total_cputime": 1,
             "total_time": 1, "estimated_time_to_regain_access": regain, "ads_api_access_tier": tier}]});
         let reset = if self.blocked_until > now { self.blocked_until - now } else { 0.0 };

@@ -10,8 +10,8 @@ const THROTTLED: u64 = 2_398_765_433;
 /// The token that expires and is issued anew.
 const EXPIRING: &str = "growth";
 
-/// Generous, and yet visible in the usage headers: the demo polls every few seconds.
-const GENEROUS: Allowance = Allowance { score: 9000.0, decay: 300.0, block: 60.0, hourly: 19_000.0 };
+/// The higher tier, with less of it, so that usage is visible: the demo polls every few seconds.
+const GENEROUS: Allowance = Allowance { hourly: 19_000.0, ..Allowance::FULL };
 
 const NAMES: [&str; 12] = [
     "Spring sale 🌷",
@@ -57,6 +57,7 @@ pub(super) fn world() -> Spec {
         name: name.to_owned(),
         text: text.to_owned(),
         accounts: accounts.iter().map(|account| account.id).collect(),
+        expires: None,
         refused: None,
     };
     let tokens = vec![token("main", "demo-main", &[&europe, &brazil]), token(EXPIRING, "demo-growth", &[&india])];

@@ -176,7 +176,7 @@ fn debug_token(world: &World, call: &Call, text: &str, moment: Moment) -> Reply 
     let data = match token {
         Some(token) if token.refused.is_none() => {
             json!({"app_id": "1", "type": "SYSTEM_USER", "application": "simulated",
-            "data_access_expires_at": 0, "expires_at": 0, "is_valid": true, "issued_at": moment.wall.as_second() - 86_400,
+            "data_access_expires_at": 0, "expires_at": token.expires.unwrap_or_default(), "is_valid": true, "issued_at": moment.wall.as_second() - 86_400,
             "scopes": ["ads_read"], "user_id": "9"})
         }
         token => {

@@ -108,6 +108,9 @@ pub struct Token {
     pub text: String,
     /// The accounts that it may read.
     pub accounts: Vec<u64>,
+    /// Unix seconds of its expiry, for `debug_token`; `None` is never.
+    #[serde(default)]
+    pub expires: Option<i64>,
     /// The subcode of code 190 with which it is refused; `None` while it lives.
     pub refused: Option<i64>,
 }
@@ -140,12 +143,13 @@ impl Spec {
                     timezone: "Europe/Berlin".into(),
                     campaigns: (1..=u64::from(campaigns)).map(|n| Campaign::steady(id * 1_000_000 + n)).collect(),
                     ordinary_ads: 0,
-                    allowance: None,
+                    allowance: Some(Allowance::FULL),
                 }
             })
             .collect();
         let ids = accounts.iter().map(|account| account.id).collect();
-        let token = Token { name: "main".into(), text: "token-main".into(), accounts: ids, refused: None };
+        let token =
+            Token { name: "main".into(), text: "token-main".into(), accounts: ids, expires: None, refused: None };
         Self { seed: 1, accounts, tokens: vec![token], pace: 5.0, ..Self::default() }
     }
 

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::metric::MetricSet;
 use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
 use crate::domain::target::{AccountId, CampaignId};
 
@@ -30,6 +31,11 @@ pub trait Target: Send + Sync {
     /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
     /// errors in the body.
     fn read(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
+
+    /// Which version answered, where the API tells.
+    fn served(&self, _: &HeaderMap) -> Option<Served> {
+        None
+    }
 
     /// How much of which allowance an answer says is used.
     fn usage(&self, _: &HeaderMap) -> Vec<Usage> {
@@ -50,6 +56,8 @@ pub struct Asked<'a> {
     pub nonce: u128,
     /// What the API knows us by.
     pub keys: &'a Keys,
+    /// Families to ask for; fields that this credential was refused are not among them.
+    pub metrics: MetricSet,
 }
 
 /// Where a page ended. Cursors live minutes: they are never persisted.
@@ -65,6 +73,8 @@ pub enum Keys {
         token: SecretString,
         /// App secret.
         app_secret: Option<SecretString>,
+        /// App id, digits.
+        app_id: Option<String>,
     },
     /// An Alibaba Cloud access key.
     Cams {
@@ -88,10 +98,30 @@ pub struct Page {
     pub account: Option<AccountId>,
     /// Facts about the account, from discovery.
     pub facts: Option<AccountFacts>,
+    /// What the API says of the token itself.
+    pub token: Option<TokenHealth>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
     /// Fields whose value was no number, one entry for each value; [`ROW`] for a whole row.
     pub rejected: Vec<&'static str>,
+}
+
+/// How long a token lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenHealth {
+    /// When it expires; `None` for never.
+    pub expires: Option<Timestamp>,
+    /// When its access to data ends; `None` for never.
+    pub data_access_expires: Option<Timestamp>,
+}
+
+/// Which version of an API answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The version, as the API names it.
+    pub version: String,
+    /// The API's warning that the version asked for ends, or ended.
+    pub warning: Option<String>,
 }
 
 /// The entry of [`Page::rejected`] for a row without a readable id.
@@ -111,15 +141,33 @@ impl Keys {
             query::encode(secret, &mut encoded);
             text = text.replace(secret, "<secret>").replace(&encoded, "<secret>");
         }
-        one_line(&text)
+        one_line(&without_values(&text))
     }
 
     fn secrets(&self) -> Vec<&SecretString> {
         match self {
-            Self::Meta { token, app_secret } => std::iter::once(token).chain(app_secret).collect(),
+            Self::Meta { token, app_secret, .. } => std::iter::once(token).chain(app_secret).collect(),
             Self::Cams { id: _, secret, security_token } => std::iter::once(secret).chain(security_token).collect(),
         }
     }
+}
+
+/// Parameters whose values are secret even where they are not ours: a proof, a quoted URL's token.
+const SECRET_PARAMETERS: [&str; 4] = ["access_token=", "appsecret_proof=", "input_token=", "Signature="];
+
+/// The text without the values of secret parameters.
+fn without_values(text: &str) -> String {
+    let mut text = text.to_owned();
+    for name in SECRET_PARAMETERS {
+        let mut parts = text.split(name);
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| c == '&' || c == '"' || c == ',' || c.is_whitespace()).unwrap_or(part.len());
+            kept = [&kept, name, "<secret>", part.get(end..).unwrap_or_default()].concat();
+        }
+        text = kept;
+    }
+    text
 }
 
 /// Control characters become spaces, and a long text is cut.
@@ -150,4 +198,21 @@ fn silent(response: &Response<Vec<u8>>) -> Fault {
 /// A request that could not be built; every part of it was checked before, so this is a bug of ours.
 fn unbuildable(error: &http::Error) -> Fault {
     Fault::new(Reason::InvalidRequest, format!("the request cannot be built: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_secret_is_redacted_plain_encoded_and_by_its_parameter() {
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        let keys = Keys::Meta { token: secret("EAA+x/y"), app_secret: Some(secret("shh")), app_id: None };
+        let text = "Malformed access token EAA+x/y at ?t=EAA%2Bx%2Fy&appsecret_proof=0a1b&x=1 (shh)\nnext";
+        assert_eq!(
+            keys.redact(text),
+            "Malformed access token <secret> at ?t=<secret>&appsecret_proof=<secret>&x=1 (<secret>) next"
+        );
+        assert_eq!(keys.redact(&"é".repeat(1000)).chars().count(), LONGEST_MESSAGE + 1);
+    }
 }

@@ -16,44 +16,44 @@ use marketing_messages_exporter::domain::target::{AccountId, Level, Subject, Win
 
 /// What is polled, and of whom.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Ad accounts.
-    pub accounts: u32,
+    pub(crate) accounts: u32,
     /// Campaigns of each.
-    pub campaigns: u32,
+    pub(crate) campaigns: u32,
     /// Windows of each.
-    pub windows: usize,
+    pub(crate) windows: usize,
     /// Seconds between two polls, as wanted.
-    pub interval: u64,
+    pub(crate) interval: u64,
     /// Share of the allowance.
-    pub budget: f64,
+    pub(crate) budget: f64,
     /// Ads that count for the hourly quota.
-    pub active_ads: u32,
+    pub(crate) active_ads: u32,
     /// Calls an hour of another client, on each account.
-    pub others: f64,
+    pub(crate) others: f64,
     /// Seconds that are played.
-    pub seconds: u64,
+    pub(crate) seconds: u64,
 }
 
 /// How it went.
 #[derive(Clone, Debug, Default)]
-pub struct Day {
+pub(crate) struct Day {
     /// Requests.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Requests for rows and totals alone.
-    pub insights: u64,
+    pub(crate) insights: u64,
     /// Refused requests, and those of them after the first hour.
-    pub refusals: (u64, u64),
+    pub(crate) refusals: (u64, u64),
     /// Requests sent while the account was known to be blocked.
-    pub while_blocked: u64,
+    pub(crate) while_blocked: u64,
     /// Highest usage of any limit of any account.
-    pub usage: f64,
+    pub(crate) usage: f64,
     /// Ages of the rows in seconds, sampled each minute after the first hour, sorted.
-    pub ages: Vec<f64>,
+    pub(crate) ages: Vec<f64>,
     /// Median age by account, sorted.
-    pub medians: Vec<f64>,
+    pub(crate) medians: Vec<f64>,
     /// Requests an hour and account after the second hour, by the requests that the share grants.
-    pub used: f64,
+    pub(crate) used: f64,
 }
 
 /// One account as Meta documents it for the lower tier.
@@ -93,7 +93,7 @@ impl Account {
 }
 
 /// Percentile of a sorted list.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the list")]
     sorted.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
@@ -113,10 +113,10 @@ struct Play {
 }
 
 /// Plays a plan.
-pub fn play(plan: &Plan) -> Day {
-    let mut play = Play::new(plan.clone());
-    play.run();
-    play.finish()
+pub(crate) fn play(plan: &Plan) -> Day {
+    let mut stage = Play::new(plan.clone());
+    stage.run();
+    stage.finish()
 }
 
 impl Play {
@@ -197,7 +197,8 @@ impl Play {
 
     fn sample(&mut self, now: Uptime) {
         let rows = self.targets.iter().filter(|(_, (.., subject))| *subject == Subject::Campaigns);
-        let ages = rows.map(|(ticket, _)| (now - self.success.get(ticket).copied().unwrap_or_default()).as_secs_f64());
+        let ages = rows
+            .map(|(ticket, _)| now.saturating_sub(self.success.get(ticket).copied().unwrap_or_default()).as_secs_f64());
         self.day.ages.extend(ages);
     }
 

@@ -124,6 +124,32 @@ async fn beyond_the_bound_on_series_whole_targets_are_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_field_is_left_out_and_the_others_stand() {
+    let mut spec = Spec::fleet(2, 2);
+    spec.refused_fields = vec!["marketing_messages_delivery_rate".into(), "marketing_messages_read_rate".into()];
+    let mut app = TestApp::start(spec, TWO_ACCOUNTS).await;
+    let metrics = app.ready().await;
+    assert_eq!(metrics.count("marketing_messages_spend", &[]), 4);
+    assert_eq!(metrics.count("marketing_messages_read_ratio", &[]), 0);
+    assert_eq!(metrics.value("marketing_messages_exporter_field_supported", &["field=\"read_ratio\""]), Some(0.0));
+    assert_eq!(metrics.count(UP, &["} 1"]), 2);
+    let before = app.control.statistics().statuses[&400];
+    let later = metrics.value(LAST_SUCCESS, &["account_id=\"1001\""]).unwrap() + 2.0;
+    app.eventually("polls go on", |m| m.value(LAST_SUCCESS, &["account_id=\"1001\""]).unwrap() > later).await;
+    assert_eq!(app.control.statistics().statuses[&400], before, "it is not asked for again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_much_data_at_once_is_asked_for_in_smaller_pages() {
+    let mut spec = Spec::fleet(1, 300);
+    spec.most_cells = Some(1000);
+    let configuration = TWO_ACCOUNTS.split("      - {id: 1002").next().unwrap();
+    let mut app = TestApp::start(spec, configuration).await;
+    let metrics = app.eventually("all rows are read", |m| m.count("marketing_messages_delivered", &[]) == 300).await;
+    assert_eq!(metrics.failures("too_large"), 2.0, "500 and 250 rows were too many, 125 are not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_campaign_of_cams_never_stops_the_others() {
     let mut spec = Spec::fleet(1, 3);
     let account = spec.accounts.pop().unwrap();

@@ -156,6 +156,11 @@ impl Exposition {
         self.0.lines().filter(ours).map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
     }
 
+    /// The sum of a family's samples.
+    pub(crate) fn sum(&self, family: &str, parts: &[&str]) -> f64 {
+        self.samples(family, parts).sum()
+    }
+
     /// Failures of a reason.
     pub(crate) fn failures(&self, reason: &str) -> f64 {
         let reason = format!("reason=\"{reason}\"");

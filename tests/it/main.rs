@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read clocks and folders of their own")]
 #![allow(clippy::float_cmp, reason = "counts come through f64 exactly")]
 
+mod allowance;
 mod cli;
 mod credentials;
 mod day;
@@ -12,5 +13,6 @@ mod faults;
 mod harness;
 mod roles;
 mod scrape;
+mod secrets;
 mod tidy;
 mod wire;

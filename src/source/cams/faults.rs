@@ -96,6 +96,8 @@ pub(super) fn classify(verdict: &Verdict, response: &Response<Vec<u8>>) -> Fault
         scope: Scope::Lane,
         wait: throttled.then(|| retry_after(response).unwrap_or(THROTTLE)),
         code: Some(row.map_or("other", |(prefix, ..)| prefix)),
+        abuse: false,
+        fields: Vec::new(),
         message: format!("{say} (CAMS code {}, HTTP {status}, request {})", one_line(&code), text(&verdict.request_id)),
     }
 }

@@ -164,8 +164,19 @@ pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> 
         // The time that the API gives counts; a rule's is for when it gives none.
         wait: throttled.then(|| regain.or(wait)).flatten(),
         code: Some(label.map_or("other", |(_, label)| label)),
+        abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK)),
+        fields: if code == 100 { refused_fields(&error.message) } else { Vec::new() },
         message: message(error, code, subcode, status, rule.map_or("", |rule| rule.say)),
     }
+}
+
+/// The fields that an error names: `(#100) a, b are not valid for fields param. please check ...`.
+fn refused_fields(message: &str) -> Vec<String> {
+    let Some((names, _)) = message.split_once(" not valid for fields param") else { return Vec::new() };
+    let names = names.split_once(") ").map_or(names, |(_, names)| names);
+    let names = names.trim_end_matches(" are").trim_end_matches(" is");
+    let plain = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    names.split(',').map(str::trim).filter(plain).map(str::to_owned).collect()
 }
 
 /// Our own words where we have some; the API's, which may be in any language, where we have none.
@@ -268,6 +279,7 @@ mod tests {
             let fault = fault(status, &error(code, subcode, text));
             let waits = fault.wait.map_or(0, |wait| wait.as_secs());
             assert_eq!((fault.reason, fault.scope, waits), (reason, scope, wait), "{status} {code}/{subcode} {text}");
+            assert_eq!(fault.is_abuse(), wait == abuse, "{code}/{subcode}");
         }
     }
 
@@ -290,6 +302,14 @@ mod tests {
         let fault = fault(400, r#"{"error":{"message":"x","code":555,"is_transient":true,"error_subcode":"12"}}"#);
         assert_eq!((fault.reason, fault.code), (Unavailable, Some("other")));
         assert_eq!(fault.message, "x (Graph code 555/12, HTTP 400)");
+    }
+
+    #[test]
+    fn refused_fields_are_named() {
+        let message = "(#100) marketing_messages_spend, actions are not valid for fields param. please check x";
+        assert_eq!(refused_fields(message), ["marketing_messages_spend", "actions"]);
+        assert_eq!(refused_fields("(#100) a is not valid for fields param."), ["a"]);
+        assert!(refused_fields("(#100) Invalid parameter").is_empty());
     }
 
     #[test]

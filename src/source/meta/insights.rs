@@ -35,7 +35,7 @@ pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Paramet
         (Subject::Campaigns, Level::Campaign) => "campaign_id",
         _ => "",
     };
-    let fields = planned.terms.metrics.iter().map(|(_, metric)| metric.snake());
+    let fields = asked.metrics.iter().map(|(_, metric)| metric.snake());
     let columns = COLUMNS.iter().chain([&id]).filter(|column| !column.is_empty()).map(|column| (*column).to_owned());
     let mut parameters = vec![("fields", columns.chain(fields).collect::<Vec<_>>().join(","))];
     match &key.window {

@@ -3,6 +3,7 @@
 mod discovery;
 mod faults;
 mod insights;
+mod token;
 mod usage;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use super::cams::hmac_sha256;
 use super::query::{hex, query};
 use super::wire::{Snake, WireRow};
-use super::{Asked, Cursor, Keys, Page, Target, silent, unbuildable};
+use super::{Asked, Cursor, Keys, Page, Served, Target, one_line, silent, unbuildable};
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Planned;
@@ -52,11 +53,15 @@ impl Target for MetaTarget {
             Subject::AccountFacts => "account",
             Subject::Listing => "campaigns",
             Subject::CampaignFacts(_) => "campaign",
+            Subject::Token => "debug_token",
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => "insights",
         }
     }
 
     fn request(&self, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+        if self.planned.key.subject == Subject::Token {
+            return token::question(&self.graph, asked);
+        }
         let (path, parameters) = if self.planned.key.subject.is_discovery() {
             discovery::question(&self.planned, asked)
         } else {
@@ -66,11 +71,20 @@ impl Target for MetaTarget {
     }
 
     fn read(&self, response: &Response<Vec<u8>>, _: Option<&Cursor>) -> Result<Page, Fault> {
-        if self.planned.key.subject.is_discovery() {
+        if self.planned.key.subject == Subject::Token {
+            token::read(response)
+        } else if self.planned.key.subject.is_discovery() {
             discovery::read(&self.planned, response)
         } else {
             insights::read(&self.planned, response)
         }
+    }
+
+    fn served(&self, headers: &HeaderMap) -> Option<Served> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
+        let version = text("facebook-api-version").filter(plain)?.to_owned();
+        Some(Served { version, warning: text("x-ad-api-version-warning").map(one_line) })
     }
 
     fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
@@ -85,7 +99,7 @@ impl Graph {
     /// The token goes into a header only. The secret's proof has no place but the query; its
     /// timestamped form is void after five minutes.
     fn get(&self, path: &str, mut parameters: Parameters, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
-        let Keys::Meta { token, app_secret } = asked.keys else {
+        let Keys::Meta { token, app_secret, .. } = asked.keys else {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not one of Meta's"));
         };
         if let Some(app_secret) = app_secret {

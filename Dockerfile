@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+
+FROM rust:1.95-bookworm AS builder
+WORKDIR /build
+
+# The dependencies, in a layer of their own: it is built again only when they change.
+COPY Cargo.toml Cargo.lock build.rs ./
+RUN mkdir src \
+    && touch src/lib.rs \
+    && echo 'fn main() {}' >src/main.rs \
+    && cargo build --locked --release \
+    && rm -r src
+
+COPY config config
+COPY src src
+# Which revision this is: --build-arg REVISION="$(git rev-parse --short=12 HEAD)"
+ARG REVISION=""
+ENV MME_REVISION=$REVISION
+# Cargo goes by modification times, and those of the copied files are older than the empty program.
+RUN touch build.rs src/lib.rs src/main.rs \
+    && cargo build --locked --release
+
+FROM debian:bookworm-slim
+# TLS to the APIs trusts the system's certificates.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=builder /build/target/release/marketing-messages-exporter /usr/local/bin/marketing-messages-exporter
+
+USER 65534:65534
+EXPOSE 10396
+HEALTHCHECK --interval=30s --timeout=6s --start-period=5s CMD ["marketing-messages-exporter", "healthcheck"]
+ENTRYPOINT ["marketing-messages-exporter"]

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Installs what scripts/e2e.py runs against: Prometheus, and promtool, which comes with it.
+# For Debian and its kin, as root. Does nothing when both are there.
+set -eu
+
+if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+    exit 0
+fi
+
+# Debian starts a service when its package is installed. Only the programs are wanted here, so that
+# is refused for as long as this script runs; a policy that is there already is left alone.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+elif [ ! -x "$policy" ]; then
+    echo "install-peers: $policy is not executable, so services may start" >&2
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+
+command -v prometheus >/dev/null
+command -v promtool >/dev/null
