@@ -12,7 +12,7 @@ use marketing_messages_exporter::simulate::{Channel, Key, Spec};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::harness::TestApp;
+use crate::harness::{Exposition, TestApp};
 
 const VALID: &str = "marketing_messages_exporter_credential_valid";
 
@@ -68,6 +68,15 @@ impl Giver {
     fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+
+    async fn asked_often(&self, times: usize) {
+        let asked = async {
+            while self.asked() < times {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), asked).await.expect("keys are asked for again");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,18 +86,24 @@ async fn keys_of_the_surroundings_are_polled_with_and_renewed_before_they_expire
     let metrics = app.ready().await;
     assert_eq!(metrics.count("marketing_messages_delivered", &[]), 2);
     assert_eq!(metrics.failures("unauthorized"), 0.0, "nothing was asked before the keys were there");
-    tokio::time::timeout(Duration::from_secs(20), async {
-        while giver.asked() < 3 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("they are renewed");
+    giver.asked_often(3).await;
     let metrics = app.metrics().await;
     assert_eq!(metrics.value(VALID, &[]), Some(1.0));
     for secret in ["key-secret", "token-2", "key-id"] {
         assert!(!metrics.0.contains(secret));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_keys_stand_while_there_are_no_new_ones() {
+    let giver = Giver::start(|n| (if n == 0 { 200 } else { 503 }, "key-id", "token-2", 3)).await;
+    let mut app = TestApp::start_in(world(), CONFIGURATION, &giver.environment).await;
+    app.ready().await;
+    giver.asked_often(3).await;
+    let polls = |m: &Exposition| m.value("marketing_messages_exporter_polls_total", &[]).unwrap();
+    let before = polls(&app.metrics().await);
+    let after = app.eventually("polls go on", |m| polls(m) > before + 2.0).await;
+    assert_eq!((after.value(VALID, &[]), after.failures("unauthorized")), (Some(1.0), 0.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
