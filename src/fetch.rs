@@ -21,7 +21,16 @@ impl Fetch {
     /// A door with a deadline for each request, from connecting to the last byte, and a bound on
     /// the bytes of an unpacked body.
     pub fn new(timeout: Duration, max_response: usize) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder()
+        Self::with(reqwest::Client::builder(), timeout, max_response)
+    }
+
+    /// The same, past any proxy: for what only this machine reaches.
+    pub fn direct(timeout: Duration, max_response: usize) -> reqwest::Result<Self> {
+        Self::with(reqwest::Client::builder().no_proxy(), timeout, max_response)
+    }
+
+    fn with(builder: reqwest::ClientBuilder, timeout: Duration, max_response: usize) -> reqwest::Result<Self> {
+        let client = builder
             .user_agent(concat!("marketing-messages-exporter/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .timeout(timeout)

@@ -1,11 +1,15 @@
 //! The content of the credentials: read anew for each request, so that a file that changes needs no
-//! restart, whichever way it is replaced.
+//! restart, whichever way it is replaced. Keys of the surroundings come from their chains.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use secrecy::ExposeSecret;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
+use crate::chain::{Chain, Found};
 use crate::domain::target::Source;
 use crate::settings::{Access, Credential, Keys as KeySource, Secret, SecretError};
 use crate::source::Keys;
@@ -14,11 +18,22 @@ use crate::source::Keys;
 #[derive(Debug)]
 pub struct Keyring {
     credentials: BTreeMap<(Source, Arc<str>), Held>,
+    /// The chains' tasks; they end with the keyring.
+    tasks: JoinSet<()>,
+    news: Arc<Notify>,
+}
+
+/// Where a credential's content is.
+#[derive(Debug)]
+enum Content {
+    Meta { token: Secret, app_secret: Option<Secret>, app_id: Option<String> },
+    Cams { id: Secret, secret: Secret, security_token: Option<Secret> },
+    Chain(Chain),
 }
 
 #[derive(Debug)]
 struct Held {
-    access: Access,
+    content: Content,
     /// The last good content.
     keys: Option<Arc<Keys>>,
 }
@@ -34,14 +49,56 @@ pub struct Read {
     pub trouble: Option<SecretError>,
 }
 
+/// Why there is nothing to be known by.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// It is being asked for: [`Keyring::news`] tells when to read again.
+    #[error("the access keys are being asked for")]
+    Pending,
+    /// Its file or variable cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The surroundings gave no keys.
+    #[error("no access keys yet: {0}")]
+    Nothing(String),
+}
+
 impl Keyring {
-    /// Credentials whose content was not read yet.
-    pub fn new(credentials: &[Credential]) -> Self {
-        let held = credentials.iter().map(|credential| {
+    /// Credentials whose content was not read yet. Chains begin to ask: a runtime must be there.
+    pub fn new(credentials: &[Credential]) -> anyhow::Result<Self> {
+        let (mut tasks, news) = (JoinSet::new(), Arc::default());
+        let mut held = BTreeMap::new();
+        for credential in credentials {
             let key = (credential.access.source(), credential.name.clone());
-            (key, Held { access: credential.access.clone(), keys: None })
-        });
-        Self { credentials: held.collect() }
+            let content = Content::of(credential, &news, &mut tasks);
+            let content = content.context("the HTTP client for access keys cannot be set up")?;
+            held.insert(key, Held { content, keys: None });
+        }
+        Ok(Self { credentials: held, tasks, news })
+    }
+
+    /// Is over after a chain asked for keys, whatever came of it. A chain that ends is a bug.
+    pub async fn news(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            Some(ended) = self.tasks.join_next() => {
+                ended.context("the task of a chain broke")?;
+                anyhow::bail!("the task of a chain ended");
+            }
+            () = self.news.notified() => Ok(()),
+        }
+    }
+
+    /// Has temporary keys that the API refused asked for anew. Says whether it is worth reading the
+    /// credential again.
+    pub fn renew(&self, source: Source, name: &Arc<str>, refused: &Keys) -> bool {
+        let held = self.credentials.get(&(source, name.clone()));
+        let Some(Held { content: Content::Chain(chain), .. }) = held else { return false };
+        match chain.keys() {
+            Found::Keys(keys) if same(&keys, refused) => chain.renew(),
+            // Others are there or on their way already.
+            Found::Keys(_) | Found::Pending => true,
+            Found::Nothing(_) => false,
+        }
     }
 
     /// The credentials' names.
@@ -51,44 +108,58 @@ impl Keyring {
 
     /// Reads a credential. A content that cannot be read, because its file is being replaced or is
     /// gone, is an error only when there was no good one before.
-    pub fn read(&mut self, source: Source, name: &Arc<str>) -> Result<Read, SecretError> {
+    pub fn read(&mut self, source: Source, name: &Arc<str>) -> Result<Read, Unread> {
         let Some(held) = self.credentials.get_mut(&(source, name.clone())) else {
             // The poller asks for names of its own configuration only.
-            return Err(SecretError::Unset(name.to_string()));
+            return Err(SecretError::Unset(name.to_string()).into());
         };
-        match (read(&held.access), &held.keys) {
+        match (held.content.read(), &held.keys) {
             (Ok(keys), Some(last)) if same(&keys, last) => {
                 Ok(Read { keys: last.clone(), changed: false, trouble: None })
             }
             (Ok(keys), _) => {
-                let keys = Arc::new(keys);
                 held.keys = Some(keys.clone());
                 Ok(Read { keys, changed: true, trouble: None })
             }
-            (Err(trouble), Some(last)) => Ok(Read { keys: last.clone(), changed: false, trouble: Some(trouble) }),
-            (Err(trouble), None) => Err(trouble),
+            (Err(Unread::Secret(trouble)), Some(last)) => {
+                Ok(Read { keys: last.clone(), changed: false, trouble: Some(trouble) })
+            }
+            (Err(unread), _) => Err(unread),
         }
     }
 }
 
-fn read(access: &Access) -> Result<Keys, SecretError> {
-    let optional = |secret: &Option<Secret>| secret.as_ref().map(Secret::read).transpose();
-    match access {
-        Access::Meta { token, app_secret, app_id, .. } => {
-            Ok(Keys::Meta { token: token.read()?, app_secret: optional(app_secret)?, app_id: app_id.clone() })
-        }
-        Access::Cams { keys: KeySource::Static { id, secret, security_token }, .. } => {
-            Ok(Keys::Cams { id: id.read()?, secret: secret.read()?, security_token: optional(security_token)? })
-        }
-        Access::Cams { keys: KeySource::Default, .. } => {
-            let variable = |name: &str| Secret::Environment(format!("ALIBABA_CLOUD_{name}"));
-            Ok(Keys::Cams {
-                id: variable("ACCESS_KEY_ID").read()?,
-                secret: variable("ACCESS_KEY_SECRET").read()?,
-                // Absent for keys that are not temporary.
-                security_token: variable("SECURITY_TOKEN").read().ok(),
-            })
-        }
+impl Content {
+    fn of(credential: &Credential, news: &Arc<Notify>, tasks: &mut JoinSet<()>) -> reqwest::Result<Self> {
+        Ok(match credential.access.clone() {
+            Access::Meta { token, app_secret, app_id, .. } => Self::Meta { token, app_secret, app_id },
+            Access::Cams { keys: KeySource::Static { id, secret, security_token }, .. } => {
+                Self::Cams { id, secret, security_token }
+            }
+            Access::Cams { keys: KeySource::Default(variables), .. } => {
+                Self::Chain(Chain::start(&credential.name, &variables, news, tasks)?)
+            }
+        })
+    }
+
+    fn read(&self) -> Result<Arc<Keys>, Unread> {
+        let optional = |secret: &Option<Secret>| secret.as_ref().map(Secret::read).transpose();
+        let keys = match self {
+            Self::Meta { token, app_secret, app_id } => {
+                Keys::Meta { token: token.read()?, app_secret: optional(app_secret)?, app_id: app_id.clone() }
+            }
+            Self::Cams { id, secret, security_token } => {
+                Keys::Cams { id: id.read()?, secret: secret.read()?, security_token: optional(security_token)? }
+            }
+            Self::Chain(chain) => {
+                return match chain.keys() {
+                    Found::Keys(keys) => Ok(keys),
+                    Found::Pending => Err(Unread::Pending),
+                    Found::Nothing(why) => Err(Unread::Nothing(why)),
+                };
+            }
+        };
+        Ok(Arc::new(keys))
     }
 }
 

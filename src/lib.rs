@@ -21,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 pub mod app;
+pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -1,5 +1,6 @@
 //! One request's way out and back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -18,6 +19,8 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) ticket: Ticket,
+    /// What the request was made with.
+    pub(super) keys: Arc<Keys>,
     pub(super) result: Result<Page, Fault>,
     /// HTTP status; `None` when there was no answer.
     status: Option<u16>,
@@ -34,7 +37,7 @@ pub(super) async fn fetch(
     fetch: &Fetch,
     target: &dyn Target,
     cursor: Option<Cursor>,
-    keys: &Keys,
+    keys: Arc<Keys>,
     clock: Clock,
 ) -> Answer {
     let started = clock.uptime();
@@ -51,7 +54,7 @@ pub(super) async fn fetch(
         Some(skew) => Fault { message: format!("{} (our clock is {skew} s off the API's)", fault.message), ..fault },
         None => fault,
     });
-    Answer { ticket, result, status, usage, served, took }
+    Answer { ticket, keys, result, status, usage, served, took }
 }
 
 /// Seconds by which our clock is ahead of the API's, as the header `date` tells.

@@ -6,11 +6,12 @@
 mod answer;
 mod api;
 mod join;
+mod keys;
 mod learn;
 mod progress;
 mod settle;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, Unread};
 use crate::settings::Settings;
 use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Asked, Target};
@@ -64,6 +65,8 @@ pub struct Poller {
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
     under_way: JoinSet<Answer>,
+    /// Requests that wait for the keys of their credential.
+    parked: VecDeque<Ticket>,
 }
 
 /// What tells CAMS channels apart.
@@ -112,7 +115,7 @@ impl Poller {
                 ..settings.fleet.clone()
             },
             apis: settings.credentials.iter().map(api::api).collect(),
-            keyring: Keyring::new(&settings.credentials),
+            keyring: Keyring::new(&settings.credentials)?,
             timetable: Timetable::default(),
             polls: HashMap::new(),
             tickets: BTreeMap::new(),
@@ -124,6 +127,7 @@ impl Poller {
             store,
             telemetry,
             under_way: JoinSet::new(),
+            parked: VecDeque::new(),
         };
         poller.replan();
         Ok(poller)
@@ -150,12 +154,14 @@ impl Poller {
         let now = self.clock.uptime();
         self.expire(now);
         self.look_at_refused_credentials();
+        self.resume(now);
         let wake = self.send(now);
         tokio::select! {
             Some(answer) = self.under_way.join_next() => {
                 let answer = answer.context("a request's task broke")?;
                 self.land(answer);
             }
+            told = self.keyring.news() => told?,
             () = tokio::time::sleep_until(self.clock.instant(wake).into()) => {}
         }
         if !self.store.is_ready() && self.timetable.all_settled(self.clock.uptime()) {
@@ -185,7 +191,10 @@ impl Poller {
 
     /// Starts the request for a target's next page.
     fn ask(&mut self, ticket: Ticket, now: Uptime) {
-        let Some(mut poll) = self.polls.remove(&ticket) else { return };
+        let Some(mut poll) = self.polls.remove(&ticket) else {
+            // The target was taken out while it was parked; its place in the lane is free again.
+            return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
+        };
         let metrics = self.metrics(&poll, now);
         let fault = self.send_page(ticket, &mut poll, metrics, now).err();
         self.polls.insert(ticket, poll);
@@ -196,8 +205,13 @@ impl Poller {
 
     fn send_page(&mut self, ticket: Ticket, poll: &mut Poll, metrics: MetricSet, now: Uptime) -> Result<(), Fault> {
         let key = &poll.planned.key;
-        let read = self.keyring.read(key.source, &key.credential);
-        let read = read.map_err(|error| Fault::new(Reason::Unauthorized, error.to_string()))?;
+        let read = match self.keyring.read(key.source, &key.credential) {
+            Err(Unread::Pending) => {
+                self.parked.push_back(ticket);
+                return Ok(());
+            }
+            read => read.map_err(|unread| Fault::new(Reason::Unauthorized, unread.to_string()))?,
+        };
         if read.changed {
             let labels = [key.source.label(), &*key.credential];
             self.telemetry.credential_last_read.with_label_values(&labels).set(clock::wall_seconds());
@@ -219,7 +233,7 @@ impl Poller {
         let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
         let clock = self.clock;
         self.under_way
-            .spawn(async move { answer::fetch(ticket, request, &fetch, &*target, cursor, &read.keys, clock).await });
+            .spawn(async move { answer::fetch(ticket, request, &fetch, &*target, cursor, read.keys, clock).await });
         Ok(())
     }
 
@@ -236,6 +250,10 @@ impl Poller {
         if let (Some(served), Some(Api::Meta { graph, .. })) = (answer.served, self.apis.get(&poll.credential())) {
             let requested = graph.version.clone();
             self.note_version(&poll, &requested, served);
+        }
+        if matches!(&answer.result, Err(fault) if self.renews_keys(&mut poll, fault, &answer.keys)) {
+            self.polls.insert(ticket, poll);
+            return self.parked.push_back(ticket);
         }
         let result = answer.result.and_then(|page| match &mut poll.progress {
             Some(progress) => progress.add(page),
@@ -268,21 +286,6 @@ impl Poller {
         }
         let changed: Vec<_> = expired.into_iter().map(|(_, group)| group).collect();
         self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
-    }
-
-    /// A refused credential whose content changed is tried at once.
-    fn look_at_refused_credentials(&mut self) {
-        let refused: Vec<_> = self.timetable.rejected().map(|(source, name)| (source, name.clone())).collect();
-        for (source, name) in refused {
-            if self.keyring.read(source, &name).is_ok_and(|read| read.changed) {
-                tracing::info!(source = source.label(), credential = %name, "the credential changed: trying it");
-                self.telemetry
-                    .credential_last_read
-                    .with_label_values(&[source.label(), &*name])
-                    .set(clock::wall_seconds());
-                self.timetable.credential_changed(source, &name);
-            }
-        }
     }
 
     /// Brings the timetable in line with the fleet and what discovery knows.

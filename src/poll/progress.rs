@@ -18,6 +18,8 @@ pub(super) struct Progress {
     pub(super) started: Uptime,
     pub(super) cursor: Option<Cursor>,
     pub(super) pages: u32,
+    /// Whether newer keys were asked for once, because the API refused those of a request.
+    pub(super) renewed: bool,
     /// Families that the last request asked for.
     pub(super) metrics: MetricSet,
     pub(super) rows: Vec<Row>,
@@ -35,6 +37,7 @@ impl Progress {
             started,
             cursor: None,
             pages: 0,
+            renewed: false,
             metrics: MetricSet::NONE,
             rows: Vec::new(),
             campaigns: BTreeMap::new(),

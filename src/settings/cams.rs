@@ -94,7 +94,10 @@ fn keys(
         (false, [true, false, _]) => at.problem("the access key's secret is missing; write access_key_secret_file"),
         (false, [false, true, _]) => at.problem("the access key's id is missing; write access_key_id_file"),
     }
-    let default = at.take("credentials", credentials).map(|DefaultChain| Keys::Default);
+    let default = at.take("credentials", credentials).map(|DefaultChain| {
+        let ours = environment.iter().filter(|(name, _)| name.starts_with("ALIBABA_CLOUD_"));
+        Keys::Default(ours.map(|(name, value)| (name.clone(), value.as_str().into())).collect())
+    });
     let [id, secret, security_token] = [id, secret, security_token].map(|part| part.choose(at, environment));
     default.or_else(|| Some(Keys::Static { id: id?, secret: secret?, security_token }))
 }

@@ -29,6 +29,8 @@ pub use leaf::BaseUrl;
 pub use report::{Problem, Problems};
 pub use secret::{Secret, SecretError};
 
+use secrecy::SecretString;
+
 use self::cascade::Cascade;
 use self::draft::Draft;
 use self::entry::{Entry, Holds, Named};
@@ -126,8 +128,9 @@ pub enum Keys {
         /// The token of temporary access keys.
         security_token: Option<Secret>,
     },
-    /// From the surroundings: environment, role of the machine or workload.
-    Default,
+    /// From the surroundings: environment, role of the machine or workload. Holds the environment's
+    /// variables that say which.
+    Default(BTreeMap<String, SecretString>),
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);

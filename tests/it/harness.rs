@@ -53,6 +53,11 @@ impl TestApp {
     /// Starts both. In the configuration `URL` stands for the APIs, `DIR` for a folder of the test's
     /// in which the file `token` holds the token `main`.
     pub(crate) async fn start(spec: Spec, configuration: &str) -> Self {
+        Self::start_in(spec, configuration, &BTreeMap::new()).await
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) async fn start_in(spec: Spec, configuration: &str, environment: &BTreeMap<String, String>) -> Self {
         let folder = Folder::new();
         let simulation = Simulation::bind(spec, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let control = simulation.control();
@@ -61,7 +66,7 @@ impl TestApp {
             .replace("URL", &format!("http://{}", simulation.addr()))
             .replace("DIR", &folder.0.display().to_string());
         let file = folder.write("config.yaml", &configuration);
-        let settings = settings::load(&[file], &BTreeMap::new(), &[]).unwrap();
+        let settings = settings::load(&[file], environment, &[]).unwrap();
         let options = WebOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             telemetry_path: "/metrics".to_owned(),

@@ -18,7 +18,8 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("clock.rs", &["domain"], &["std", "jiff"]),
     ("fetch.rs", &["domain"], &["std", "http", "reqwest"]),
     ("telemetry.rs", &["domain"], &["std", "prometheus"]),
-    ("keyring.rs", &["domain", "settings", "source"], &["std", "secrecy"]),
+    ("chain.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "http", "tokio"]),
+    ("keyring.rs", &["chain", "domain", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
     ("poll/", &["clock", "domain", "exposition", "fetch", "keyring", "poll", "settings", "source", "store", "telemetry"], &["*"]),
     ("web/", &["domain", "exposition", "store", "telemetry", "web"], &["*"]),
 ];

@@ -1,6 +1,7 @@
 //! Alibaba Cloud CAMS: `GetMessageCampaignInsights`, one campaign a call, and discovery.
 
 mod acs3;
+pub mod credentials;
 mod faults;
 
 use std::sync::Arc;

@@ -1,0 +1,284 @@
+//! Access keys of the surroundings, held: one task for each such credential asks for them, renews
+//! them before they expire, and once more when the API refuses them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::domain::fault::{Fault, Reason};
+use crate::fetch::Fetch;
+use crate::settings::Secret;
+use crate::source::Keys;
+use crate::source::cams::credentials::{self, Ecs, METADATA, Place, Temporary, Variables};
+
+/// Off ECS nobody answers at the metadata service's address.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The security token service may be on another continent.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Keys are small.
+const LARGEST: usize = 1 << 20;
+
+/// What is known of one credential's keys.
+#[derive(Debug)]
+pub struct Chain {
+    held: watch::Receiver<Held>,
+    /// How many attempts there must have been; `None` where no attempt brings anything new.
+    wanted: Option<watch::Sender<u32>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// How often keys were asked for, whatever came of it.
+    attempts: u32,
+    keys: Option<Arc<Keys>>,
+    /// Why there are no keys, or no new ones.
+    trouble: String,
+}
+
+/// What [`Chain::keys`] gives.
+#[derive(Debug)]
+pub enum Found {
+    /// The newest keys.
+    Keys(Arc<Keys>),
+    /// They are being asked for.
+    Pending,
+    /// There are none, and why.
+    Nothing(String),
+}
+
+impl Chain {
+    /// Chooses where keys come from, and has them asked for by one of the tasks if they expire.
+    /// `news` is told after each attempt.
+    pub fn start(
+        name: &str,
+        variables: &Variables,
+        news: &Arc<Notify>,
+        tasks: &mut JoinSet<()>,
+    ) -> reqwest::Result<Self> {
+        let place = match Place::choose(variables) {
+            Ok(Place::Variables(keys)) => return Ok(Self::fixed(Some(Arc::new(keys)), String::new())),
+            Ok(place) => place,
+            Err(fault) => return Ok(Self::fixed(None, fault.message)),
+        };
+        tracing::info!(credential = name, "access keys come from {}", place.name());
+        let fetch = match &place {
+            Place::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
+            Place::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
+            _ => Fetch::new(TIMEOUT, LARGEST)?,
+        };
+        let base = match &place {
+            Place::Oidc(oidc) => oidc.base(),
+            _ => METADATA.to_owned(),
+        };
+        let (wanted, wanting) = watch::channel(1);
+        let (holder, held) = watch::channel(Held::default());
+        let source = Source { place, base, fetch };
+        tasks.spawn(renew(name.to_owned(), source, holder, wanting, news.clone()));
+        Ok(Self { held, wanted: Some(wanted) })
+    }
+
+    fn fixed(keys: Option<Arc<Keys>>, trouble: String) -> Self {
+        let (_, held) = watch::channel(Held { attempts: 0, keys, trouble });
+        Self { held, wanted: None }
+    }
+
+    /// The keys as they are now.
+    pub fn keys(&self) -> Found {
+        let held = self.held.borrow();
+        match &held.keys {
+            _ if self.wanted.as_ref().is_some_and(|wanted| *wanted.borrow() > held.attempts) => Found::Pending,
+            Some(keys) => Found::Keys(keys.clone()),
+            None => Found::Nothing(held.trouble.clone()),
+        }
+    }
+
+    /// Has the keys asked for anew at once. Says whether that can bring others.
+    pub fn renew(&self) -> bool {
+        let Some(wanted) = &self.wanted else { return false };
+        wanted.send_replace(self.held.borrow().attempts.saturating_add(1));
+        true
+    }
+}
+
+/// A place, and the way there.
+#[derive(Debug)]
+struct Source {
+    place: Place,
+    /// Scheme and host of the service, where the place does not say it.
+    base: String,
+    fetch: Fetch,
+}
+
+impl Source {
+    async fn ask(&self) -> Result<Temporary, Fault> {
+        let answer = match &self.place {
+            Place::Variables(_) => return Err(Fault::new(Reason::InvalidRequest, "they do not change")),
+            Place::Oidc(oidc) => {
+                // The file rotates: it is read each time.
+                let token = Secret::File(oidc.token_file.clone()).read();
+                let token = token.map_err(|error| Fault::new(Reason::Unauthorized, error.to_string()))?;
+                self.send(oidc.request(&self.base, &token, clock::wall())?).await?
+            }
+            Place::Ecs(ecs) => self.metadata(ecs).await?,
+            Place::Uri(uri) => self.send(credentials::uri(uri)?).await?,
+        };
+        credentials::read_keys(&answer, clock::wall())
+    }
+
+    async fn metadata(&self, ecs: &Ecs) -> Result<Response<Vec<u8>>, Fault> {
+        let token = self.send(credentials::metadata_token(&self.base)?).await;
+        let token = match token.and_then(|answer| credentials::read_token(&answer)) {
+            Ok(token) => Some(token),
+            Err(_) if ecs.tokenless => None,
+            Err(fault) => return Err(fault),
+        };
+        let role = if let Some(role) = &ecs.role {
+            role.clone()
+        } else {
+            let request = credentials::metadata(&self.base, None, token.as_ref())?;
+            credentials::read_role(&self.send(request).await?)?
+        };
+        self.send(credentials::metadata(&self.base, Some(&role), token.as_ref())?).await
+    }
+
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Fault> {
+        self.fetch.send(request).await
+    }
+}
+
+/// Asks for ever, or until nobody holds the chain any more. Old keys stand when there are no new
+/// ones: the API knows best when they are over.
+async fn renew(
+    name: String,
+    source: Source,
+    holder: watch::Sender<Held>,
+    mut wanted: watch::Receiver<u32>,
+    news: Arc<Notify>,
+) {
+    let mut failures = 0_u32;
+    let place = source.place.name();
+    loop {
+        let wait = match source.ask().await {
+            Ok(keys) => {
+                if failures > 0 {
+                    tracing::info!(credential = name, "{place}: access keys are given again");
+                }
+                failures = 0;
+                let wait = credentials::renew_after(keys.expires, clock::wall(), dice());
+                tracing::debug!(credential = name, expires = %keys.expires, "new access keys, renewed in {wait:?}");
+                holder.send_modify(|held| held.keys = Some(Arc::new(keys.into())));
+                wait
+            }
+            Err(fault) => {
+                failures = failures.saturating_add(1);
+                if failures == 1 {
+                    tracing::warn!(credential = name, "{place}: no access keys, asking again: {fault}");
+                } else {
+                    tracing::debug!(credential = name, failures, "{place}: still no access keys: {fault}");
+                }
+                holder.send_modify(|held| held.trouble = format!("{place}: {fault}"));
+                credentials::retry_after(failures, dice())
+            }
+        };
+        holder.send_modify(|held| held.attempts = held.attempts.saturating_add(1));
+        news.notify_one();
+        let attempts = holder.borrow().attempts;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            asked = async { wanted.wait_for(|wanted| *wanted > attempts).await.is_ok() } => if !asked { return },
+        }
+    }
+}
+
+/// A number in 0..1.
+fn dice() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::http::{HeaderMap, Method, StatusCode, Uri};
+    use secrecy::ExposeSecret;
+
+    const KEYS: &str =
+        r#""AccessKeyId":"STS.id","AccessKeySecret":"s","SecurityToken":"t","Expiration":"2126-03-01T11:00:00Z""#;
+
+    /// Serves what the function says on a free port.
+    async fn serve(
+        answer: impl Fn(Method, String, HeaderMap, String) -> (u16, String) + Clone + Send + Sync + 'static,
+        tasks: &mut JoinSet<()>,
+    ) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let router =
+            Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| async move {
+                let (status, body) =
+                    answer(method, uri.path().to_owned(), headers, String::from_utf8_lossy(&body).into());
+                (StatusCode::from_u16(status).unwrap(), body)
+            });
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        base
+    }
+
+    fn source(variables: &[(&str, &str)], base: String) -> Source {
+        let pairs = variables.iter().map(|(name, value)| (format!("ALIBABA_CLOUD_{name}"), (*value).into()));
+        let place = Place::choose(&pairs.collect()).unwrap();
+        Source { place, base, fetch: Fetch::direct(Duration::from_secs(5), LARGEST).unwrap() }
+    }
+
+    #[tokio::test]
+    async fn the_metadata_service_is_asked_with_a_token_and_without_one_only_where_it_gives_none() {
+        for new in [true, false] {
+            let mut tasks = JoinSet::new();
+            let answer = move |method: Method, path: String, headers: HeaderMap, _| {
+                let token = headers.get("x-aliyun-ecs-metadata-token").is_some_and(|token| token == "T");
+                match (method.as_str(), path.strip_prefix("/latest/meta-data/ram/security-credentials/")) {
+                    ("PUT", None) if new => (200, "T".to_owned()),
+                    ("GET", Some(role)) if token == new => match role {
+                        "" => (200, "role-a".to_owned()),
+                        "role-a" => (200, format!(r#"{{"Code":"Success",{KEYS}}}"#)),
+                        _ => (404, String::new()),
+                    },
+                    _ => (403, String::new()),
+                }
+            };
+            let base = serve(answer, &mut tasks).await;
+            let keys = source(&[], base.clone()).ask().await.unwrap();
+            assert_eq!(keys.id.expose_secret(), "STS.id");
+            assert_eq!(source(&[("IMDSV1_DISABLED", "true")], base.clone()).ask().await.is_ok(), new);
+            let fault = source(&[("ECS_METADATA", "role-b")], base).ask().await.unwrap_err();
+            assert!(fault.message.contains("404"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_service_accounts_token_is_read_each_time() {
+        let mut tasks = JoinSet::new();
+        let answer = |_, _, _, body: String| {
+            if body.contains("OIDCToken=second&") {
+                (200, format!(r#"{{"Credentials":{{{KEYS}}}}}"#))
+            } else {
+                (400, r#"{"Code":"AuthenticationFail.OIDCToken.Expired"}"#.to_owned())
+            }
+        };
+        let base = serve(answer, &mut tasks).await;
+        let file = std::env::temp_dir().join(format!("mme-chain-{}", std::process::id()));
+        let path = file.display().to_string();
+        let source = source(&[("ROLE_ARN", "r"), ("OIDC_PROVIDER_ARN", "p"), ("OIDC_TOKEN_FILE", &path)], base);
+        assert!(source.ask().await.unwrap_err().message.contains("cannot be read"));
+        std::fs::write(&file, "first").unwrap();
+        assert!(source.ask().await.unwrap_err().message.contains("OIDCToken.Expired"));
+        std::fs::write(&file, "second\n").unwrap();
+        assert!(source.ask().await.is_ok());
+        std::fs::remove_file(&file).unwrap();
+    }
+}

@@ -1,0 +1,51 @@
+//! Requests that wait for the keys of their credential, and credentials that wait for better ones.
+//!
+//! To the timetable a parked request is under way, so that a lane does not pile them up.
+
+use super::{Poll, Poller};
+use crate::clock;
+use crate::domain::fault::Fault;
+use crate::domain::schedule::Uptime;
+use crate::source::Keys;
+use crate::source::cams::credentials;
+
+impl Poller {
+    /// Starts the parked requests whose keys are there, or are known not to come.
+    pub(super) fn resume(&mut self, now: Uptime) {
+        for _ in 0..self.parked.len() {
+            if self.under_way.len() < self.concurrency
+                && let Some(ticket) = self.parked.pop_front()
+            {
+                self.ask(ticket, now);
+            }
+        }
+    }
+
+    /// Has the temporary keys that a request was refused with asked for anew, once a poll. Says
+    /// whether the request is worth repeating then.
+    pub(super) fn renews_keys(&self, poll: &mut Poll, fault: &Fault, refused: &Keys) -> bool {
+        let Some(progress) = poll.progress.as_mut().filter(|_| credentials::is_worn(fault)) else { return false };
+        let key = &poll.planned.key;
+        let first = !std::mem::replace(&mut progress.renewed, true);
+        let renews = first && self.keyring.renew(key.source, &key.credential, refused);
+        if renews {
+            tracing::info!(target_key = %key, "the security token was refused: waiting for another one");
+        }
+        renews
+    }
+
+    /// A refused credential whose content changed is tried at once.
+    pub(super) fn look_at_refused_credentials(&mut self) {
+        let refused: Vec<_> = self.timetable.rejected().map(|(source, name)| (source, name.clone())).collect();
+        for (source, name) in refused {
+            if self.keyring.read(source, &name).is_ok_and(|read| read.changed) {
+                tracing::info!(source = source.label(), credential = %name, "the credential changed: trying it");
+                self.telemetry
+                    .credential_last_read
+                    .with_label_values(&[source.label(), &*name])
+                    .set(clock::wall_seconds());
+                self.timetable.credential_changed(source, &name);
+            }
+        }
+    }
+}
