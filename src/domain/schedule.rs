@@ -232,6 +232,11 @@ impl Timetable {
         self.slots[ticket.0].queued.unwrap_or(self.slots[ticket.0].anchor)
     }
 
+    /// When a target's lane opens; `None` while a request of it is under way.
+    pub fn opens(&self, ticket: Ticket) -> Option<Uptime> {
+        self.lanes[self.slots[ticket.0].lane].agenda
+    }
+
     /// How often in a row a target failed.
     pub fn failures(&self, ticket: Ticket) -> u32 {
         self.slots[ticket.0].failures
