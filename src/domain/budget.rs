@@ -58,6 +58,8 @@ pub enum Grant {
     Account {
         /// Above 0, up to 1.
         share: f64,
+        /// The tier that counts as long as no header tells of an allowance at all.
+        assumed: Tier,
     },
     /// An access key: requests in a second.
     Rate {
@@ -122,6 +124,8 @@ impl Bucket {
 pub struct Budget {
     grant: Grant,
     tier: Tier,
+    /// Whether a header named the tier.
+    told: bool,
     score: Bucket,
     hourly: Bucket,
     /// Calls in an hour that the API is believed to grant.
@@ -144,10 +148,14 @@ pub struct Budget {
 impl Budget {
     /// An unused allowance.
     pub fn new(grant: Grant) -> Self {
-        let tier = Tier::default();
+        let tier = match grant {
+            Grant::Account { assumed, .. } => assumed,
+            Grant::Rate { .. } => Tier::default(),
+        };
         let mut budget = Self {
             grant,
             tier,
+            told: false,
             score: Bucket::new(1.0, 1.0),
             hourly: Bucket::new(1.0, 1.0),
             quota: tier.hourly(),
@@ -210,13 +218,17 @@ impl Budget {
 
     /// Takes in what an answer's headers tell.
     pub fn observe(&mut self, usages: &[Usage], now: Uptime) {
-        let Grant::Account { share } = self.grant else { return };
+        let Grant::Account { share, .. } = self.grant else { return };
         if usages.is_empty() {
             return;
         }
         self.refill(now);
-        if let Some(tier) = usages.iter().find_map(|usage| usage.tier) {
-            self.tier = tier;
+        // An API that tells of usage without naming a tier grants the lower one, for all we know.
+        let named = usages.iter().find_map(|usage| usage.tier);
+        let tier = named.unwrap_or(if self.told { self.tier } else { Tier::default() });
+        self.told |= named.is_some();
+        if tier != self.tier {
+            (self.tier, self.quota) = (tier, tier.hourly());
         }
         if let Some(calls) =
             usages.iter().filter(|usage| usage.limit == "insights_calls").map(|usage| usage.ratio).reduce(f64::max)
@@ -268,7 +280,7 @@ impl Budget {
     }
 
     fn resize(&mut self) {
-        if let Grant::Account { share } = self.grant {
+        if let Grant::Account { share, .. } = self.grant {
             let (score, hourly) = (share * self.tier.score(), share.min(self.room) * self.quota);
             self.score.resize(score, score / SCORE_DECAY);
             self.hourly.resize(RESERVE * hourly, (1.0 - RESERVE) * hourly / 3600.0);
@@ -281,7 +293,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ACCOUNT: Grant = Grant::Account { share: 0.75 };
+    const ACCOUNT: Grant = Grant::Account { share: 0.75, assumed: Tier::Limited };
 
     /// Sends whenever it may, for so many seconds; the instants of the requests.
     fn greedy(budget: &mut Budget, seconds: u64) -> Vec<Uptime> {
@@ -342,11 +354,22 @@ mod tests {
         assert!(budget.allowance() > 50_000.0);
     }
 
+    #[test]
+    fn an_assumed_tier_counts_until_headers_tell_of_an_allowance() {
+        let mut budget = Budget::new(Grant::Account { share: 0.75, assumed: Tier::Full });
+        assert!(budget.allowance() > 50_000.0);
+        budget.observe(&[], Uptime::ZERO);
+        assert!(budget.allowance() > 50_000.0);
+        budget.observe(&[usage("account", 0.1)], Uptime::ZERO);
+        assert!(budget.allowance() < 600.0);
+        assert!(greedy(&mut budget, 60).len() < 40, "no burst of the higher tier is left over");
+    }
+
     proptest! {
         /// Whatever the headers say, a lane neither stops for ever nor runs away.
         #[test]
         fn bounded_whatever_the_headers_say(ratios in proptest::collection::vec(0.0_f64..5.0, 1..20), share in 0.05_f64..1.0) {
-            let mut budget = Budget::new(Grant::Account { share });
+            let mut budget = Budget::new(Grant::Account { share, assumed: Tier::Limited });
             let mut now = Uptime::ZERO;
             for ratio in ratios {
                 now = now.max(budget.earliest());

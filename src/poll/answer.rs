@@ -83,3 +83,19 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clocks_skew_is_read_from_the_date() {
+        let headers = |date: &'static str| {
+            http::HeaderMap::from_iter([(http::header::DATE, http::HeaderValue::from_static(date))])
+        };
+        let now: Timestamp = "2026-01-27T08:20:00Z".parse().unwrap();
+        assert_eq!(skew(&headers("Tue, 27 Jan 2026 08:00:00 GMT"), now), Some(1200));
+        assert_eq!(skew(&headers("yesterday"), now), None);
+        assert_eq!(skew(&http::HeaderMap::new(), now), None);
+    }
+}

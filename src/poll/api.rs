@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::budget::Grant;
+use crate::domain::budget::{Grant, Tier};
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{Planned, Terms};
 use crate::domain::target::Source;
@@ -36,7 +36,11 @@ pub(super) fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
     let api = match &credential.access {
         Access::Meta { base_url, api_version, budget, .. } => Api::Meta {
             graph: Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() },
-            grant: Grant::Account { share: *budget },
+            grant: Grant::Account {
+                share: *budget,
+                // An API on loopback is a simulated one: until its headers tell of an allowance, there is none.
+                assumed: if base_url.is_loopback() { Tier::Full } else { Tier::Limited },
+            },
         },
         Access::Cams { endpoint, requests_per_second, .. } => {
             Api::Cams { endpoint: endpoint.as_str().into(), grant: Grant::Rate { per_second: *requests_per_second } }

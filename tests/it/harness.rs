@@ -1,6 +1,6 @@
 //! Starts a world and a daemon against it, and waits for conditions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -154,6 +154,27 @@ impl Exposition {
                 && parts.iter().all(|part| line.contains(part))
         };
         self.0.lines().filter(ours).map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+    }
+
+    /// Every family once, with its header before its samples, and no series twice: what parsers
+    /// ask for and the real server does not always tell.
+    pub(crate) fn assert_well_formed(&self) {
+        let (mut families, mut series) = (BTreeSet::new(), BTreeSet::new());
+        let mut family = "";
+        for line in self.0.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                family = rest.split(' ').next().unwrap();
+                assert!(families.insert(family), "{family} has two headers");
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                assert_eq!(rest.split(' ').next(), Some(family), "TYPE follows HELP");
+            } else {
+                let (labels, value) = line.rsplit_once(' ').unwrap();
+                assert!(labels.starts_with(family), "{line} stands below {family}");
+                assert!(value.parse::<f64>().unwrap().is_finite(), "{line}");
+                assert!(series.insert(labels), "{labels} stands twice");
+            }
+        }
+        assert!(!series.is_empty());
     }
 
     /// The sum of a family's samples.

@@ -46,6 +46,7 @@ cams:
     )
     .await;
     let metrics = app.ready().await;
+    metrics.assert_well_formed();
     for window in ["today", "last_7d"] {
         let window = format!("window=\"{window}\"");
         assert_eq!(metrics.count("marketing_messages_delivered", &["source=\"meta\"", &window, "team=\"growth\""]), 3);
@@ -206,6 +207,7 @@ meta:
     let metrics = app
         .eventually("they joined", |m| m.count("marketing_messages_exporter_target_up", &["target=\"account"]) == 3)
         .await;
+    metrics.assert_well_formed();
     assert_eq!(metrics.count("marketing_messages_delivered", &[]), 4, "nobody is lost on the way");
     let id = |id: &str| metrics.count("marketing_messages_delivered", &[&format!("campaign_id=\"{id}\"")]);
     assert_eq!([id("1001000001"), id("501001000003"), id("1002000004")], [1, 1, 1]);
