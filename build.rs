@@ -5,7 +5,10 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
+    // The log of HEAD grows with every commit, which HEAD itself does not.
+    if let Some(log) = first_line("git", &["rev-parse", "--git-path", "logs/HEAD"]) {
+        println!("cargo::rerun-if-changed={log}");
+    }
     println!("cargo::rerun-if-env-changed=MME_REVISION");
     let revision = std::env::var("MME_REVISION").ok().filter(|revision| !revision.is_empty());
     let revision = revision.or_else(|| first_line("git", &["rev-parse", "--short=12", "HEAD"]));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::serve;
+use super::run::{serve, write_whole};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
 use crate::settings;
@@ -31,20 +31,23 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         for name in TOKENS {
             issue(&folder.0, &control, name)?;
         }
-        let settings =
+        let mut settings =
             settings::load(&[folder.configuration()?], &settings::environment(), &overrides(&folder.0, api))?;
-        let listen = flags.listen(true);
-        let addresses: Vec<_> =
-            listen.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();
-        print(&format!(
-            "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
-            addresses.join(" ")
-        ))?;
+        // They warn of the placeholders in the demo's configuration.
+        settings.warnings.clear();
+        let announce = |addresses: &[SocketAddr]| {
+            let urls: Vec<_> =
+                addresses.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();
+            print(&format!(
+                "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
+                urls.join(" ")
+            ))
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
         tokio::select! {
-            done = serve(flags, &settings, true) => done,
+            done = serve(flags, &settings, true, announce) => done,
             Some(ended) = tasks.join_next() => {
                 ended.context("a task of the demo broke")??;
                 anyhow::bail!("a task of the demo ended");
@@ -56,10 +59,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
 /// Writes a token's text into its file, whole.
 fn issue(folder: &Path, control: &Control, name: &str) -> anyhow::Result<()> {
     let text = control.current_token(name).with_context(|| format!("the demo's world has no token {name}"))?;
-    let (new, file) = (folder.join(format!("{name}.new")), folder.join(name));
-    std::fs::write(&new, text)?;
-    std::fs::rename(&new, &file)?;
-    Ok(())
+    Ok(write_whole(&folder.join(name), &text)?)
 }
 
 /// Puts new tokens into their files, a while after they were issued.

@@ -74,13 +74,7 @@ fn table(text: &mut String, of_accounts: bool) {
         // CAMS has no totals of an account.
         let cams = if metric.cams && !of_accounts { format!("`{}`", metric.pascal()) } else { "-".to_owned() };
         let on = metric.extra.map_or_else(|| "default".to_owned(), |word| format!("`{word}`"));
-        let excludes = metric.excludes.to_string();
-        let _ = writeln!(
-            text,
-            "| `{name}` | {unit} | `{}` | {cams} | {on} | {}. {} |",
-            metric.snake(),
-            metric.help,
-            excludes.trim()
-        );
+        let meaning = format!("{}. {}", metric.help, metric.excludes);
+        let _ = writeln!(text, "| `{name}` | {unit} | `{}` | {cams} | {on} | {} |", metric.snake(), meaning.trim_end());
     }
 }

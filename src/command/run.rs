@@ -1,6 +1,11 @@
 //! `run`: the daemon.
 
+use std::fs::OpenOptions;
 use std::future::Future;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,11 +18,16 @@ use crate::settings::Settings;
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
     let settings = load(flags)?;
-    block_on(serve(flags, &settings, false))
+    block_on(serve(flags, &settings, false, |_| Ok(())))
 }
 
-/// Binds, says where, and runs until SIGTERM or SIGINT.
-pub(super) async fn serve(flags: &Flags, settings: &Settings, demo: bool) -> anyhow::Result<Done> {
+/// Binds, says where, and runs until SIGTERM or SIGINT. `announce` is told the bound addresses.
+pub(super) async fn serve(
+    flags: &Flags,
+    settings: &Settings,
+    demo: bool,
+    announce: impl FnOnce(&[SocketAddr]) -> anyhow::Result<()>,
+) -> anyhow::Result<Done> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -27,9 +37,9 @@ pub(super) async fn serve(flags: &Flags, settings: &Settings, demo: bool) -> any
         tracing::info!(%address, "listening: http://{address}{}", flags.telemetry_path);
     }
     if let Some(file) = &flags.port_file {
-        let text = format!("{}\n", app.addr());
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    announce(app.addresses())?;
     let fleet = &settings.fleet;
     tracing::info!(
         accounts = fleet.accounts.len(),
@@ -41,6 +51,15 @@ pub(super) async fn serve(flags: &Flags, settings: &Settings, demo: bool) -> any
     app.run(stop).await?;
     tracing::info!("stopped");
     Ok(Done::Well)
+}
+
+/// Whoever waits for the file finds it whole.
+pub(super) fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
+    let new = file.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(&new)?.write_all(text.as_bytes())?;
+    std::fs::rename(&new, file)
 }
 
 fn web_options(flags: &Flags, demo: bool) -> WebOptions {

@@ -26,6 +26,19 @@ impl LaneKey {
     }
 }
 
+/// What is wanted of a lane, and what it may.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// Whose.
+    pub lane: &'a LaneKey,
+    /// Requests an hour that the budget allows.
+    pub allowance: f64,
+    /// Requests an hour that the targets want.
+    pub demand: f64,
+    /// How many times longer than wanted the intervals are; 1 when they fit.
+    pub stretch: f64,
+}
+
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) key: LaneKey,
@@ -69,6 +82,11 @@ impl Lane {
     /// and shorter intervals keep their proportion.
     pub(super) fn stretch(&self) -> f64 {
         (EAGERNESS * self.demand / self.budget.allowance()).max(1.0)
+    }
+
+    pub(super) fn load(&self) -> Load<'_> {
+        let (allowance, demand) = (self.budget.allowance(), self.demand.max(0.0));
+        Load { lane: &self.key, allowance, demand, stretch: self.stretch() }
     }
 
     /// When its next request may go; `None` while nothing waits or too much is under way.

@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod cadence;
 pub mod fault;
+pub mod join;
 pub mod lane;
 pub mod metric;
 pub mod plan;

@@ -31,7 +31,7 @@ pub struct Fleet {
 }
 
 /// How often a target is asked and how its samples are kept and labelled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The credential's name in the configuration.
     pub credential: Arc<str>,
@@ -58,6 +58,8 @@ pub struct MetaAccount {
     pub wanted: Wanted,
     /// Over which days; names are unique.
     pub windows: Vec<Window>,
+    /// Where its requests are counted from: 0, but for campaigns that joined an account.
+    pub first_part: u32,
     /// Interval, labels and families.
     pub terms: Terms,
 }
@@ -186,8 +188,11 @@ impl MetaAccount {
             plan(Subject::AccountFacts, Window::Unspecified, &rare, None, false),
             plan(Subject::Listing, Window::Unspecified, &rare, listed, false),
         ];
+        for target in &mut targets {
+            target.key.part = self.first_part;
+        }
         for window in &self.windows {
-            for (part, (only, filtered)) in (0..).zip(self.parts()) {
+            for (part, (only, filtered)) in (self.first_part..).zip(self.parts()) {
                 let mut rows = plan(Subject::Campaigns, window.clone(), &self.terms, only, filtered);
                 rows.key.part = part;
                 targets.push(rows);

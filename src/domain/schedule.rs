@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::budget::{Budget, Grant, Usage};
 use super::cadence;
 use super::fault::{Fault, Reason, Scope};
-use super::lane::{Credential, Lane, LaneKey, Rejection};
+use super::lane::{Credential, Lane, LaneKey, Load, Rejection};
 use super::target::Source;
 
 /// Monotonic time since the process started.
@@ -37,19 +37,6 @@ pub enum Outcome<'a> {
     Fresh,
     /// It failed.
     Failed(&'a Fault),
-}
-
-/// What is wanted of a lane, and what it may.
-#[derive(Clone, Copy, Debug)]
-pub struct Load<'a> {
-    /// Whose.
-    pub lane: &'a LaneKey,
-    /// Requests an hour that the budget allows.
-    pub allowance: f64,
-    /// Requests an hour that the targets want.
-    pub demand: f64,
-    /// How many times longer than wanted the intervals are; 1 when they fit.
-    pub stretch: f64,
 }
 
 #[derive(Debug)]
@@ -167,6 +154,18 @@ impl Timetable {
         self.queue(ticket, AT_ONCE);
     }
 
+    /// A request that was let out told nothing, and is worth repeating: it is next, as the gates allow.
+    pub fn hand_back(&mut self, ticket: Ticket) {
+        let slot = &mut self.slots[ticket.0];
+        slot.asked = slot.asked.saturating_sub(1);
+        let lane = &mut self.lanes[slot.lane];
+        lane.under_way = lane.under_way.saturating_sub(1);
+        let credential = lane.credential;
+        self.credentials[credential].rejected.iter_mut().for_each(|rejection| rejection.probing = false);
+        self.queue(ticket, AT_ONCE);
+        self.refresh_credential(credential);
+    }
+
     /// A poll ended: decides when the target is due again and what its lane and credential do.
     pub fn settle(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime, dice: f64) {
         self.landed(ticket, outcome, now);
@@ -189,7 +188,6 @@ impl Timetable {
                 } else {
                     now + interval.mul_f64(0.5 + slot.phase)
                 };
-                slot.settled = true;
                 slot.anchor
             }
             Outcome::Failed(fault) => {
@@ -237,9 +235,7 @@ impl Timetable {
 
     /// The load of a target's lane.
     pub fn load(&self, ticket: Ticket) -> Load<'_> {
-        let lane = &self.lanes[self.slots[ticket.0].lane];
-        let (allowance, demand) = (lane.budget.allowance(), lane.demand.max(0.0));
-        Load { lane: &lane.key, allowance, demand, stretch: lane.stretch() }
+        self.lanes[self.slots[ticket.0].lane].load()
     }
 
     /// When a target is due, by its own cadence; its lane may make it wait longer.
@@ -252,9 +248,19 @@ impl Timetable {
         self.slots[ticket.0].failures
     }
 
-    /// Whether every target was answered or refused once.
-    pub fn all_settled(&self) -> bool {
-        self.slots.iter().all(|slot| slot.settled || slot.gone)
+    /// Whether every target was answered or refused once. Refused is also whoever was not asked yet
+    /// because its credential is dead or its lane is stopped.
+    pub fn all_settled(&self, now: Uptime) -> bool {
+        let refused = |lane: &Lane| {
+            let credential = &self.credentials[lane.credential];
+            credential.rejected.is_some() || credential.blocked > now || lane.budget.blocked_until(now).is_some()
+        };
+        self.slots.iter().all(|slot| slot.settled || slot.gone || refused(&self.lanes[slot.lane]))
+    }
+
+    /// Whether a target was answered or refused itself.
+    pub fn is_settled(&self, ticket: Ticket) -> bool {
+        self.slots[ticket.0].settled
     }
 
     fn lane(&mut self, key: &LaneKey, grant: Grant) -> usize {

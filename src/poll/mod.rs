@@ -4,12 +4,14 @@
 //! are tasks of its `JoinSet`; they wait for the network and read the answer there.
 
 mod answer;
+mod api;
+mod join;
 mod keys;
 mod learn;
 mod progress;
 mod settle;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,31 +19,28 @@ use anyhow::Context as _;
 use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
-use crate::domain::budget::Grant;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{CamsChannel, Fleet, Planned, Terms};
+use crate::domain::plan::{CamsChannel, Fleet, Planned};
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
-use crate::settings::{Access, Credential, Settings};
-use crate::source::cams::CamsTarget;
-use crate::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
+use crate::settings::Settings;
+use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Asked, Target};
 use crate::store::Store;
 use crate::telemetry::{TargetLabels, Telemetry};
 use answer::Answer;
+use api::Api;
+use join::Membership;
 use learn::Acquaintance;
 use progress::Progress;
 
 /// How often the content of a refused credential is looked at.
 const CREDENTIAL_LOOK: Duration = Duration::from_secs(1);
-
-/// How often a token's health is read; Meta asks for a daily check.
-const TOKEN_INTERVAL: Duration = Duration::from_hours(24);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -58,6 +57,8 @@ pub struct Poller {
     /// Campaigns of CAMS channels of which all are wanted, by the key of the listing.
     listed: HashMap<Channel, Vec<CampaignId>>,
     known: HashMap<(Source, Arc<str>), Acquaintance>,
+    /// What is known of single campaigns' accounts.
+    members: HashMap<(Arc<str>, CampaignId), Membership>,
     /// Lanes whose intervals do not fit, as the log last told.
     stretched: HashSet<LaneKey>,
     snapshot: Snapshot,
@@ -65,18 +66,11 @@ pub struct Poller {
     telemetry: Arc<Telemetry>,
     under_way: JoinSet<Answer>,
     /// Requests that wait for the keys of their credential.
-    parked: VecDeque<Ticket>,
+    parked: Vec<Ticket>,
 }
 
 /// What tells CAMS channels apart.
 type Channel = (Arc<str>, Arc<str>, String);
-
-/// How a credential's requests are built and paced.
-#[derive(Clone, Debug)]
-enum Api {
-    Meta { graph: Graph, grant: Grant },
-    Cams { endpoint: Arc<str>, grant: Grant },
-}
 
 /// A target in the timetable.
 struct Poll {
@@ -116,20 +110,24 @@ impl Poller {
             clock: Clock::start(),
             fetch,
             concurrency: settings.poll.concurrency,
-            fleet: Fleet { tokens: settings.credentials.iter().filter_map(token).collect(), ..settings.fleet.clone() },
-            apis: settings.credentials.iter().map(api).collect(),
+            fleet: Fleet {
+                tokens: settings.credentials.iter().filter_map(api::token).collect(),
+                ..settings.fleet.clone()
+            },
+            apis: settings.credentials.iter().map(api::api).collect(),
             keyring: Keyring::new(&settings.credentials)?,
             timetable: Timetable::default(),
             polls: HashMap::new(),
             tickets: BTreeMap::new(),
             listed: HashMap::new(),
             known: HashMap::new(),
+            members: HashMap::new(),
             stretched: HashSet::new(),
             snapshot: Snapshot::new(settings.max_series),
             store,
             telemetry,
             under_way: JoinSet::new(),
-            parked: VecDeque::new(),
+            parked: Vec::new(),
         };
         poller.replan();
         Ok(poller)
@@ -144,10 +142,11 @@ impl Poller {
 
     /// Polls every target once and says how many failed.
     pub async fn run_once(mut self) -> anyhow::Result<usize> {
-        while !self.timetable.all_settled() || !self.under_way.is_empty() {
+        while !self.timetable.all_settled(self.clock.uptime()) || !self.under_way.is_empty() {
             self.step().await?;
         }
-        Ok(self.polls.values().filter(|poll| poll.last.is_some()).count())
+        let failed = |(ticket, poll): &(&Ticket, &Poll)| poll.last.is_some() || !self.timetable.is_settled(**ticket);
+        Ok(self.polls.iter().filter(failed).count())
     }
 
     /// Sends what is due, then waits for an answer or for the next instant that matters.
@@ -155,7 +154,7 @@ impl Poller {
         let now = self.clock.uptime();
         self.expire(now);
         self.look_at_refused_credentials();
-        self.resume(now);
+        self.resume();
         let wake = self.send(now);
         tokio::select! {
             Some(answer) = self.under_way.join_next() => {
@@ -165,7 +164,7 @@ impl Poller {
             told = self.keyring.news() => told?,
             () = tokio::time::sleep_until(self.clock.instant(wake).into()) => {}
         }
-        if !self.store.is_ready() && self.timetable.all_settled() {
+        if !self.store.is_ready() && self.timetable.all_settled(self.clock.uptime()) {
             tracing::info!(targets = self.polls.len(), "every target was polled once: ready");
             self.store.set_ready();
         }
@@ -192,10 +191,7 @@ impl Poller {
 
     /// Starts the request for a target's next page.
     fn ask(&mut self, ticket: Ticket, now: Uptime) {
-        let Some(mut poll) = self.polls.remove(&ticket) else {
-            // The target was taken out while it was parked; its place in the lane is free again.
-            return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
-        };
+        let Some(mut poll) = self.polls.remove(&ticket) else { return };
         let metrics = self.metrics(&poll, now);
         let fault = self.send_page(ticket, &mut poll, metrics, now).err();
         self.polls.insert(ticket, poll);
@@ -208,7 +204,7 @@ impl Poller {
         let key = &poll.planned.key;
         let read = match self.keyring.read(key.source, &key.credential) {
             Err(Unread::Pending) => {
-                self.parked.push_back(ticket);
+                self.parked.push(ticket);
                 return Ok(());
             }
             read => read.map_err(|unread| Fault::new(Reason::Unauthorized, unread.to_string()))?,
@@ -254,7 +250,7 @@ impl Poller {
         }
         if matches!(&answer.result, Err(fault) if self.renews_keys(&mut poll, fault, &answer.keys)) {
             self.polls.insert(ticket, poll);
-            return self.parked.push_back(ticket);
+            return self.parked.push(ticket);
         }
         let result = answer.result.and_then(|page| match &mut poll.progress {
             Some(progress) => progress.add(page),
@@ -292,28 +288,34 @@ impl Poller {
     /// Brings the timetable in line with the fleet and what discovery knows.
     fn replan(&mut self) {
         let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
-        let planned = self.fleet.targets(listed);
-        let wanted: std::collections::BTreeSet<_> = planned.iter().map(|planned| planned.key.clone()).collect();
+        let planned = self.fleet.joined(|campaign| self.member(campaign)).targets(listed);
+        let wanted: BTreeSet<_> = planned.iter().map(|planned| planned.key.clone()).collect();
         let gone: Vec<_> = self.tickets.keys().filter(|key| !wanted.contains(key)).cloned().collect();
-        let changed: Vec<_> = gone.iter().filter_map(|key| self.forget(key)).collect();
+        let now = self.clock.uptime();
+        let mut changed = Vec::new();
+        for planned in planned {
+            match self.tickets.get(&planned.key).and_then(|ticket| self.polls.get_mut(ticket)) {
+                Some(poll) if poll.planned.ask != planned.ask => {
+                    if let Some((_, target)) = api::target(&self.apis, &planned) {
+                        (poll.planned, poll.target) = (planned, target);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    changed.extend(self.hand_over(&planned, &gone));
+                    self.enlist(planned, now);
+                }
+            }
+        }
+        changed.extend(gone.iter().filter_map(|key| self.forget(key)));
         if !changed.is_empty() {
             self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
-        }
-        let now = self.clock.uptime();
-        for planned in planned {
-            if !self.tickets.contains_key(&planned.key) {
-                self.enlist(planned, now);
-            }
         }
     }
 
     fn enlist(&mut self, planned: Planned, now: Uptime) {
         let key = planned.key.clone();
-        let Some(api) = self.apis.get(&(key.source, key.credential.clone())) else { return };
-        let (grant, target): (_, Arc<dyn Target>) = match api {
-            Api::Meta { graph, grant } => (*grant, Arc::new(MetaTarget::new(graph.clone(), planned.clone()))),
-            Api::Cams { endpoint, grant } => (*grant, Arc::new(CamsTarget::new(endpoint.clone(), planned.clone()))),
-        };
+        let Some((grant, target)) = api::target(&self.apis, &planned) else { return };
         let ticket = self.timetable.enlist(&LaneKey::of(&key), grant, planned.terms.interval, now);
         let labels = TargetLabels::of(&key);
         if !key.subject.is_discovery() {
@@ -337,31 +339,6 @@ impl Poller {
         self.telemetry.forget_target(key);
         self.snapshot.remove(key)
     }
-}
-
-fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
-    let api = match &credential.access {
-        Access::Meta { base_url, api_version, budget, .. } => Api::Meta {
-            graph: Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() },
-            grant: Grant::Account { share: *budget },
-        },
-        Access::Cams { endpoint, requests_per_second, .. } => {
-            Api::Cams { endpoint: endpoint.as_str().into(), grant: Grant::Rate { per_second: *requests_per_second } }
-        }
-    };
-    ((credential.access.source(), credential.name.clone()), api)
-}
-
-/// The terms of a token whose health can be read: once a day.
-fn token(credential: &Credential) -> Option<Terms> {
-    let Access::Meta { app_id: Some(_), app_secret: Some(_), .. } = &credential.access else { return None };
-    Some(Terms {
-        credential: credential.name.clone(),
-        interval: TOKEN_INTERVAL,
-        stale_after: 4 * TOKEN_INTERVAL,
-        labels: Arc::new([]),
-        metrics: MetricSet::NONE,
-    })
 }
 
 fn channel_of(channel: &CamsChannel) -> Channel {

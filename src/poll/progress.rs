@@ -6,7 +6,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
-use crate::domain::target::{AccountId, CampaignId};
+use crate::domain::target::{AccountId, CampaignId, Level};
 use crate::source::{Cursor, Page, TokenHealth};
 
 /// Pages of one poll; an API that goes on giving them is not believed.
@@ -25,6 +25,7 @@ pub(super) struct Progress {
     pub(super) rows: Vec<Row>,
     pub(super) campaigns: BTreeMap<CampaignId, CampaignFacts>,
     pub(super) account: Option<AccountId>,
+    pub(super) level: Option<Level>,
     pub(super) facts: Option<AccountFacts>,
     pub(super) token: Option<TokenHealth>,
     pub(super) rejected: Vec<&'static str>,
@@ -41,6 +42,7 @@ impl Progress {
             rows: Vec::new(),
             campaigns: BTreeMap::new(),
             account: None,
+            level: None,
             facts: None,
             token: None,
             rejected: Vec::new(),
@@ -53,6 +55,7 @@ impl Progress {
         self.rows.extend(page.rows);
         self.campaigns.extend(page.campaigns);
         self.account = page.account.or(self.account);
+        self.level = page.level.or(self.level);
         self.facts = page.facts.or(self.facts.take());
         self.token = page.token.or(self.token);
         self.rejected.extend(page.rejected);

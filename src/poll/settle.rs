@@ -27,7 +27,7 @@ impl Poller {
             self.telemetry.samples_rejected.with_label_values(&[poll.planned.key.source.label(), field]).inc();
         }
         let mut rows = None;
-        let replan = if result.is_ok() || partial {
+        let mut replan = if result.is_ok() || partial {
             rows = Some(progress.rows.len()).filter(|_| !partial);
             self.publish(&mut poll, progress, partial, now)
         } else {
@@ -36,6 +36,9 @@ impl Poller {
         match result {
             Ok(()) => self.timetable.settle(ticket, Outcome::Fresh, now, dice()),
             Err(fault) => self.timetable.settle(ticket, Outcome::Failed(fault), now, dice()),
+        }
+        if let Err(fault) = result {
+            replan |= self.part_members(&poll, fault.reason);
         }
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         report(&poll, result.as_ref().err(), reason);
@@ -76,6 +79,8 @@ impl Poller {
                 vec![home]
             }
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
+                replan = self.note_member(poll, &progress);
+                let (key, terms) = (&poll.planned.key, &poll.planned.terms);
                 let rows = if partial { self.completed(poll, progress.rows) } else { progress.rows };
                 let expires = now + terms.stale_after;
                 let (changed, full) = self.snapshot.publish(key, rows, &terms.labels, expires);

@@ -71,7 +71,9 @@ pub(super) fn read<'r>(
             base.clone().with_interval(&at, raw.interval).with_windows(&at, raw.windows).with_labels(&at, raw.labels);
         let terms = target(&cascade, &at);
         if let Some(id) = id {
-            draft.accounts.push((at, MetaAccount { id, totals, level, wanted, windows: cascade.windows, terms }));
+            let windows = cascade.windows;
+            let account = MetaAccount { id, totals, level, wanted, windows, first_part: 0, terms };
+            draft.accounts.push((at, account));
         }
     }
     let campaigns = at.key("campaigns");

@@ -18,7 +18,7 @@ use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
-use crate::domain::target::{AccountId, CampaignId};
+use crate::domain::target::{AccountId, CampaignId, Level};
 
 /// One thing to poll, seen from the wire.
 pub trait Target: Send + Sync {
@@ -96,6 +96,8 @@ pub struct Page {
     pub campaigns: BTreeMap<CampaignId, CampaignFacts>,
     /// Whose campaigns these are, where discovery learned it.
     pub account: Option<AccountId>,
+    /// What a single campaign's id means in its account, where its row tells.
+    pub level: Option<Level>,
     /// Facts about the account, from discovery.
     pub facts: Option<AccountFacts>,
     /// What the API says of the token itself.

@@ -140,6 +140,9 @@ fn once_prints_the_exposition_and_fails_when_a_target_does() {
     let (code, stdout, stderr) = run(&["once", "--config.file", &configuration(1001)]);
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(stdout.matches("\nmarketing_messages_delivered{").count(), 2);
+    let dead = format!("meta: {{main: {{token: dead, base_url: '{url}', accounts: [{{id: 1001}}, {{id: 1002}}]}}}}\n");
+    let dead = folder.write("dead.yaml", &dead).display().to_string();
+    assert_eq!(run(&["once", "--config.file", &dead]).0, Some(1), "a dead token ends it, whoever else waits");
     let (code, stdout, stderr) = run(&["once", "--config.file", &configuration(9)]);
     assert_eq!(code, Some(1), "{stdout}");
     assert!(stderr.contains("hidden from this token"), "{stderr}");

@@ -129,6 +129,7 @@ impl Play {
             totals: true,
             level: Level::Ad,
             wanted: Wanted::All,
+            first_part: 0,
             windows: windows.clone(),
             terms: Terms {
                 credential: "main".into(),

@@ -188,3 +188,32 @@ async fn a_slow_api_does_not_slow_a_scrape() {
         assert_eq!(app.metrics().await.count("marketing_messages_delivered", &[]), 3);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn single_campaigns_of_one_account_come_to_share_a_request() {
+    let configuration = "
+poll: {interval: 1s}
+meta:
+  main:
+    token_file: DIR/token
+    base_url: URL
+    windows: [last_7d]
+    campaigns: [{id: 1001000001}, {id: 1001000002}, {id: 501001000003}, {id: 1002000004}]
+";
+    let mut app = TestApp::start(Spec::fleet(2, 5), configuration).await;
+    app.ready().await;
+    let single = "marketing_messages_exporter_api_requests_total";
+    let metrics = app
+        .eventually("they joined", |m| m.count("marketing_messages_exporter_target_up", &["target=\"account"]) == 3)
+        .await;
+    assert_eq!(metrics.count("marketing_messages_delivered", &[]), 4, "nobody is lost on the way");
+    let id = |id: &str| metrics.count("marketing_messages_delivered", &[&format!("campaign_id=\"{id}\"")]);
+    assert_eq!([id("1001000001"), id("501001000003"), id("1002000004")], [1, 1, 1]);
+    let before = app.control.statistics().endpoints["campaign_insights"];
+    let requests = metrics.value(single, &["endpoint=\"insights\"", "code=\"200\""]).unwrap();
+    app.eventually("polls go on", |m| {
+        m.value(single, &["endpoint=\"insights\"", "code=\"200\""]).unwrap() > requests + 6.0
+    })
+    .await;
+    assert_eq!(app.control.statistics().endpoints["campaign_insights"], before, "no campaign is asked for by itself");
+}

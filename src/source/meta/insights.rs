@@ -9,6 +9,7 @@ use crate::domain::plan::Ask;
 use crate::domain::snapshot::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Subject, Window};
 use crate::source::ROW;
+use crate::source::wire::Cell;
 
 /// Fields beside the metrics. Ids must be asked for even at their own level, and the currency saves
 /// a second request before money can be labelled. Names are left to discovery: they are long.
@@ -30,13 +31,15 @@ pub(super) fn states(level: Level) -> &'static str {
 pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Parameters) {
     let key = &planned.key;
     let level = level_of(planned);
-    let id = match (key.subject, level) {
-        (Subject::Campaigns, Level::Ad) => "ad_id",
-        (Subject::Campaigns, Level::Campaign) => "campaign_id",
-        _ => "",
+    let ids: &[&str] = match (key.subject, level) {
+        (Subject::Campaigns, Level::Ad) => &["ad_id"],
+        (Subject::Campaigns, Level::Campaign) => &["campaign_id"],
+        // They tell what the id of a single campaign means in its account.
+        (Subject::Campaign(_), _) => &["ad_id", "campaign_id"],
+        _ => &[],
     };
     let fields = asked.metrics.iter().map(|(_, metric)| metric.snake());
-    let columns = COLUMNS.iter().chain([&id]).filter(|column| !column.is_empty()).map(|column| (*column).to_owned());
+    let columns = COLUMNS.iter().chain(ids).map(|column| (*column).to_owned());
     let mut parameters = vec![("fields", columns.chain(fields).collect::<Vec<_>>().join(","))];
     match &key.window {
         // Presets are cheaper for the API than ranges.
@@ -107,7 +110,12 @@ pub(super) fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Pa
 
 fn read_row(planned: &Planned, row: &InsightsRow<'_>, page: &mut Page) {
     let campaign = match planned.key.subject {
-        Subject::Campaign(id) => Some(id),
+        Subject::Campaign(id) => {
+            let is = |cell: &Cell<'_>| cell.text().and_then(|text| CampaignId::parse(text).ok()) == Some(id);
+            let level = if is(&row.ad_id) { Some(Level::Ad) } else { is(&row.campaign_id).then_some(Level::Campaign) };
+            page.level = level;
+            Some(id)
+        }
         Subject::Totals => None,
         _ => {
             let id = if level_of(planned) == Level::Ad { &row.ad_id } else { &row.campaign_id };

@@ -1,0 +1,160 @@
+//! Single campaigns whose account has become known join a request of that account: one request
+//! brings all of them, where each would take its own.
+
+use std::collections::BTreeMap;
+
+use super::plan::{Fleet, MetaAccount, MetaCampaign, Wanted};
+use super::target::{AccountId, Level};
+
+/// Parts of an account's requests that a group of joined campaigns has to itself.
+const PARTS: u32 = 1000;
+
+impl Fleet {
+    /// The fleet with every campaign of which `member` knows the account, and what its id means
+    /// there, moved to that account.
+    pub fn joined(&self, member: impl Fn(&MetaCampaign) -> Option<(AccountId, Level)>) -> Self {
+        let mut fleet = self.clone();
+        fleet.campaigns.clear();
+        let mut groups: Vec<MetaAccount> = Vec::new();
+        for campaign in &self.campaigns {
+            match member(campaign) {
+                None => fleet.campaigns.push(campaign.clone()),
+                Some((id, level)) if fleet.takes_in(campaign, id, level) => {}
+                Some((id, level)) => match groups.iter_mut().find(|group| group.fits(campaign, id, level)) {
+                    Some(group) => group.insert(campaign),
+                    None => groups.push(MetaAccount {
+                        id,
+                        level,
+                        totals: false,
+                        wanted: Wanted::Only([campaign.id].into()),
+                        windows: campaign.windows.clone(),
+                        first_part: 0,
+                        terms: campaign.terms.clone(),
+                    }),
+                },
+            }
+        }
+        // Groups of one account must not share keys with each other or with the account itself.
+        let mut taken: BTreeMap<_, u32> = BTreeMap::new();
+        let configured = fleet.accounts.iter().map(|account| (account.terms.credential.clone(), account.id));
+        configured.for_each(|account| *taken.entry(account).or_default() += 1);
+        for mut group in groups {
+            let number = taken.entry((group.terms.credential.clone(), group.id)).or_default();
+            group.first_part = *number * PARTS;
+            *number += 1;
+            fleet.accounts.push(group);
+        }
+        fleet
+    }
+
+    /// Whether a configured account's own requests bring the campaign in all of its windows.
+    fn takes_in(&mut self, campaign: &MetaCampaign, id: AccountId, level: Level) -> bool {
+        let account = self.accounts.iter_mut().find(|account| {
+            account.id == id
+                && account.level == level
+                && account.terms.credential == campaign.terms.credential
+                && campaign.windows.iter().all(|window| account.windows.contains(window))
+        });
+        account.map(|account| account.insert(campaign)).is_some()
+    }
+}
+
+impl MetaAccount {
+    fn insert(&mut self, campaign: &MetaCampaign) {
+        if let Wanted::Only(ids) = &mut self.wanted {
+            ids.insert(campaign.id);
+        }
+    }
+
+    /// Whether a joined group is asked on the same terms.
+    fn fits(&self, campaign: &MetaCampaign, id: AccountId, level: Level) -> bool {
+        self.id == id && self.level == level && self.windows == campaign.windows && self.terms == campaign.terms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::metric::MetricSet;
+    use crate::domain::plan::{Ask, Terms};
+    use crate::domain::target::{CampaignId, Subject, Window};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn terms() -> Terms {
+        Terms {
+            credential: "main".into(),
+            interval: Duration::from_mins(15),
+            stale_after: Duration::from_hours(1),
+            labels: Arc::new([]),
+            metrics: MetricSet::default_on(),
+        }
+    }
+
+    fn campaign(id: u32, window: &'static str) -> MetaCampaign {
+        MetaCampaign {
+            id: CampaignId::parse(&id.to_string()).unwrap(),
+            windows: vec![Window::Preset(window)],
+            terms: terms(),
+        }
+    }
+
+    fn account(id: u32, wanted: Wanted) -> MetaAccount {
+        MetaAccount {
+            id: AccountId::parse(&id.to_string()).unwrap(),
+            totals: false,
+            level: Level::Ad,
+            wanted,
+            windows: vec![Window::Preset("today")],
+            first_part: 0,
+            terms: terms(),
+        }
+    }
+
+    /// Subjects and lists of the insights requests.
+    fn requests(fleet: &Fleet) -> Vec<(String, usize)> {
+        let rows = fleet.targets(|_| Vec::new());
+        let rows = rows.into_iter().filter(|planned| !planned.key.subject.is_discovery());
+        rows.map(|planned| match planned.ask {
+            Ask::Meta { only, .. } => (planned.key.to_string(), only.map_or(0, |only| only.len())),
+            Ask::Cams { .. } => unreachable!("no channel"),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn campaigns_of_one_account_share_a_request() {
+        let account = AccountId::parse("7").ok();
+        let fleet = Fleet { campaigns: (1..=200).map(|id| campaign(id, "today")).collect(), ..Fleet::default() };
+        assert_eq!(requests(&fleet).len(), 200);
+        let joined =
+            fleet.joined(|campaign| account.filter(|_| campaign.id.to_string() != "5").map(|id| (id, Level::Ad)));
+        assert_eq!(
+            requests(&joined),
+            [
+                ("meta/main/7/account/today".to_owned(), 150),
+                ("meta/main/7/account/today".to_owned(), 49),
+                ("meta/main/5/today".to_owned(), 0),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_configured_account_takes_its_own_campaigns_in() {
+        let id = AccountId::parse("7").unwrap();
+        let campaigns = vec![campaign(1, "today"), campaign(2, "last_7d")];
+        let all = Fleet { accounts: vec![account(7, Wanted::All)], campaigns: campaigns.clone(), ..Fleet::default() };
+        let listed = Wanted::Only([CampaignId::parse("9").unwrap()].into());
+        let some = Fleet { accounts: vec![account(7, listed)], campaigns, ..Fleet::default() };
+        for (fleet, own) in [(all, 0), (some, 2)] {
+            let joined = fleet.joined(|_| Some((id, Level::Ad)));
+            let expected =
+                [("meta/main/7/account/today".to_owned(), own), ("meta/main/7/account/last_7d".to_owned(), 1)];
+            assert_eq!(requests(&joined), expected);
+            let keys: std::collections::BTreeSet<_> =
+                joined.targets(|_| Vec::new()).into_iter().map(|p| p.key).collect();
+            assert_eq!(keys.len(), joined.targets(|_| Vec::new()).len(), "keys are unique");
+            assert!(keys.iter().all(|key| key.subject != Subject::Token));
+        }
+    }
+}

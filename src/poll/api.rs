@@ -1,0 +1,58 @@
+//! How a credential's requests are built and what its lanes are granted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::budget::Grant;
+use crate::domain::metric::MetricSet;
+use crate::domain::plan::{Planned, Terms};
+use crate::domain::target::Source;
+use crate::settings::{Access, Credential};
+use crate::source::Target;
+use crate::source::cams::CamsTarget;
+use crate::source::meta::{Graph, MetaTarget};
+
+/// How often a token's health is read; Meta asks for a daily check.
+const TOKEN_INTERVAL: Duration = Duration::from_hours(24);
+
+/// How a credential's requests are built and paced.
+#[derive(Clone, Debug)]
+pub(super) enum Api {
+    Meta { graph: Graph, grant: Grant },
+    Cams { endpoint: Arc<str>, grant: Grant },
+}
+
+/// The wire's view of a planned target, and what its lane is granted.
+pub(super) fn target(apis: &HashMap<(Source, Arc<str>), Api>, planned: &Planned) -> Option<(Grant, Arc<dyn Target>)> {
+    Some(match apis.get(&(planned.key.source, planned.key.credential.clone()))? {
+        Api::Meta { graph, grant } => (*grant, Arc::new(MetaTarget::new(graph.clone(), planned.clone()))),
+        Api::Cams { endpoint, grant } => (*grant, Arc::new(CamsTarget::new(endpoint.clone(), planned.clone()))),
+    })
+}
+
+/// What a credential of the settings comes to.
+pub(super) fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
+    let api = match &credential.access {
+        Access::Meta { base_url, api_version, budget, .. } => Api::Meta {
+            graph: Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() },
+            grant: Grant::Account { share: *budget },
+        },
+        Access::Cams { endpoint, requests_per_second, .. } => {
+            Api::Cams { endpoint: endpoint.as_str().into(), grant: Grant::Rate { per_second: *requests_per_second } }
+        }
+    };
+    ((credential.access.source(), credential.name.clone()), api)
+}
+
+/// The terms of a token whose health can be read: once a day.
+pub(super) fn token(credential: &Credential) -> Option<Terms> {
+    let Access::Meta { app_id: Some(_), app_secret: Some(_), .. } = &credential.access else { return None };
+    Some(Terms {
+        credential: credential.name.clone(),
+        interval: TOKEN_INTERVAL,
+        stale_after: 4 * TOKEN_INTERVAL,
+        labels: Arc::new([]),
+        metrics: MetricSet::NONE,
+    })
+}
