@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Fleet, MetaAccount, MetaCampaign, Wanted};
+use super::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
 use super::target::{AccountId, Level};
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
@@ -28,6 +28,7 @@ impl Fleet {
                         totals: false,
                         wanted: Wanted::Only([campaign.id].into()),
                         windows: campaign.windows.clone(),
+                        ids_per_request: IDS_PER_REQUEST,
                         first_part: 0,
                         terms: campaign.terms.clone(),
                     }),
@@ -106,6 +107,7 @@ mod tests {
             level: Level::Ad,
             wanted,
             windows: vec![Window::Preset("today")],
+            ids_per_request: IDS_PER_REQUEST,
             first_part: 0,
             terms: terms(),
         }

@@ -58,6 +58,8 @@ pub struct MetaAccount {
     pub wanted: Wanted,
     /// Over which days; names are unique.
     pub windows: Vec<Window>,
+    /// Ids in one request's filter; [`IDS_PER_REQUEST`] unless that proved too much for the API.
+    pub ids_per_request: usize,
     /// Where its requests are counted from: 0, but for campaigns that joined an account.
     pub first_part: u32,
     /// Interval, labels and families.
@@ -211,7 +213,9 @@ impl MetaAccount {
             Wanted::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
             Wanted::Only(ids) => {
                 let ids: Vec<_> = ids.iter().copied().collect();
-                ids.chunks(IDS_PER_REQUEST).map(|part| (Some(Arc::new(part.iter().copied().collect())), true)).collect()
+                ids.chunks(self.ids_per_request.max(1))
+                    .map(|part| (Some(Arc::new(part.iter().copied().collect())), true))
+                    .collect()
             }
         }
     }

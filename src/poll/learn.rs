@@ -7,6 +7,7 @@ use super::{Poll, Poller};
 use crate::clock;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::{METRICS, MetricSet};
+use crate::domain::plan::{Ask, MetaAccount};
 use crate::domain::schedule::Uptime;
 use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Served, TokenHealth};
@@ -72,6 +73,20 @@ impl Poller {
         !fault.fields.is_empty() && asked.minus(refused) != asked
     }
 
+    /// Spreads an account's list of ids over twice as many requests. Says whether that can be done.
+    pub(super) fn split_list(&mut self, poll: &Poll) -> bool {
+        let (key, Ask::Meta { only: Some(only), filtered: true, .. }) = (&poll.planned.key, &poll.planned.ask) else {
+            return false;
+        };
+        let ours =
+            |account: &&mut MetaAccount| Some(account.id) == key.account && account.terms.credential == key.credential;
+        let account = self.fleet.accounts.iter_mut().find(ours);
+        let Some(account) = account.filter(|_| only.len() > 1) else { return false };
+        account.ids_per_request = only.len().div_ceil(2);
+        tracing::warn!(target_key = %key, ids = account.ids_per_request, "the smallest page is too much for the API: fewer ids a request");
+        true
+    }
+
     /// The token's life, as metrics and, two weeks before its end, as a warning.
     pub(super) fn note_token(&self, poll: &Poll, health: TokenHealth) {
         let key = &poll.planned.key;
@@ -124,12 +139,15 @@ impl Poller {
 }
 
 impl Poll {
-    /// Halves the page when it was too much, and lets it grow again after some good polls.
-    pub(super) fn fit_page(&mut self, fault: Option<&Fault>) {
+    /// Halves the page when it was too much, and lets it grow again after some good polls. Says
+    /// whether even the smallest page was too much.
+    pub(super) fn fit_page(&mut self, fault: Option<&Fault>) -> bool {
         match fault.map(|fault| fault.reason) {
             Some(Reason::TooLarge) => {
+                let exhausted = self.limit <= LEAST_LIMIT;
                 self.limit = (self.limit / 2).max(LEAST_LIMIT);
                 self.good = 0;
+                return exhausted;
             }
             None if self.limit < PAGE_LIMIT => {
                 self.good += 1;
@@ -139,5 +157,6 @@ impl Poll {
             }
             _ => {}
         }
+        false
     }
 }

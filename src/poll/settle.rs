@@ -43,7 +43,9 @@ impl Poller {
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         report(&poll, result.as_ref().err(), reason);
         poll.last = reason;
-        poll.fit_page(result.as_ref().err());
+        if poll.fit_page(result.as_ref().err()) {
+            replan |= self.split_list(&poll);
+        }
         self.tell_stretch(ticket);
         self.record(&poll, ticket, reason, rows, (started, now));
         self.polls.insert(ticket, poll);

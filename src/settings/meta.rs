@@ -10,7 +10,7 @@ use super::raw;
 use super::report::Place;
 use super::secret::SecretKeys;
 use super::{Access, Credential};
-use crate::domain::plan::{MetaAccount, MetaCampaign, Wanted};
+use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
 use crate::domain::target::Level;
 
 const API_VERSION: &str = "v26.0";
@@ -72,7 +72,8 @@ pub(super) fn read<'r>(
         let terms = target(&cascade, &at);
         if let Some(id) = id {
             let windows = cascade.windows;
-            let account = MetaAccount { id, totals, level, wanted, windows, first_part: 0, terms };
+            let ids_per_request = IDS_PER_REQUEST;
+            let account = MetaAccount { id, totals, level, wanted, windows, ids_per_request, first_part: 0, terms };
             draft.accounts.push((at, account));
         }
     }

@@ -74,6 +74,11 @@ impl Meter {
         Verdict::Granted
     }
 
+    /// Blocks for reasons of its own.
+    pub(super) fn block(&mut self, until: f64) {
+        self.blocked_until = until;
+    }
+
     /// Calls of somebody else.
     pub(super) fn eat(&mut self, allowance: &Allowance, now: f64, calls: u32) {
         for _ in 0..calls {
@@ -86,11 +91,12 @@ impl Meter {
         let used = 100.0 * self.calls.len() as f64 / allowance.hourly;
         let oldest = self.calls.front().map_or(0.0, |call| call + 3600.0 - now);
         let regain = if used >= 100.0 { (oldest / 60.0).ceil() } else { 0.0 };
-        let score = 100.0 * self.score / allowance.score;
+        let blocked = self.blocked_until > now;
+        let score = (100.0 * self.score / allowance.score).max(if blocked { 100.0 } else { 0.0 });
         let tier = if allowance.full { "standard_access" } else { "development_access" };
         let business = json!({account.to_string(): [{"type": "ads_insights", "call_count": used.round(), "total_cputime": 1,
             "total_time": 1, "estimated_time_to_regain_access": regain, "ads_api_access_tier": tier}]});
-        let reset = if self.blocked_until > now { self.blocked_until - now } else { 0.0 };
+        let reset = if blocked { self.blocked_until - now } else { 0.0 };
         let account =
             json!({"acc_id_util_pct": score, "reset_time_duration": reset.ceil(), "ads_api_access_tier": tier});
         let throttle = json!({"app_id_util_pct": 0.5, "acc_id_util_pct": used, "ads_api_access_tier": tier});

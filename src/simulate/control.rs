@@ -173,10 +173,11 @@ impl World {
         management: bool,
         moment: Moment,
     ) -> (Verdict, Vec<(&'static str, String)>) {
-        let throttled = self.spec.demo && demo::is_throttled(account.id, moment);
+        let throttled = demo::throttled(account.id, moment).filter(|_| self.spec.demo);
         let Some(allowance) = account.allowance else { return (Verdict::Granted, Vec::new()) };
         let meter = self.meters.entry(account.id).or_default();
-        let verdict = if throttled {
+        let verdict = if let Some(left) = throttled {
+            meter.block(moment.elapsed + left);
             Verdict::Refused { code: 80_000, subcode: 2_446_079, blocked: true }
         } else {
             meter.call(&allowance, moment.elapsed, management)

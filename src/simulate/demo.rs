@@ -88,7 +88,8 @@ pub(super) fn tell(spec: &mut Spec, moment: Moment) {
     }
 }
 
-/// For 30 seconds of each four minutes.
-pub(super) fn is_throttled(account: u64, moment: Moment) -> bool {
-    account == THROTTLED && moment.elapsed.rem_euclid(240.0) >= 210.0
+/// For 30 seconds of each four minutes; the seconds that are left of them.
+pub(super) fn throttled(account: u64, moment: Moment) -> Option<f64> {
+    let left = 240.0 - moment.elapsed.rem_euclid(240.0);
+    (account == THROTTLED && left <= 30.0).then_some(left)
 }

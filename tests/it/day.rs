@@ -10,7 +10,7 @@ use marketing_messages_exporter::domain::budget::{Grant, Tier, Usage};
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::plan::{Fleet, MetaAccount, Terms, Wanted};
+use marketing_messages_exporter::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, Terms, Wanted};
 use marketing_messages_exporter::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use marketing_messages_exporter::domain::target::{AccountId, Level, Subject, Window};
 
@@ -129,6 +129,7 @@ impl Play {
             totals: true,
             level: Level::Ad,
             wanted: Wanted::All,
+            ids_per_request: IDS_PER_REQUEST,
             first_part: 0,
             windows: windows.clone(),
             terms: Terms {

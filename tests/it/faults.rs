@@ -179,3 +179,21 @@ cams:
     app.eventually("the key is throttled", |m| m.failures("throttled") == 1.0).await;
     app.control.change(Change::Vanish(1_001_000_002));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_too_much_even_by_the_smallest_page_is_split() {
+    let configuration = TWO_ACCOUNTS
+        .replace("interval: 1s", "interval: 1s, stale_after: 1h")
+        .replace("{id: 1001,", "{id: 1001, campaigns: [1001000001, 1001000002, 1001000003, 1001000004],");
+    let mut app = TestApp::start(Spec::fleet(2, 4), &configuration).await;
+    app.ready().await;
+    // Only requests that list the first and the last campaign together are too much.
+    let message = "Please reduce the amount of data you're asking for, then retry your request";
+    let fault = Fault::Graph { status: 500, code: 1, subcode: None, message: message.into() };
+    app.script("insights", r#"1001000001\",\"1001000002\",\"1001000003"#, 1_000, fault);
+    let metrics =
+        app.eventually("two requests share the list", |m| m.count(UP, &["target=\"account_1\"", "} 1"]) == 1).await;
+    assert!(metrics.failures("too_large") >= 6.0, "500, 250, 125, 62, 31, 15 and 10 rows were too many");
+    app.eventually("the first half is read again", |m| m.value(UP, &["target=\"account\"", "1001"]) == Some(1.0)).await;
+    assert_eq!(app.metrics().await.count("marketing_messages_delivered", &["account_id=\"1001\""]), 4);
+}
