@@ -20,7 +20,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint e2e unit ## everything that CI asks for; installs what it needs
+test: lint deny e2e unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -31,6 +31,10 @@ lint: ## formatting, clippy and the documentation, warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+
+.PHONY: deny
+deny: ## licences, bans and sources of what is linked; installs the checker where it is missing
+	scripts/deny.sh
 
 .PHONY: e2e
 e2e: build ## the demo under a real Prometheus; installs it where it is missing

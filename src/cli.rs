@@ -30,7 +30,17 @@ pub enum Command {
     /// Poll and serve until SIGTERM or SIGINT (the default)
     Run,
     /// Validate the configuration and print every problem with its remedy
-    Check,
+    ///
+    /// Exit status: 0 when it is valid, 78 when it is not, 1 when --online found a credential, a
+    /// target or a listed campaign that does not answer.
+    Check(Check),
+    /// List the campaigns that the configured credentials can see
+    ///
+    /// Meta: of the configured ad accounts, or, where a credential has none, of every ad account that
+    /// its token can see. CAMS: of the configured channels. A configuration with credentials alone is
+    /// enough. Exit status: 0, or 1 when a credential, account or channel could not be read; the
+    /// others are listed all the same.
+    Discover(Discover),
     /// Poll every target once and print the exposition
     Once,
     /// Print targets, requests an hour and expected series without calling anything
@@ -48,6 +58,34 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// Flags of `check`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Check {
+    /// Try each credential and each target once, too, and print how it went
+    ///
+    /// A table tells for each target `ok` with its rows, or what is wrong and the remedy. For lists of
+    /// campaigns it says which ids were found at which level. Takes some requests of the allowance.
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// Flags of `discover`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Discover {
+    /// Form of the list
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub output: Output,
+}
+
+/// Form of the list of `discover`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A line for each campaign
+    Table,
+    /// Configuration to paste, or to name as a second --config.file
+    Yaml,
 }
 
 /// Flags of `simulate`.
@@ -115,7 +153,7 @@ impl Cli {
     pub fn meant(&self) -> Command {
         match &self.command {
             Some(command) => command.clone(),
-            None if self.flags.config_check => Command::Check,
+            None if self.flags.config_check => Command::Check(Check::default()),
             None => Command::Run,
         }
     }

@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     logging::install(cli.flags.log_level, cli.flags.log_format);
     let done = match cli.meant() {
         Command::Run => command::run::run(&cli.flags),
-        Command::Check => command::check::check(&cli.flags),
+        Command::Check(check) => command::check::check(&check, &cli.flags),
+        Command::Discover(discover) => command::discover::discover(&discover, &cli.flags),
         Command::Once => command::once::once(&cli.flags),
         Command::Plan => command::plan::plan(&cli.flags),
         Command::Demo => command::demo::demo(&cli.flags),

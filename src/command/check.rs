@@ -1,12 +1,12 @@
-//! `check`: the configuration, without calling anything.
+//! `check`: the configuration, and with `--online` what the APIs say to it.
 
 use std::fmt::Write as _;
 
-use super::{Done, load, print};
-use crate::cli::Flags;
+use super::{Done, load, online, print};
+use crate::cli::{Check, Flags};
 
 /// Prints warnings and a summary. Problems are the error, every one of them.
-pub fn check(flags: &Flags) -> anyhow::Result<Done> {
+pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
     let settings = load(flags)?;
     let mut text = String::new();
     for warning in &settings.warnings {
@@ -22,5 +22,5 @@ pub fn check(flags: &Flags) -> anyhow::Result<Done> {
         fleet.channels.len(),
     )?;
     print(&text)?;
-    Ok(Done::Well)
+    if arguments.online { online::try_out(&settings) } else { Ok(Done::Well) }
 }

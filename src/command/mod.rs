@@ -2,12 +2,15 @@
 
 pub mod check;
 pub mod demo;
+pub mod discover;
 pub mod healthcheck;
 pub mod metrics;
 pub mod once;
+mod online;
 pub mod plan;
 pub mod run;
 pub mod simulate;
+mod table;
 
 use std::future::Future;
 use std::io::Write as _;
@@ -70,10 +73,13 @@ fn load(flags: &Flags) -> anyhow::Result<Settings> {
 }
 
 fn load_with(flags: &Flags, overrides: &[(String, String)]) -> anyhow::Result<Settings> {
+    Ok(settings::load(&files(flags), &settings::environment(), overrides)?)
+}
+
+/// The files named, or the default file where it exists.
+fn files(flags: &Flags) -> Vec<PathBuf> {
     let default = PathBuf::from(DEFAULT_FILE);
-    let files =
-        if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() };
-    Ok(settings::load(&files, &settings::environment(), overrides)?)
+    if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() }
 }
 
 /// Runs a future on a runtime of its own.

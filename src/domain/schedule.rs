@@ -184,7 +184,7 @@ impl Timetable {
                 let interval = slot.interval.mul_f64(stretch);
                 // The second poll settles the phase; it comes half to one and a half intervals after the first.
                 slot.anchor = if slot.settled {
-                    steady(slot.anchor, interval, now)
+                    cadence::steady(slot.anchor, interval, now)
                 } else {
                     now + interval.mul_f64(0.5 + slot.phase)
                 };
@@ -241,6 +241,11 @@ impl Timetable {
     /// When a target is due, by its own cadence; its lane may make it wait longer.
     pub fn due(&self, ticket: Ticket) -> Uptime {
         self.slots[ticket.0].queued.unwrap_or(self.slots[ticket.0].anchor)
+    }
+
+    /// When a target's lane opens; `None` while a request of it is under way.
+    pub fn opens(&self, ticket: Ticket) -> Option<Uptime> {
+        self.lanes[self.slots[ticket.0].lane].agenda
     }
 
     /// How often in a row a target failed.
@@ -386,14 +391,6 @@ impl Timetable {
             self.lanes[at].agenda = opens;
         }
     }
-}
-
-/// The next instant of the target's phase: missed ones are left out, and a late poll does not make
-/// the following one come after less than half the interval.
-fn steady(due: Uptime, interval: Duration, now: Uptime) -> Uptime {
-    let behind = (now + interval / 2).saturating_sub(due);
-    let periods = behind.as_nanos().div_ceil(interval.as_nanos().max(1)).max(1);
-    due + interval.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 
 mod answer;
 mod api;
+mod inquiry;
 mod join;
 mod keys;
 mod learn;
 mod progress;
 mod settle;
+mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -35,9 +37,11 @@ use crate::store::Store;
 use crate::telemetry::{TargetLabels, Telemetry};
 use answer::Answer;
 use api::Api;
+pub use inquiry::{Inquiry, facts_of, listing_among, listing_of};
 use join::Membership;
 use learn::Acquaintance;
 use progress::Progress;
+pub use trial::{Trial, Untried};
 
 /// How often the content of a refused credential is looked at.
 const CREDENTIAL_LOOK: Duration = Duration::from_secs(1);
@@ -67,6 +71,8 @@ pub struct Poller {
     under_way: JoinSet<Answer>,
     /// Requests that wait for the keys of their credential.
     parked: Vec<Ticket>,
+    /// How the first poll of each target went; kept by a check only.
+    trials: Option<trial::Trials>,
 }
 
 /// What tells CAMS channels apart.
@@ -128,6 +134,7 @@ impl Poller {
             telemetry,
             under_way: JoinSet::new(),
             parked: Vec::new(),
+            trials: None,
         };
         poller.replan();
         Ok(poller)

@@ -24,6 +24,8 @@ pub(super) struct Progress {
     pub(super) metrics: MetricSet,
     pub(super) rows: Vec<Row>,
     pub(super) campaigns: BTreeMap<CampaignId, CampaignFacts>,
+    pub(super) parents: BTreeMap<CampaignId, CampaignId>,
+    pub(super) accounts: BTreeMap<AccountId, AccountFacts>,
     pub(super) account: Option<AccountId>,
     pub(super) level: Option<Level>,
     pub(super) facts: Option<AccountFacts>,
@@ -41,6 +43,8 @@ impl Progress {
             metrics: MetricSet::NONE,
             rows: Vec::new(),
             campaigns: BTreeMap::new(),
+            parents: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             account: None,
             level: None,
             facts: None,
@@ -49,11 +53,27 @@ impl Progress {
         }
     }
 
+    /// What all pages tell of accounts and campaigns, as one.
+    pub(super) fn into_page(self) -> Page {
+        Page {
+            rows: self.rows,
+            campaigns: self.campaigns,
+            parents: self.parents,
+            accounts: self.accounts,
+            account: self.account,
+            facts: self.facts,
+            rejected: self.rejected,
+            ..Page::default()
+        }
+    }
+
     /// Adds a page and says whether there is a next one.
     pub(super) fn add(&mut self, page: Page) -> Result<bool, Fault> {
         self.pages += 1;
         self.rows.extend(page.rows);
         self.campaigns.extend(page.campaigns);
+        self.parents.extend(page.parents);
+        self.accounts.extend(page.accounts);
         self.account = page.account.or(self.account);
         self.level = page.level.or(self.level);
         self.facts = page.facts.or(self.facts.take());

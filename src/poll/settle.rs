@@ -26,6 +26,7 @@ impl Poller {
         for field in &progress.rejected {
             self.telemetry.samples_rejected.with_label_values(&[poll.planned.key.source.label(), field]).inc();
         }
+        self.note_trial(&poll.planned.key, result, &progress);
         let mut rows = None;
         let mut replan = if result.is_ok() || partial {
             rows = Some(progress.rows.len()).filter(|_| !partial);
@@ -41,7 +42,10 @@ impl Poller {
             replan |= self.part_members(&poll, fault.reason);
         }
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
-        report(&poll, result.as_ref().err(), reason);
+        // A check tells everything at its end.
+        if self.trials.is_none() {
+            report(&poll, result.as_ref().err(), reason);
+        }
         poll.last = reason;
         if poll.fit_page(result.as_ref().err()) {
             replan |= self.split_list(&poll);

@@ -223,7 +223,7 @@ proptest! {
         drop(leaves);
         let top = report.place("");
         let raw = top.open(Raw::read(tree)).unwrap_or_default();
-        super::read(&top, raw, &BTreeMap::new());
+        super::read(&top, raw, &BTreeMap::new(), super::Purpose::Polling);
     }
 }
 

@@ -145,17 +145,40 @@ pub fn load(
     environment: &BTreeMap<String, String>,
     overrides: &[(String, String)],
 ) -> Result<Settings, Problems> {
+    load_for(Purpose::Polling, files, environment, overrides)
+}
+
+/// The same for a configuration that may hold credentials alone.
+pub fn load_for_discovery(files: &[PathBuf], environment: &BTreeMap<String, String>) -> Result<Settings, Problems> {
+    load_for(Purpose::Discovery, files, environment, &[])
+}
+
+/// What a configuration is loaded for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Something must be there to ask.
+    Polling,
+    /// A credential is enough.
+    Discovery,
+}
+
+fn load_for(
+    purpose: Purpose,
+    files: &[PathBuf],
+    environment: &BTreeMap<String, String>,
+    overrides: &[(String, String)],
+) -> Result<Settings, Problems> {
     let report = Report::default();
     let settings = layers::merge(files, environment, overrides, &report).map(|json| {
         let top = report.place("");
         let raw = top.open(Raw::read(json)).unwrap_or_default();
-        read(&top, raw, environment)
+        read(&top, raw, environment, purpose)
     });
     let warnings = report.finish()?;
     settings.map(|settings| Settings { warnings, ..settings }).ok_or_else(|| Problems(Vec::new()))
 }
 
-fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>) -> Settings {
+fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpose: Purpose) -> Settings {
     let at = top.key("poll");
     let raw_poll = at.open(raw.poll).unwrap_or_default();
     let poll = Poll {
@@ -184,8 +207,14 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>) -> Se
     draft.check_unique();
     let credentials = std::mem::take(&mut draft.credentials);
     let fleet = draft.into_fleet();
-    if fleet.is_empty() && top.is_clean() {
-        top.problem("there is nothing to ask; add an account or a campaign below meta, or a channel below cams");
+    match purpose {
+        Purpose::Polling if fleet.is_empty() && top.is_clean() => {
+            top.problem("there is nothing to ask; add an account or a campaign below meta, or a channel below cams");
+        }
+        Purpose::Discovery if credentials.is_empty() && top.is_clean() => {
+            top.problem("there is no credential; add one with its token below meta, or with its access key below cams");
+        }
+        _ => {}
     }
     Settings { poll, max_series, state_file, credentials, fleet, warnings: Vec::new() }
 }

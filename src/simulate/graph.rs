@@ -45,7 +45,7 @@ fn endpoint(rest: &[&str], call: &Call) -> &'static str {
     match rest {
         [] => "root",
         ["debug_token"] => "debug_token",
-        ["me", "adaccounts"] => "adaccounts",
+        ["me", "adaccounts" | "assigned_ad_accounts"] => "adaccounts",
         [node, "insights"] if node.starts_with("act_") => {
             if matches!(call.parameter("level"), None | Some("account")) {
                 "totals"
@@ -104,9 +104,12 @@ fn admitted(
     }
     let asked = Asked { call, version, token: text, moment };
     if endpoint == "adaccounts" {
-        let data: Vec<_> =
-            token.accounts.iter().map(|id| json!({"id": format!("act_{id}"), "account_id": id.to_string()})).collect();
-        return Reply::json(200, &json!({"data": data}));
+        let seen = world.spec.accounts.iter().filter(|account| token.accounts.contains(&account.id));
+        let data = seen.map(|account| {
+            json!({"id": format!("act_{}", account.id), "account_id": account.id.to_string(),
+                "name": account.name, "currency": account.currency, "account_status": 1})
+        });
+        return insights::page(&asked, false, &data.collect::<Vec<_>>());
     }
     let Some(node) = rest.first() else { return error(400, 2500, None, "unknown path components") };
     let Some((account, campaign)) = find(world, node) else { return unknown(node) };

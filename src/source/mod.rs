@@ -94,6 +94,10 @@ pub struct Page {
     pub rows: Vec<Row>,
     /// Facts about campaigns, from discovery.
     pub campaigns: BTreeMap<CampaignId, CampaignFacts>,
+    /// The Meta campaign above each listed ad.
+    pub parents: BTreeMap<CampaignId, CampaignId>,
+    /// The ad accounts that the credential can see, from their listing.
+    pub accounts: BTreeMap<AccountId, AccountFacts>,
     /// Whose campaigns these are, where discovery learned it.
     pub account: Option<AccountId>,
     /// What a single campaign's id means in its account, where its row tells.

@@ -15,7 +15,7 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = command(arguments).output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -76,7 +76,9 @@ fn usage_version_and_help() {
     let (code, version, _) = run(&["--version"]);
     assert_eq!(code, Some(0));
     assert!(version.starts_with("marketing-messages-exporter 0."), "{version}");
-    for command in ["run", "check", "once", "plan", "demo", "simulate", "metrics", "healthcheck", "completions"] {
+    for command in
+        ["run", "check", "discover", "once", "plan", "demo", "simulate", "metrics", "healthcheck", "completions"]
+    {
         let (code, help, _) = run(&[command, "--help"]);
         assert!(code == Some(0) && help.contains("Usage"), "{command}");
     }

@@ -11,6 +11,7 @@ mod day;
 mod drift;
 mod faults;
 mod harness;
+mod online;
 mod roles;
 mod scrape;
 mod secrets;

@@ -23,7 +23,9 @@ pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Paramet
             let level = insights::level_of(planned);
             // The marker of marketing messages is a field of the campaign; the objective does not tell.
             let (edge, fields) = match level {
-                Level::Ad => ("ads", "id,name,effective_status,campaign{is_message_campaign,is_direct_send_campaign}"),
+                Level::Ad => {
+                    ("ads", "id,name,effective_status,campaign{id,is_message_campaign,is_direct_send_campaign}")
+                }
                 Level::Campaign => {
                     ("campaigns", "id,name,effective_status,is_message_campaign,is_direct_send_campaign")
                 }
@@ -47,8 +49,16 @@ pub(super) fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Pa
         let envelope = open::<Value>(response)?;
         let Some(data) = envelope.data else { return Err(silent(response)) };
         let next = envelope.paging.map(super::Paging::next).transpose()?.flatten();
-        let campaigns = data.iter().filter_map(|object| campaign(planned, object)).collect();
-        return Ok(Page { campaigns, next, ..Page::default() });
+        let mut page = Page { next, ..Page::default() };
+        for object in &data {
+            let Some((id, facts)) = campaign(planned, object) else { continue };
+            let above = object.get("campaign").map(|campaign| CampaignId::parse(&text(campaign, "id")));
+            if let Some(Ok(above)) = above {
+                page.parents.insert(id, above);
+            }
+            page.campaigns.insert(id, facts);
+        }
+        return Ok(page);
     }
     // A node is its own envelope: the object itself, or `error`.
     let object: Value = match serde_json::from_slice::<Envelope<'_, Value>>(response.body()) {
@@ -64,10 +74,7 @@ pub(super) fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Pa
         page.campaigns.insert(id, facts);
         page.account = account_id(&object);
     } else if let Some(account) = account_id(&object) {
-        let status = object.get("account_status").map_or_else(String::new, account_status);
-        let text = |field: &str| text(&object, field);
-        let currency = Currency::parse(&text("currency"));
-        page.facts = Some(AccountFacts { name: text("name"), currency, timezone: text("timezone_name"), status });
+        page.facts = Some(account_facts(&object));
         page.account = Some(account);
     } else {
         return Err(silent(response));
@@ -75,7 +82,14 @@ pub(super) fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Pa
     Ok(page)
 }
 
-fn account_id(object: &Value) -> Option<AccountId> {
+/// What an account's object says of it.
+pub(super) fn account_facts(object: &Value) -> AccountFacts {
+    let status = object.get("account_status").map_or_else(String::new, account_status);
+    let currency = Currency::parse(&text(object, "currency"));
+    AccountFacts { name: text(object, "name"), currency, timezone: text(object, "timezone_name"), status }
+}
+
+pub(super) fn account_id(object: &Value) -> Option<AccountId> {
     AccountId::parse(&text(object, "account_id")).ok()
 }
 

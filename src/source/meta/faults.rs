@@ -75,12 +75,12 @@ const TABLE: &[Rule] = &[
     rule(2, Some(1_504_041), InvalidRequest, "invalid breakdown"),
     rule(2, Some(1_504_042), InvalidRequest, "invalid custom metric"),
     rule(2, None, Unavailable, "the service is down"),
-    rule(3, None, Forbidden, "the app lacks the Marketing API capability: add the product to the app"),
+    rule(3, None, Forbidden, "the app lacks the capability: add the product Marketing API to the app that issued the token"),
     throttle(4, None, Credential, QUOTA_BLOCK, "the app's request limit is reached; every account of it waits"),
-    rule(10, None, Forbidden, "permission missing or withdrawn: grant ads_read to the token"),
+    rule(10, None, Forbidden, "a permission is missing or was withdrawn: grant ads_read (or ads_management) to the token's user and issue a new token"),
     throttle(17, None, Lane, SCORE_BLOCK, "too many calls to this ad account"),
     throttle(32, None, Lane, QUOTA_BLOCK, "the page's request limit is reached"),
-    rule(100, Some(33), NotFound, "the object does not exist, is of another kind, or is hidden from this token: check the id, act_ and the system user's assignment"),
+    rule(100, Some(33), NotFound, "the object does not exist, is of another kind, or is hidden from this token: check the digits of the id, that an ad account stands below accounts and a campaign below campaigns, and that the system user is assigned to the ad account"),
     rule(100, Some(1_487_534), TooLarge, "too much data in one call"),
     rule(100, Some(1_504_018), TooLarge, "the query timed out: less data at once"),
     rule(100, Some(3_191_001), Forbidden, "no permission to read insights: grant ads_read to the token"),
@@ -88,15 +88,15 @@ const TABLE: &[Rule] = &[
     rule(100, None, InvalidRequest, ""),
     rule(102, None, Unauthorized, "the session is invalid: issue a new token"),
     rule(104, None, InvalidRequest, "incorrect signature: check app_secret"),
-    rule(190, Some(458), Unauthorized, "the app is not installed for the token's user"),
-    rule(190, Some(459), Unauthorized, "the token's user must pass a checkpoint"),
+    rule(190, Some(458), Unauthorized, "the app is not installed for the token's user: authorise the app again and issue a new token"),
+    rule(190, Some(459), Unauthorized, "the token's user must pass a checkpoint: log in at facebook.com, or use a system user's token"),
     rule(190, Some(460), Unauthorized, "the password changed or the session was reset: issue a new token"),
-    rule(190, Some(463), Unauthorized, "the token expired: issue a new one"),
-    rule(190, Some(464), Unauthorized, "the token's user is not confirmed"),
-    rule(190, Some(467), Unauthorized, "the token is invalid: issue a new one"),
-    rule(190, Some(492), Unauthorized, "the token's user has no role on the page"),
+    rule(190, Some(463), Unauthorized, "the token expired: issue a new one; a system user's token can be issued without an expiry"),
+    rule(190, Some(464), Unauthorized, "the token's user is not confirmed: confirm the account at facebook.com, then issue a new token"),
+    rule(190, Some(467), Unauthorized, "the token is invalid, as after a logout or a withdrawal: issue a new one"),
+    rule(190, Some(492), Unauthorized, "the token's user has no role on the page: give it one, then issue a new token"),
     rule(190, Some(493), Unauthorized, "the app was not used for 90 days: issue a new token"),
-    rule(190, None, Unauthorized, "the token is invalid: issue a new one"),
+    rule(190, None, Unauthorized, "the token is invalid: check that it was copied whole, or issue a new one"),
     throttle(341, None, Credential, QUOTA_BLOCK, "the application's limit is reached"),
     throttle(368, None, Lane, ABUSE_BLOCK, "blocked for policy reasons: somebody has to look at the account"),
     throttle(613, Some(1_487_742), Lane, SCORE_BLOCK, "too many calls to this ad account"),
@@ -120,8 +120,12 @@ const TABLE: &[Rule] = &[
 ];
 
 /// Permissions take a range of codes.
-const PERMISSIONS: Rule =
-    rule(200, None, Forbidden, "the token may not read this: grant ads_read and assign the ad account");
+const PERMISSIONS: Rule = rule(
+    200,
+    None,
+    Forbidden,
+    "the token may not read this: grant ads_read to it, and assign the ad account to its system user",
+);
 
 /// The values of the label `error_code`, one for each code of the table.
 #[rustfmt::skip]

@@ -1,5 +1,6 @@
 //! Meta's Graph API: insights of ad accounts and campaigns, and discovery of names and currencies.
 
+mod accounts;
 mod discovery;
 mod faults;
 mod insights;
@@ -20,6 +21,8 @@ use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Planned;
 use crate::domain::target::Subject;
+
+pub use self::accounts::{AccountsTarget, Edge};
 
 /// Rows a page that we ask for. No maximum is published; other clients use up to 1,000.
 pub const PAGE_LIMIT: u32 = 500;

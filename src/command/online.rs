@@ -1,0 +1,284 @@
+//! `check --online`: every credential and every target tried once, and what to make of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::table::{clean, table};
+use super::{Done, block_on, print};
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::plan::{MetaAccount, Wanted};
+use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey};
+use crate::poll::{Inquiry, Poller, Trial, Untried, listing_among};
+use crate::settings::{Credential, Settings};
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// How each target's first poll went.
+type Trials = BTreeMap<TargetKey, Result<Trial, Untried>>;
+
+/// Ids in a line; somebody who lists hundreds does not read them here.
+const MOST_IDS: usize = 10;
+
+/// Tries, prints a table and what explains it, and tells by its status whether all is well.
+pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
+    let report = block_on(async {
+        let poller = Poller::new(settings, Arc::new(Store::default()), Arc::new(Telemetry::new(false)?))?;
+        let trials = poller.try_each().await?;
+        let mut report = Report::new(settings, trials)?;
+        report.credentials().await;
+        report.targets();
+        report.lists().await;
+        report.visible_accounts().await;
+        Ok(report)
+    })?;
+    print(&report.text())?;
+    Ok(if report.well { Done::Well } else { Done::Badly })
+}
+
+struct Report<'s> {
+    settings: &'s Settings,
+    trials: Trials,
+    inquiry: Inquiry,
+    rows: Vec<Vec<String>>,
+    notes: Vec<String>,
+    well: bool,
+}
+
+impl<'s> Report<'s> {
+    fn new(settings: &'s Settings, trials: Trials) -> anyhow::Result<Self> {
+        let rows = vec![vec!["TARGET".to_owned(), "WINDOW".to_owned(), "RESULT".to_owned()]];
+        Ok(Self { settings, trials, inquiry: Inquiry::new(settings)?, rows, notes: Vec::new(), well: true })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("\n{}", table(&self.rows));
+        for (index, note) in self.notes.iter().enumerate() {
+            let _ = writeln!(text, "{}{note}", if index == 0 { "\n" } else { "" });
+        }
+        text
+    }
+
+    fn row(&mut self, target: String, window: &str, result: Result<String, String>) {
+        self.well &= result.is_ok();
+        let (Ok(result) | Err(result)) = result;
+        self.rows.push(vec![target, window.to_owned(), result]);
+    }
+
+    /// A credential is what its targets' answers say; one without targets is asked for its accounts.
+    async fn credentials(&mut self) {
+        for Credential { name, access } in &self.settings.credentials {
+            let source = access.source();
+            let ours = self.trials.iter().filter(|(key, _)| key.source == source && key.credential == *name);
+            let results: Vec<_> = ours.map(|(_, result)| result).collect();
+            let refused = results.iter().find_map(|result| match result {
+                Err(Untried::Failed(fault)) if fault.reason == Reason::Unauthorized => Some(fault.message.clone()),
+                _ => None,
+            });
+            let accepted = results.iter().any(|result| match result {
+                Ok(_) => true,
+                Err(Untried::Failed(fault)) => {
+                    matches!(fault.reason, Reason::Forbidden | Reason::NotFound | Reason::Throttled)
+                }
+                Err(_) => false,
+            });
+            let result = match (refused, results.is_empty(), source) {
+                (Some(refused), ..) => Err(refused),
+                (None, true, Source::Cams) => Ok("not tried: it has no channel".to_owned()),
+                (None, true, Source::Meta) => match self.inquiry.accounts(name).await {
+                    Ok(accounts) => {
+                        Ok(format!("ok, it sees {}; it has no target", counted(accounts.len(), "ad account")))
+                    }
+                    Err(fault) => Err(fault.message),
+                },
+                (None, false, _) if accepted => Ok("ok".to_owned()),
+                (None, false, _) => Err("unknown: no target was answered well".to_owned()),
+            };
+            self.row(format!("{}/{name}", source.label()), "-", result);
+        }
+    }
+
+    fn targets(&mut self) {
+        let mut last = None;
+        for (key, result) in std::mem::take(&mut self.trials) {
+            let window = if key.subject.is_discovery() { "-" } else { key.window.label() };
+            let told = match &result {
+                Ok(trial) => Ok(match key.subject {
+                    Subject::AccountFacts | Subject::Token | Subject::CampaignFacts(_) => "ok".to_owned(),
+                    Subject::Listing => format!("ok, {}", counted(trial.campaigns.len(), "campaign")),
+                    _ if trial.rows == 0 => "ok, 0 rows: no marketing messages in this window".to_owned(),
+                    _ => format!("ok, {}", counted(trial.rows, "row")),
+                }),
+                Err(Untried::Failed(fault)) if fault.reason == Reason::TooLarge => {
+                    Err(format!("{fault}; the daemon asks again for smaller pages by itself"))
+                }
+                Err(Untried::Failed(fault)) => {
+                    // Faults differ in their trace, and an account's are rarely worth reading twice.
+                    let sentence = fault.message.split(" (").next().unwrap_or_default().to_owned();
+                    let this = Some((key.credential.clone(), key.account, sentence));
+                    let same = key.account.is_some() && last == this;
+                    last = this;
+                    Err(if same { "the same".to_owned() } else { fault.message.clone() })
+                }
+                Err(Untried::Refused) => Err("not tried: the credential is refused".to_owned()),
+                Err(Untried::Blocked(wait)) => {
+                    Err(format!("not tried: the allowance is spent for another {} s", wait.as_secs()))
+                }
+            };
+            self.row(name(&key), window, told);
+            self.trials.insert(key, result);
+        }
+    }
+
+    /// Which of the listed ids there are, and at which level.
+    async fn lists(&mut self) {
+        for account in &self.settings.fleet.accounts {
+            let Wanted::Only(ids) = &account.wanted else { continue };
+            let credential = &account.terms.credential;
+            let place = format!("meta/{credential} account {}", account.id);
+            let ours = |key: &TargetKey| {
+                key.source == Source::Meta && key.account == Some(account.id) && key.credential == *credential
+            };
+            let (found, listed) = self.found(ours);
+            self.tell_list(&place, &format!(" at level {}", account.level.label()), ids, &found, listed);
+            if found.is_disjoint(ids) && listed && !self.is_spent(ours) {
+                self.try_other_level(&place, account, ids).await;
+            }
+        }
+        for channel in &self.settings.fleet.channels {
+            let Wanted::Only(ids) = &channel.wanted else { continue };
+            let credential = &channel.terms.credential;
+            let place = format!("cams/{credential} channel {}, {}, {}", channel.space, channel.page, channel.account);
+            let ours = |key: &TargetKey| {
+                key.source == Source::Cams && key.account == Some(channel.account) && key.credential == *credential
+            };
+            let (found, listed) = self.found(ours);
+            self.tell_list(&place, "", ids, &found, listed);
+        }
+    }
+
+    /// Whether an allowance is spent, so that nothing more may be asked.
+    fn is_spent(&self, ours: impl Fn(&TargetKey) -> bool) -> bool {
+        self.trials.iter().any(|(key, trial)| {
+            let spent = match trial {
+                Err(Untried::Failed(fault)) => fault.reason == Reason::Throttled,
+                Err(Untried::Blocked(_)) => true,
+                _ => false,
+            };
+            spent && ours(key)
+        })
+    }
+
+    /// The campaigns that the answers mention, and whether every one should have been mentioned.
+    fn found(&self, ours: impl Fn(&TargetKey) -> bool) -> (BTreeSet<CampaignId>, bool) {
+        let mut found = BTreeSet::new();
+        let mut listed = false;
+        for (key, trial) in self.trials.iter().filter(|(key, _)| ours(key)) {
+            let Ok(trial) = trial else { continue };
+            listed |= key.subject == Subject::Listing;
+            found.extend(&trial.campaigns);
+        }
+        (found, listed)
+    }
+
+    fn tell_list(
+        &mut self,
+        place: &str,
+        level: &str,
+        ids: &BTreeSet<CampaignId>,
+        found: &BTreeSet<CampaignId>,
+        listed: bool,
+    ) {
+        let (there, missing): (Vec<_>, Vec<_>) = ids.iter().copied().partition(|id| found.contains(id));
+        if !there.is_empty() {
+            self.notes.push(format!("{place}: {} of {} ids found{level}: {}", there.len(), ids.len(), joined(&there)));
+        }
+        if missing.is_empty() {
+            return;
+        }
+        self.well = false;
+        self.notes.push(if listed {
+            format!("{place}: not found{level}: {}", joined(&missing))
+        } else {
+            format!("{place}: unknown, because the listing failed: {}", joined(&missing))
+        });
+    }
+
+    async fn try_other_level(&mut self, place: &str, account: &MetaAccount, ids: &BTreeSet<CampaignId>) {
+        let other = if account.level == Level::Ad { Level::Campaign } else { Level::Ad };
+        let planned = listing_among(&account.terms.credential, account.id, other, ids.iter().copied());
+        let note = match self.inquiry.ask(planned).await {
+            Ok(page) if page.campaigns.is_empty() => {
+                "none of them is an ad or a campaign of this account: `discover` lists those that there are".to_owned()
+            }
+            Ok(page) => {
+                let there: Vec<_> = page.campaigns.keys().copied().collect();
+                let what = other.label();
+                match &there[..] {
+                    [id] => {
+                        format!("{id} is the id of {} {what}: set level: {what}", if what == "ad" { "an" } else { "a" })
+                    }
+                    _ if there.len() == ids.len() => format!("these ids are {what} ids: set level: {what}"),
+                    _ => format!("{} are {what} ids: set level: {what}", joined(&there)),
+                }
+            }
+            Err(fault) => format!("whether they are {} ids cannot be said: {fault}", other.label()),
+        };
+        self.notes.push(format!("{place}: {note}"));
+    }
+
+    /// Where an account is hidden, those that are not help to see why.
+    async fn visible_accounts(&mut self) {
+        let hidden = |(key, result): (&TargetKey, &Result<Trial, Untried>)| {
+            let Err(Untried::Failed(Fault { reason: Reason::NotFound | Reason::Forbidden, .. })) = result else {
+                return None;
+            };
+            Some((key.credential.clone(), key.account?)).filter(|_| key.source == Source::Meta)
+        };
+        let mut by_credential: BTreeMap<Arc<str>, BTreeSet<AccountId>> = BTreeMap::new();
+        for (credential, account) in self.trials.iter().filter_map(hidden) {
+            by_credential.entry(credential).or_default().insert(account);
+        }
+        for (credential, accounts) in by_credential {
+            if self.is_spent(|key| key.source == Source::Meta && key.credential == credential) {
+                continue;
+            }
+            let Ok(visible) = self.inquiry.accounts(&credential).await else { continue };
+            for account in accounts {
+                self.notes.push(if visible.contains_key(&account) {
+                    format!("meta/{credential}: its token sees the account {account}, but lacks a permission for it: issue a token with ads_read")
+                } else {
+                    let names = visible.iter().map(|(id, facts)| format!("{id} {}", clean(&facts.name)).trim().to_owned());
+                    let names: Vec<_> = names.take(MOST_IDS).collect();
+                    let seen = if names.is_empty() { "no account at all".to_owned() } else { names.join(", ") };
+                    format!("meta/{credential}: its token does not see the account {account}; it sees {seen}")
+                });
+            }
+        }
+    }
+}
+
+fn name(key: &TargetKey) -> String {
+    let account = key.account.map_or_else(String::new, |account| format!("/{account}"));
+    let subject = match key.subject {
+        Subject::AccountFacts => "name and currency".to_owned(),
+        Subject::Listing => "listing".to_owned(),
+        Subject::Token => "token health".to_owned(),
+        Subject::CampaignFacts(id) => format!("{id} name"),
+        Subject::Campaigns if key.part > 0 => format!("campaigns, part {}", key.part + 1),
+        Subject::Campaigns => "campaigns".to_owned(),
+        Subject::Totals => "totals".to_owned(),
+        Subject::Campaign(id) => id.to_string(),
+    };
+    format!("{}/{}{account}/{subject}", key.source.label(), key.credential)
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn joined(ids: &[CampaignId]) -> String {
+    let shown: Vec<_> = ids.iter().take(MOST_IDS).map(ToString::to_string).collect();
+    let more = if ids.len() > MOST_IDS { format!(" and {} more", ids.len() - MOST_IDS) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
