@@ -101,6 +101,12 @@ impl Keyring {
         }
     }
 
+    /// Whether a credential's keys are being asked for.
+    pub fn is_pending(&self, source: Source, name: &Arc<str>) -> bool {
+        let held = self.credentials.get(&(source, name.clone()));
+        matches!(held, Some(Held { content: Content::Chain(chain), .. }) if matches!(chain.keys(), Found::Pending))
+    }
+
     /// The credentials' names.
     pub fn names(&self) -> impl Iterator<Item = &(Source, Arc<str>)> {
         self.credentials.keys()

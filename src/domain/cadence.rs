@@ -1,8 +1,10 @@
-//! How long until we ask again after a failed poll: the only place that decides on a retry.
+//! When we ask again: in a steady phase after a good poll, later after a failed one. The only place
+//! that decides on a retry.
 
 use std::time::Duration;
 
 use super::fault::Reason;
+use super::schedule::Uptime;
 
 /// First wait after a transient fault; it doubles up to the target's interval.
 const FIRST_RETRY: Duration = Duration::from_secs(15);
@@ -42,6 +44,14 @@ pub fn after_rejection(failures: u32) -> Duration {
 pub fn after_throttle(asked: Option<Duration>, blocks: u32, dice: f64) -> Duration {
     let wait = asked.unwrap_or_else(|| doubled(THROTTLE.0, blocks, THROTTLE.1));
     wait + wait.min(THROTTLE.0).mul_f64(0.1 * dice.clamp(0.0, 1.0))
+}
+
+/// The next instant of the target's phase: missed ones are left out, and a late poll does not make
+/// the following one come after less than half the interval.
+pub fn steady(due: Uptime, interval: Duration, now: Uptime) -> Uptime {
+    let behind = (now + interval / 2).saturating_sub(due);
+    let periods = behind.as_nanos().div_ceil(interval.as_nanos().max(1)).max(1);
+    due + interval.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX))
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {

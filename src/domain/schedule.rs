@@ -154,6 +154,18 @@ impl Timetable {
         self.queue(ticket, AT_ONCE);
     }
 
+    /// A request that was let out told nothing, and is worth repeating: it is next, as the gates allow.
+    pub fn hand_back(&mut self, ticket: Ticket) {
+        let slot = &mut self.slots[ticket.0];
+        slot.asked = slot.asked.saturating_sub(1);
+        let lane = &mut self.lanes[slot.lane];
+        lane.under_way = lane.under_way.saturating_sub(1);
+        let credential = lane.credential;
+        self.credentials[credential].rejected.iter_mut().for_each(|rejection| rejection.probing = false);
+        self.queue(ticket, AT_ONCE);
+        self.refresh_credential(credential);
+    }
+
     /// A poll ended: decides when the target is due again and what its lane and credential do.
     pub fn settle(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime, dice: f64) {
         self.landed(ticket, outcome, now);
@@ -172,11 +184,10 @@ impl Timetable {
                 let interval = slot.interval.mul_f64(stretch);
                 // The second poll settles the phase; it comes half to one and a half intervals after the first.
                 slot.anchor = if slot.settled {
-                    steady(slot.anchor, interval, now)
+                    cadence::steady(slot.anchor, interval, now)
                 } else {
                     now + interval.mul_f64(0.5 + slot.phase)
                 };
-                slot.settled = true;
                 slot.anchor
             }
             Outcome::Failed(fault) => {
@@ -380,14 +391,6 @@ impl Timetable {
             self.lanes[at].agenda = opens;
         }
     }
-}
-
-/// The next instant of the target's phase: missed ones are left out, and a late poll does not make
-/// the following one come after less than half the interval.
-fn steady(due: Uptime, interval: Duration, now: Uptime) -> Uptime {
-    let behind = (now + interval / 2).saturating_sub(due);
-    let periods = behind.as_nanos().div_ceil(interval.as_nanos().max(1)).max(1);
-    due + interval.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

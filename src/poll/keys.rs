@@ -5,18 +5,19 @@
 use super::{Poll, Poller};
 use crate::clock;
 use crate::domain::fault::Fault;
-use crate::domain::schedule::Uptime;
 use crate::source::Keys;
 use crate::source::cams::credentials;
 
 impl Poller {
-    /// Starts the parked requests whose keys are there, or are known not to come.
-    pub(super) fn resume(&mut self, now: Uptime) {
-        for _ in 0..self.parked.len() {
-            if self.under_way.len() < self.concurrency
-                && let Some(ticket) = self.parked.pop_front()
-            {
-                self.ask(ticket, now);
+    /// Gives the parked requests back to the timetable whose keys are there, or are known not to
+    /// come; so do those of targets that were taken out meanwhile.
+    pub(super) fn resume(&mut self) {
+        for ticket in std::mem::take(&mut self.parked) {
+            let key = self.polls.get(&ticket).map(|poll| &poll.planned.key);
+            if key.is_some_and(|key| self.keyring.is_pending(key.source, &key.credential)) {
+                self.parked.push(ticket);
+            } else {
+                self.timetable.hand_back(ticket);
             }
         }
     }

@@ -13,7 +13,7 @@ mod progress;
 mod settle;
 mod trial;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ pub struct Poller {
     telemetry: Arc<Telemetry>,
     under_way: JoinSet<Answer>,
     /// Requests that wait for the keys of their credential.
-    parked: VecDeque<Ticket>,
+    parked: Vec<Ticket>,
     /// How the first poll of each target went; kept by a check only.
     trials: Option<trial::Trials>,
 }
@@ -133,7 +133,7 @@ impl Poller {
             store,
             telemetry,
             under_way: JoinSet::new(),
-            parked: VecDeque::new(),
+            parked: Vec::new(),
             trials: None,
         };
         poller.replan();
@@ -161,7 +161,7 @@ impl Poller {
         let now = self.clock.uptime();
         self.expire(now);
         self.look_at_refused_credentials();
-        self.resume(now);
+        self.resume();
         let wake = self.send(now);
         tokio::select! {
             Some(answer) = self.under_way.join_next() => {
@@ -198,10 +198,7 @@ impl Poller {
 
     /// Starts the request for a target's next page.
     fn ask(&mut self, ticket: Ticket, now: Uptime) {
-        let Some(mut poll) = self.polls.remove(&ticket) else {
-            // The target was taken out while it was parked; its place in the lane is free again.
-            return self.timetable.settle(ticket, Outcome::Fresh, now, 0.5);
-        };
+        let Some(mut poll) = self.polls.remove(&ticket) else { return };
         let metrics = self.metrics(&poll, now);
         let fault = self.send_page(ticket, &mut poll, metrics, now).err();
         self.polls.insert(ticket, poll);
@@ -214,7 +211,7 @@ impl Poller {
         let key = &poll.planned.key;
         let read = match self.keyring.read(key.source, &key.credential) {
             Err(Unread::Pending) => {
-                self.parked.push_back(ticket);
+                self.parked.push(ticket);
                 return Ok(());
             }
             read => read.map_err(|unread| Fault::new(Reason::Unauthorized, unread.to_string()))?,
@@ -260,7 +257,7 @@ impl Poller {
         }
         if matches!(&answer.result, Err(fault) if self.renews_keys(&mut poll, fault, &answer.keys)) {
             self.polls.insert(ticket, poll);
-            return self.parked.push_back(ticket);
+            return self.parked.push(ticket);
         }
         let result = answer.result.and_then(|page| match &mut poll.progress {
             Some(progress) => progress.add(page),

@@ -129,6 +129,26 @@ fn a_dead_credential_is_probed_by_one_request_at_a_time() {
 }
 
 #[test]
+fn what_is_handed_back_goes_next_and_passes_the_same_gates() {
+    let mut timetable = Timetable::default();
+    let a = timetable.enlist(&lane("main", 1), PACE, MINUTE, at(0));
+    let b = timetable.enlist(&lane("main", 1), PACE, MINUTE, at(0));
+    let mut now = at(1);
+    assert_eq!(ask(&mut timetable, &mut now), a);
+    timetable.hand_back(a);
+    assert_eq!((ask(&mut timetable, &mut now), now), (a, at(2)), "before the lane's other target, on its pace");
+    timetable.settle(a, Outcome::Failed(&fault(Reason::Unauthorized, Scope::Lane, None)), now, 0.0);
+    let probe = ask(&mut timetable, &mut now);
+    timetable.hand_back(probe);
+    assert_eq!(ask(&mut timetable, &mut now), probe, "it is the probe again");
+    assert_eq!(timetable.next(now), Next::Sleep(None), "and the only one");
+    timetable.remove(probe);
+    timetable.hand_back(probe);
+    let other = if probe == a { b } else { a };
+    assert_eq!(ask(&mut timetable, &mut now), other, "a removed one is gone");
+}
+
+#[test]
 fn a_removed_target_is_never_asked_for_again() {
     let mut timetable = Timetable::default();
     let a = timetable.enlist(&lane("main", 1), PACE, MINUTE, at(0));
