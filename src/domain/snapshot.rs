@@ -206,8 +206,9 @@ impl Group {
             .any(|(_, published)| published.rows.binary_search_by_key(&Some(campaign), |row| row.campaign).is_ok())
     }
 
-    /// Keeps every series unique where a campaign is read both by itself and with its account: the
-    /// account's row stands. Gives back the rows to show and the number of series taken from others.
+    /// Keeps every series unique where a campaign is read by itself and with its account, or moves
+    /// from one request of the account to another: the account's row stands, and of several the
+    /// newest. Gives back the rows to show and the number of series taken from others.
     fn unshadowed(&mut self, key: &TargetKey, rows: Vec<Row>) -> (Vec<Row>, usize) {
         let window = key.window.label();
         match key.subject {
@@ -219,13 +220,13 @@ impl Group {
                 (if hidden { Vec::new() } else { rows }, 0)
             }
             Subject::Campaigns => {
+                let listed = |row: &&Row| rows.binary_search_by_key(&row.campaign, |row| row.campaign).is_ok();
                 let mut freed = 0;
-                for (other, published) in &mut self.targets {
-                    let single = matches!(other.subject, Subject::Campaign(_)) && other.window.label() == window;
-                    let listed = |row: &Row| rows.binary_search_by_key(&row.campaign, |row| row.campaign).is_ok();
-                    if single && published.rows.iter().any(listed) {
-                        freed += published.rows.iter().map(series_of).sum::<usize>();
-                        published.rows = Arc::new([]);
+                for (other, published) in self.targets.iter_mut().filter(|(other, _)| *other != key) {
+                    let rival = matches!(other.subject, Subject::Campaign(_) | Subject::Campaigns);
+                    if rival && other.window.label() == window && published.rows.iter().any(|row| listed(&row)) {
+                        freed += published.rows.iter().filter(listed).map(series_of).sum::<usize>();
+                        published.rows = published.rows.iter().filter(|row| !listed(row)).cloned().collect();
                     }
                 }
                 (rows, freed)
@@ -322,6 +323,18 @@ mod tests {
             assert_eq!(snapshot.rows(&single).unwrap().len(), 0);
             assert_eq!(snapshot.series(), 1);
         }
+    }
+
+    #[test]
+    fn a_campaign_that_moves_to_another_request_of_its_account_is_shown_once() {
+        let first = key(Some(7), Subject::Campaigns);
+        let second = TargetKey { part: 1, ..first.clone() };
+        let mut snapshot = Snapshot::new(10);
+        snapshot.publish(&first, vec![row(1, 1.0), row(2, 1.0)], &labels(), LATER);
+        snapshot.publish(&second, vec![row(2, 5.0)], &labels(), LATER);
+        assert_eq!(snapshot.rows(&first).unwrap().as_ref(), [row(1, 1.0)]);
+        assert_eq!(snapshot.rows(&second).unwrap().as_ref(), [row(2, 5.0)]);
+        assert_eq!(snapshot.series(), 2);
     }
 
     #[test]

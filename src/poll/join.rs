@@ -74,10 +74,11 @@ impl Poller {
                 && matches!(key.subject, Subject::Campaign(id) if only.contains(&id))
         };
         let rows = gone.iter().filter(takes).filter_map(|key| self.snapshot.rows(key));
-        let rows: Vec<_> = rows.flat_map(|rows| rows.iter().cloned()).collect();
+        let mut rows: Vec<_> = rows.flat_map(|rows| rows.iter().cloned()).collect();
         if rows.is_empty() {
             return Vec::new();
         }
+        rows.extend(self.snapshot.rows(&planned.key).into_iter().flat_map(|rows| rows.iter().cloned()));
         let expires = self.clock.uptime() + planned.terms.stale_after;
         self.snapshot.publish(&planned.key, rows, &planned.terms.labels, expires).0
     }

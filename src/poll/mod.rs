@@ -87,6 +87,8 @@ struct Poll {
     /// The reason of the last poll's fault; `None` after a success, and before the first poll.
     last: Option<Reason>,
     samples: i64,
+    /// Whether the answer under way is to a shorter list than is wanted by now.
+    outgrown: bool,
     /// Rows a page, and good polls since that was last changed.
     limit: u32,
     good: u32,
@@ -303,9 +305,10 @@ impl Poller {
         for planned in planned {
             match self.tickets.get(&planned.key).and_then(|ticket| self.polls.get_mut(ticket)) {
                 Some(poll) if poll.planned.ask != planned.ask => {
-                    if let Some((_, target)) = api::target(&self.apis, &planned) {
-                        (poll.planned, poll.target) = (planned, target);
-                    }
+                    let Some((_, target)) = api::target(&self.apis, &planned) else { continue };
+                    poll.outgrown = poll.progress.is_some();
+                    (poll.planned, poll.target) = (planned.clone(), target);
+                    changed.extend(self.hand_over(&planned, &gone));
                 }
                 Some(_) => {}
                 None => {
@@ -331,7 +334,17 @@ impl Poller {
         }
         self.polls.insert(
             ticket,
-            Poll { planned, target, labels, progress: None, last: None, samples: 0, limit: PAGE_LIMIT, good: 0 },
+            Poll {
+                planned,
+                target,
+                labels,
+                progress: None,
+                last: None,
+                samples: 0,
+                outgrown: false,
+                limit: PAGE_LIMIT,
+                good: 0,
+            },
         );
         self.tickets.insert(key, ticket);
     }

@@ -86,8 +86,9 @@ impl Poller {
             }
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
                 replan = self.note_member(poll, &progress);
+                let outgrown = std::mem::take(&mut poll.outgrown);
                 let (key, terms) = (&poll.planned.key, &poll.planned.terms);
-                let rows = if partial { self.completed(poll, progress.rows) } else { progress.rows };
+                let rows = if partial || outgrown { self.completed(poll, progress.rows) } else { progress.rows };
                 let expires = now + terms.stale_after;
                 let (changed, full) = self.snapshot.publish(key, rows, &terms.labels, expires);
                 if let Some(full) = full {
