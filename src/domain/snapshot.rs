@@ -150,6 +150,13 @@ impl Snapshot {
         Some(&self.groups.get(home)?.targets.get(key)?.rows)
     }
 
+    /// When a target's rows leave, where it has any.
+    pub fn expires(&self, key: &TargetKey) -> Option<Uptime> {
+        let home = self.homes.get(key)?;
+        let published = self.groups.get(home)?.targets.get(key)?;
+        (!published.rows.is_empty()).then_some(published.expires)
+    }
+
     /// Takes a target's rows and listings out, and says where they stood.
     pub fn remove(&mut self, key: &TargetKey) -> Option<GroupKey> {
         let home = self.homes.remove(key)?;

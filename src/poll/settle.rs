@@ -89,7 +89,9 @@ impl Poller {
                 let outgrown = std::mem::take(&mut poll.outgrown);
                 let (key, terms) = (&poll.planned.key, &poll.planned.terms);
                 let rows = if partial || outgrown { self.completed(poll, progress.rows) } else { progress.rows };
-                let expires = now + terms.stale_after;
+                // What a broken poll did not bring grows no younger by what it brought.
+                let former = self.snapshot.expires(key).filter(|_| partial);
+                let expires = former.unwrap_or(now + terms.stale_after);
                 let (changed, full) = self.snapshot.publish(key, rows, &terms.labels, expires);
                 if let Some(full) = full {
                     let labels = [key.source.label(), &*key.credential];

@@ -115,6 +115,16 @@ async fn a_page_that_fails_keeps_the_rows_of_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_pages_that_go_on_failing_grow_stale() {
+    let configuration = TWO_ACCOUNTS.split("      - {id: 1002").next().unwrap();
+    let configuration = configuration.replace("interval: 1s,", "interval: 1s, stale_after: 3s,");
+    let mut app = TestApp::start(Spec::fleet(1, 600), &configuration).await;
+    app.ready().await;
+    app.script("insights", "after", 1_000, raw(503, "", &[]));
+    app.eventually("the second page's rows leave", |m| m.count("marketing_messages_delivered", &[]) == 500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn beyond_the_bound_on_series_whole_targets_are_left_out() {
     let configuration = format!("exposition: {{max_series: 25}}{TWO_ACCOUNTS}");
     let mut app = TestApp::start(Spec::fleet(2, 2), &configuration).await;
