@@ -51,4 +51,4 @@ figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrap
 
 .PHONY: day
 day: ## play a day of polling against a model of the API's limits
-	cargo run --locked --release --example day
+	cargo run --locked --release --quiet --example day -- $(FLEET)

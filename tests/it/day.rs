@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) interval: u64,
     /// Share of the allowance.
     pub(crate) budget: f64,
+    /// Whether the app has the higher tier.
+    pub(crate) full: bool,
     /// Ads that count for the hourly quota.
     pub(crate) active_ads: u32,
     /// Calls an hour of another client, on each account.
@@ -66,13 +68,28 @@ struct Account {
     others: f64,
 }
 
-const SCORE: f64 = 60.0;
 const WINDOW: f64 = 300.0;
+
+impl Plan {
+    /// Points of the score bucket.
+    fn score(&self) -> f64 {
+        if self.full { 9000.0 } else { 60.0 }
+    }
+
+    /// Calls in a rolling hour.
+    fn quota(&self) -> f64 {
+        (if self.full { 190_000.0 } else { 600.0 }) + 400.0 * f64::from(self.active_ads)
+    }
+
+    fn tier(&self) -> Tier {
+        if self.full { Tier::Full } else { Tier::Limited }
+    }
+}
 
 impl Account {
     /// Counts a call at an instant, granted or not.
-    fn call(&mut self, now: f64, quota: f64) -> Result<(), (f64, f64)> {
-        self.score = (self.score - (now - self.scored) * SCORE / WINDOW).max(0.0) + 1.0;
+    fn call(&mut self, now: f64, plan: &Plan) -> Result<(), (f64, f64)> {
+        self.score = (self.score - (now - self.scored) * plan.score() / WINDOW).max(0.0) + 1.0;
         self.scored = now;
         self.calls.push_back(now);
         while self.calls.front().is_some_and(|call| *call < now - 3600.0) {
@@ -81,11 +98,11 @@ impl Account {
         if now < self.blocked {
             return Err((now, self.blocked));
         }
-        if self.score > SCORE {
-            self.blocked = now + WINDOW;
+        if self.score > plan.score() {
+            self.blocked = now + if plan.full { 60.0 } else { WINDOW };
             return Err((now, self.blocked));
         }
-        if self.calls.len() as f64 > quota {
+        if self.calls.len() as f64 > plan.quota() {
             return Err((now, self.calls.front().map_or(now, |first| first + 3600.0)));
         }
         Ok(())
@@ -206,30 +223,25 @@ impl Play {
 
     fn land(&mut self, ticket: Ticket, now: Uptime) {
         let (account, pages, subject) = self.targets[&ticket];
-        let quota = 600.0 + 400.0 * f64::from(self.plan.active_ads);
+        let (quota, tier) = (self.plan.quota(), Some(self.plan.tier()));
         let seconds = now.as_secs_f64();
         let meta = &mut self.accounts[account];
         let others = self.plan.others * seconds / 3600.0;
         while meta.others + 1.0 <= others {
             meta.others += 1.0;
-            let _ = meta.call(seconds, quota);
+            let _ = meta.call(seconds, &self.plan);
         }
         let was_blocked = seconds < meta.blocked;
-        let verdict = meta.call(seconds, quota);
-        let (calls, score) = (meta.calls.len() as f64 / quota, meta.score / SCORE);
+        let verdict = meta.call(seconds, &self.plan);
+        let (calls, score) = (meta.calls.len() as f64 / quota, meta.score / self.plan.score());
         self.day.requests += 1;
         self.late += u64::from(seconds > 7200.0);
         self.day.insights += u64::from(!subject.is_discovery());
         self.day.usage = self.day.usage.max(calls).max(score);
         // The call count is a whole percent in the header.
         let usages = [
-            Usage {
-                limit: "insights_calls",
-                ratio: (100.0 * calls).round() / 100.0,
-                regain: None,
-                tier: Some(Tier::Limited),
-            },
-            Usage { limit: "account", ratio: score, regain: None, tier: Some(Tier::Limited) },
+            Usage { limit: "insights_calls", ratio: (100.0 * calls).round() / 100.0, regain: None, tier },
+            Usage { limit: "account", ratio: score, regain: None, tier },
         ];
         self.timetable.observe(ticket, &usages, now);
         let dice = self.dice();
@@ -265,8 +277,7 @@ impl Play {
         }
         self.day.medians.sort_by(f64::total_cmp);
         self.day.ages.sort_by(f64::total_cmp);
-        let quota = 600.0 + 400.0 * f64::from(self.plan.active_ads);
-        let granted = self.plan.budget * quota.min(SCORE * 3600.0 / WINDOW);
+        let granted = self.plan.budget * self.plan.quota().min(self.plan.score() * 3600.0 / WINDOW);
         let hours = (self.plan.seconds as f64 - 7200.0) / 3600.0;
         self.day.used = self.late as f64 / hours / f64::from(self.plan.accounts) / granted;
         self.day
@@ -279,7 +290,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn plan(accounts: u32, campaigns: u32, interval: u64) -> Plan {
-        Plan { accounts, campaigns, windows: 3, interval, budget: 0.75, active_ads: 0, others: 0.0, seconds: 6 * 3600 }
+        Plan {
+            accounts,
+            campaigns,
+            windows: 3,
+            interval,
+            budget: 0.75,
+            full: false,
+            active_ads: 0,
+            others: 0.0,
+            seconds: 6 * 3600,
+        }
     }
 
     #[test]
@@ -315,7 +336,7 @@ mod tests {
             accounts in 1_u32..4, campaigns in 1_u32..6000, interval in 5_u64..2000, windows in 1_usize..6,
             budget in 0.1_f64..0.8, active_ads in 0_u32..500,
         ) {
-            let plan = Plan { accounts, campaigns, windows, interval, budget, active_ads, others: 0.0, seconds: 4 * 3600 };
+            let plan = Plan { accounts, campaigns, windows, interval, budget, full: false, active_ads, others: 0.0, seconds: 4 * 3600 };
             let day = play(&plan);
             prop_assert_eq!(day.refusals.0, 0, "{:?} {}", plan, day.usage);
             prop_assert!(day.usage <= budget + 0.12, "{:?} {}", plan, day.usage);
