@@ -185,3 +185,56 @@ impl Campaign {
         if renamed { format!("{} (renamed)", self.name) } else { self.name.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_as_the_api_means_them() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let wednesday = day("2026-11-18");
+        for (name, since, until) in [
+            ("today", "2026-11-18", "2026-11-18"),
+            ("last_3d", "2026-11-15", "2026-11-17"),
+            ("last_week_mon_sun", "2026-11-09", "2026-11-15"),
+            ("last_week_sun_sat", "2026-11-08", "2026-11-14"),
+            ("this_week_sun_today", "2026-11-15", "2026-11-18"),
+            ("last_month", "2026-10-01", "2026-10-31"),
+            ("last_quarter", "2026-07-01", "2026-09-30"),
+            ("last_year", "2025-01-01", "2025-12-31"),
+        ] {
+            assert_eq!(preset(name, wednesday), Some((day(since), day(until))), "{name}");
+        }
+        assert_eq!(preset("lifetime", wednesday), None);
+    }
+
+    #[test]
+    fn an_accounts_day_is_its_own() {
+        let mut account = Spec::fleet(1, 0).accounts.remove(0);
+        let late = "2026-11-18T23:30:00Z".parse().unwrap();
+        let days = ["America/Sao_Paulo", "Europe/Berlin", "Asia/Kolkata"].map(|zone| {
+            account.timezone = zone.to_owned();
+            today(&account, late).day()
+        });
+        assert_eq!(days, [18, 19, 19]);
+    }
+
+    #[test]
+    fn figures_are_consistent_and_a_longer_window_holds_more() {
+        let spec = Spec::fleet(1, 1);
+        let campaign = &spec.accounts[0].campaigns[0];
+        let moment = Moment { wall: "2026-11-18T12:00:00Z".parse().unwrap(), elapsed: 10.0 };
+        let today = "2026-11-18".parse().unwrap();
+        let of = |name| Totals::of(&spec, campaign, preset(name, today).unwrap(), today, moment);
+        let (week, month) = (of("last_7d"), of("last_28d"));
+        assert!(week.delivered > 0.0 && week.delivered < month.delivered && week.clicks < week.read);
+        let text = |field: &str| {
+            let metric = METRICS.iter().find(|metric| metric.field == field).unwrap();
+            week.field(metric).unwrap().as_str().unwrap().parse::<f64>().unwrap()
+        };
+        let (cost, clicks, spend) = (text("cost_per_link_btn_click"), text("link_btn_click"), text("spend"));
+        assert!((cost * clicks - spend).abs() < 0.02, "{cost} x {clicks} is not {spend}");
+        assert!((text("link_btn_click_rate") / 100.0 * text("delivered") - clicks).abs() < 0.01);
+    }
+}

@@ -37,7 +37,7 @@ impl Running {
     }
 
     fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.code();
@@ -50,7 +50,7 @@ impl Running {
 
 /// Waits for a file with something in it.
 fn written(path: &std::path::Path) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         match std::fs::read_to_string(path) {
             Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
@@ -171,7 +171,7 @@ fn a_second_signal_aborts() {
     let mut held = std::net::TcpStream::connect(&address).unwrap();
     std::io::Write::write_all(&mut held, b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
     daemon.signal("-INT");
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(1);
     // The listener closes when the first signal has arrived.
     while std::net::TcpStream::connect(&address).is_ok() {
         assert!(Instant::now() < deadline, "the first signal does not arrive");

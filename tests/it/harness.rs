@@ -12,7 +12,7 @@ use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulatio
 use tokio::task::JoinSet;
 
 /// Longest that a condition may take; a machine that compiles at the same time is slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon and its world. Both end with it.
 pub(crate) struct TestApp {
