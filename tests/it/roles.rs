@@ -129,12 +129,18 @@ async fn a_refused_token_is_replaced_at_once_and_no_poll_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_again_is_like_any_dead_credential() {
     let giver = Giver::start(|_| (200, "key-id", "token-1", 3_600)).await;
-    let mut app = TestApp::start_in(world(), CONFIGURATION, &giver.environment).await;
-    app.eventually("the key is dead", |m| m.value(VALID, &[]) == Some(0.0)).await;
+    // Another credential goes on meanwhile, and so tells how much time has passed.
+    let mut world = world();
+    world.accounts = Spec::fleet(1, 1).accounts;
+    let meta = "meta: {main: {token_file: DIR/token, base_url: URL, accounts: [{id: 1001, windows: [last_7d]}]}}";
+    let mut app = TestApp::start_in(world, &format!("{CONFIGURATION}{meta}\n"), &giver.environment).await;
+    app.eventually("the key is dead", |m| m.value(VALID, &["source=\"cams\""]) == Some(0.0)).await;
     let calls = app.control.statistics().statuses[&400];
     let asked = giver.asked();
     assert!((2..=3).contains(&asked), "one renewal a poll at most, not {asked}");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let polls = |m: &crate::harness::Exposition| m.sum("marketing_messages_exporter_polls_total", &["source=\"meta\""]);
+    let before = polls(&app.metrics().await);
+    app.eventually("the other goes on", |m| polls(m) > before + 5.0).await;
     assert_eq!((app.control.statistics().statuses[&400], giver.asked()), (calls, asked), "nobody hammers");
 }
 
