@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::domain::metric::{ACTION_PREFIX, ACTIONS, METRICS, Metric, MetricSet, Shape};
 use crate::domain::snapshot::Figure;
@@ -81,8 +81,10 @@ pub(super) enum Cell<'a> {
     #[default]
     Missing,
     Text(Cow<'a, str>),
-    /// Objects of `action_type` and `value`.
+    /// The objects of `action_type` and `value` in a list.
     List(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    /// An object: a row, or an entry of a list.
+    Object(Vec<(Cow<'a, str>, Cell<'a>)>),
     /// Anything else.
     Odd,
 }
@@ -93,6 +95,20 @@ impl<'a> Cell<'a> {
             Self::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// One `{action_type, value}`; `None` for anything else.
+    fn action(self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+        let Self::Object(entries) = self else { return None };
+        let (mut kind, mut value) = (None, None);
+        for (key, cell) in entries {
+            match (&*key, cell) {
+                ("action_type", Self::Text(text)) => kind = Some(text),
+                ("value", Self::Text(text)) => value = Some(text),
+                _ => {}
+            }
+        }
+        kind.zip(value)
     }
 
     fn of(text: Cow<'a, str>) -> Self {
@@ -131,78 +147,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
                 Ok(Cell::Odd)
             }
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Cell<'a>, M::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Cell::Odd)
+                let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some((Text(key), cell)) = map.next_entry::<Text<'a>, Cell<'a>>()? {
+                    entries.push((key, cell));
+                }
+                Ok(Cell::Object(entries))
             }
             fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Cell<'a>, S::Error> {
                 let mut list = Vec::new();
-                while let Some(entry) = seq.next_element::<ActionEntry<'a>>()? {
-                    list.extend(entry.0);
+                while let Some(entry) = seq.next_element::<Cell<'a>>()? {
+                    list.extend(entry.action());
                 }
                 Ok(Cell::List(list))
-            }
-        }
-        deserializer.deserialize_any(Any(PhantomData))
-    }
-}
-
-/// One `{action_type, value}`; `None` for anything else.
-struct ActionEntry<'a>(Option<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for ActionEntry<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entry: HashMap<Cow<'a, str>, Cell<'a>> = match Object::deserialize(deserializer)? {
-            Object(Some(entry)) => entry.into_iter().collect(),
-            Object(None) => return Ok(Self(None)),
-        };
-        let part = |name| match entry.get(name) {
-            Some(Cell::Text(text)) => Some(text.clone()),
-            _ => None,
-        };
-        Ok(Self(part("action_type").zip(part("value"))))
-    }
-}
-
-/// An object as a list of keys and values; `None` for any other JSON value.
-struct Object<'a>(Option<Vec<(Cow<'a, str>, Cell<'a>)>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any<'a>(PhantomData<Cell<'a>>);
-        impl<'de: 'a, 'a> Visitor<'de> for Any<'a> {
-            type Value = Object<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any JSON value")
-            }
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'a>, M::Error> {
-                let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some(entry) = map.next_entry::<Text<'a>, Cell<'a>>()? {
-                    entries.push((entry.0.0, entry.1));
-                }
-                Ok(Object(Some(entries)))
-            }
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Object<'a>, S::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Object(None))
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Object<'a>, E> {
-                Ok(Object(None))
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Object<'a>, E> {
-                Ok(Object(None))
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Object<'a>, E> {
-                Ok(Object(None))
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Object<'a>, E> {
-                Ok(Object(None))
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Object<'a>, E> {
-                Ok(Object(None))
-            }
-            fn visit_unit<E>(self) -> Result<Object<'a>, E> {
-                Ok(Object(None))
             }
         }
         deserializer.deserialize_any(Any(PhantomData))
@@ -230,7 +186,10 @@ pub(super) struct WireRow<'a, W> {
 
 impl<'de: 'a, 'a, W: Wire> Deserialize<'de> for WireRow<'a, W> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Object(entries) = Object::deserialize(deserializer)?;
+        let entries = match Cell::deserialize(deserializer)? {
+            Cell::Object(entries) => Some(entries),
+            _ => None,
+        };
         let mut row = Self {
             account_id: Cell::Missing,
             ad_id: Cell::Missing,
