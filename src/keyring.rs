@@ -107,11 +107,6 @@ impl Keyring {
         matches!(held, Some(Held { content: Content::Chain(chain), .. }) if matches!(chain.keys(), Found::Pending))
     }
 
-    /// The credentials' names.
-    pub fn names(&self) -> impl Iterator<Item = &(Source, Arc<str>)> {
-        self.credentials.keys()
-    }
-
     /// Reads a credential. A content that cannot be read, because its file is being replaced or is
     /// gone, is an error only when there was no good one before.
     pub fn read(&mut self, source: Source, name: &Arc<str>) -> Result<Read, Unread> {

@@ -8,7 +8,7 @@ use prometheus::{
 
 use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
-use crate::domain::target::{Source, TargetKey};
+use crate::domain::target::{Source, TargetKey, account_label};
 
 const PREFIX: &str = "marketing_messages_exporter_";
 
@@ -178,7 +178,7 @@ impl Telemetry {
     pub fn set_blocked<'a>(&self, lanes: impl Iterator<Item = (&'a LaneKey, f64)>) {
         self.api_blocked_until.reset();
         for (lane, until) in lanes {
-            let account = lane.account.map(|account| account.to_string()).unwrap_or_default();
+            let account = account_label(lane.account);
             self.api_blocked_until.with_label_values(&[lane.source.label(), &lane.credential, &account]).set(until);
         }
     }
@@ -216,7 +216,7 @@ impl TargetLabels {
         Self {
             source: key.source.label(),
             credential: key.credential.clone(),
-            account: key.account.map(|account| account.to_string()).unwrap_or_default(),
+            account: account_label(key.account),
             target: if key.part == 0 { key.subject.to_string() } else { format!("{}_{}", key.subject, key.part) },
             window: key.window.label().to_owned(),
         }

@@ -59,6 +59,11 @@ impl fmt::Display for AccountId {
     }
 }
 
+/// The value of the label `account_id`: empty where the account is unknown.
+pub fn account_label(account: Option<AccountId>) -> String {
+    account.map(|account| account.to_string()).unwrap_or_default()
+}
+
 impl fmt::Display for CampaignId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

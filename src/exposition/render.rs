@@ -9,7 +9,7 @@ use super::family::{self, FAMILIES, Other};
 use super::line;
 use crate::domain::metric::{ACTIONS, METRICS, Unit};
 use crate::domain::snapshot::{Group, GroupKey, Row};
-use crate::domain::target::{CampaignId, Currency, Labels, TargetKey};
+use crate::domain::target::{CampaignId, Currency, Labels, TargetKey, account_label};
 
 /// The samples of one target, family by family.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ pub(super) fn rows(
     currency: Option<Currency>,
     zone: &TimeZone,
 ) -> Rendered {
-    let account = account.map(|account| account.to_string()).unwrap_or_default();
+    let account = account_label(*account);
     // Escaped and joined once for all families of a row.
     let heads: Vec<String> = rows
         .iter()
@@ -107,7 +107,7 @@ fn instant((start, stop): (Date, Date), end: Other, zone: &TimeZone) -> Option<i
 /// Renders what is known of an account and its campaigns. A campaign is shown when discovery knows
 /// it as one of marketing messages, or when it has rows.
 pub(super) fn info((source, account): &GroupKey, group: &Group) -> Rendered {
-    let account_id = account.map(|account| account.to_string()).unwrap_or_default();
+    let account_id = account_label(*account);
     let mut campaigns: BTreeMap<CampaignId, (&str, &str, &Labels)> = BTreeMap::new();
     for published in group.targets.values() {
         for campaign in published.rows.iter().filter_map(|row| row.campaign) {

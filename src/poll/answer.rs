@@ -10,7 +10,7 @@ use crate::clock::{self, Clock};
 use crate::domain::budget::Usage;
 use crate::domain::fault::Fault;
 use crate::domain::schedule::Ticket;
-use crate::domain::target::TargetKey;
+use crate::domain::target::{TargetKey, account_label};
 use crate::fetch::Fetch;
 use crate::source::{Cursor, Keys, Page, Served, Target};
 use crate::telemetry::Telemetry;
@@ -74,7 +74,7 @@ impl Answer {
         if let Err(Fault { code: Some(code), .. }) = &self.result {
             telemetry.api_errors.with_label_values(&[source, code]).inc();
         }
-        let account = key.account.map(|account| account.to_string()).unwrap_or_default();
+        let account = account_label(key.account);
         for usage in &self.usage {
             // A header may name one allowance twice; the worst entry is the one that blocks.
             let same = |other: &&Usage| other.limit == usage.limit;

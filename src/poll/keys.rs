@@ -5,6 +5,7 @@
 use super::{Poll, Poller};
 use crate::clock;
 use crate::domain::fault::Fault;
+use crate::domain::target::Source;
 use crate::source::Keys;
 use crate::source::cams::credentials;
 
@@ -35,16 +36,18 @@ impl Poller {
         renews
     }
 
+    /// A credential's content is new.
+    pub(super) fn note_read(&self, source: Source, name: &str) {
+        self.telemetry.credential_last_read.with_label_values(&[source.label(), name]).set(clock::wall_seconds());
+    }
+
     /// A refused credential whose content changed is tried at once.
     pub(super) fn look_at_refused_credentials(&mut self) {
         let refused: Vec<_> = self.timetable.rejected().map(|(source, name)| (source, name.clone())).collect();
         for (source, name) in refused {
             if self.keyring.read(source, &name).is_ok_and(|read| read.changed) {
                 tracing::info!(source = source.label(), credential = %name, "the credential changed: trying it");
-                self.telemetry
-                    .credential_last_read
-                    .with_label_values(&[source.label(), &*name])
-                    .set(clock::wall_seconds());
+                self.note_read(source, &name);
                 self.timetable.credential_changed(source, &name);
             }
         }

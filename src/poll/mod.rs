@@ -219,8 +219,7 @@ impl Poller {
             read => read.map_err(|unread| Fault::new(Reason::Unauthorized, unread.to_string()))?,
         };
         if read.changed {
-            let labels = [key.source.label(), &*key.credential];
-            self.telemetry.credential_last_read.with_label_values(&labels).set(clock::wall_seconds());
+            self.note_read(key.source, &key.credential);
         }
         if let Some(trouble) = read.trouble {
             tracing::warn!(source = key.source.label(), credential = %key.credential, "the credential cannot be read anew, its last content stands: {trouble}");

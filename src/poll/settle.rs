@@ -9,7 +9,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Wanted;
 use crate::domain::schedule::{Outcome, Ticket, Uptime};
 use crate::domain::snapshot::{GroupKey, Row};
-use crate::domain::target::{CampaignId, Source, Subject};
+use crate::domain::target::{CampaignId, Source, Subject, account_label};
 
 /// A stretch that is worth a line.
 const STRETCHED: f64 = 1.1;
@@ -137,7 +137,7 @@ impl Poller {
         let load = self.timetable.load(ticket);
         let (lane, stretched) = (load.lane, self.stretched.contains(load.lane));
         let (source, credential) = (lane.source.label(), &*lane.credential);
-        let account = lane.account.map(|account| account.to_string()).unwrap_or_default();
+        let account = account_label(lane.account);
         if !stretched && load.stretch > STRETCHED {
             tracing::warn!(
                 source,
@@ -174,7 +174,7 @@ impl Poller {
         let blocked = self.timetable.blocked(now).map(|(lane, until)| (lane, self.clock.wall_at(until)));
         telemetry.set_blocked(blocked);
         let load = self.timetable.load(ticket);
-        let account = load.lane.account.map(|account| account.to_string()).unwrap_or_default();
+        let account = account_label(load.lane.account);
         telemetry.api_allowance.with_label_values(&[source, credential, &account]).set(load.allowance);
         telemetry.api_demand.with_label_values(&[source, credential, &account]).set(load.demand);
         telemetry.polls.with_label_values(&[source, credential]).inc();
@@ -207,7 +207,7 @@ impl Poller {
 fn report(poll: &Poll, fault: Option<&Fault>, reason: Option<Reason>) {
     let key = &poll.planned.key;
     let (source, credential, window) = (key.source.label(), &*key.credential, key.window.label());
-    let account = key.account.map(|account| account.to_string()).unwrap_or_default();
+    let account = account_label(key.account);
     let target = key.subject.to_string();
     match (fault, reason) {
         (Some(fault), _) if fault.is_abuse() => {

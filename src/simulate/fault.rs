@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Reply, full};
+use super::Reply;
 
 /// A disturbance and the calls that meet it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ pub(super) async fn respond(reply: Reply, fault: Option<Fault>) -> Response {
         Some(Fault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
         Some(Fault::Business { code }) => reply = super::cams::business(&code, "as scripted"),
         Some(Fault::Raw { status, body, headers }) => {
-            let mut response = build(&Reply { status, headers: Vec::new(), body: String::new() }, full(body));
+            let mut response = build(&Reply { status, headers: Vec::new(), body: String::new() }, Body::from(body));
             for (name, value) in headers {
                 set(&mut response, &name, &value);
             }
@@ -121,13 +121,13 @@ pub(super) async fn respond(reply: Reply, fault: Option<Fault>) -> Response {
         Some(Fault::Value { field, value }) => reply.body = replaced(&reply.body, &field, &value),
         Some(Fault::Header { name, value }) => {
             let text = std::mem::take(&mut reply.body);
-            let mut response = build(&reply, full(text));
+            let mut response = build(&reply, Body::from(text));
             set(&mut response, &name, &value);
             return response;
         }
     }
     let text = std::mem::take(&mut reply.body);
-    build(&reply, body.unwrap_or_else(|| full(text)))
+    build(&reply, body.unwrap_or_else(|| Body::from(text)))
 }
 
 /// A status without a body.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -155,11 +155,6 @@ async fn serve(State(control): State<Control>, request: Request) -> Response {
     }
     let (reply, disturbance) = control.answer(&call);
     fault::respond(reply, disturbance).await
-}
-
-/// The request's body as a response's.
-pub(crate) fn full(text: String) -> Body {
-    Body::from(text)
 }
 
 /// A shared world and what happened in it.
