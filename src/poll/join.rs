@@ -73,13 +73,14 @@ impl Poller {
                 && key.credential == planned.key.credential
                 && matches!(key.subject, Subject::Campaign(id) if only.contains(&id))
         };
-        let rows = gone.iter().filter(takes).filter_map(|key| self.snapshot.rows(key));
-        let mut rows: Vec<_> = rows.flat_map(|rows| rows.iter().cloned()).collect();
-        if rows.is_empty() {
+        let givers: Vec<_> = gone.iter().filter(takes).chain([&planned.key]).collect();
+        if givers.len() == 1 {
             return Vec::new();
         }
-        rows.extend(self.snapshot.rows(&planned.key).into_iter().flat_map(|rows| rows.iter().cloned()));
-        let expires = self.clock.uptime() + planned.terms.stale_after;
+        // What changes hands grows no younger by it: the oldest decides when all leave.
+        let Some(expires) = givers.iter().filter_map(|key| self.snapshot.expires(key)).min() else { return Vec::new() };
+        let rows = givers.iter().filter_map(|key| self.snapshot.rows(key));
+        let rows: Vec<_> = rows.flat_map(|rows| rows.iter().cloned()).collect();
         self.snapshot.publish(&planned.key, rows, &planned.terms.labels, expires).0
     }
 }

@@ -89,8 +89,8 @@ impl Poller {
                 let outgrown = std::mem::take(&mut poll.outgrown);
                 let (key, terms) = (&poll.planned.key, &poll.planned.terms);
                 let rows = if partial || outgrown { self.completed(poll, progress.rows) } else { progress.rows };
-                // What a broken poll did not bring grows no younger by what it brought.
-                let former = self.snapshot.expires(key).filter(|_| partial);
+                // What a poll did not bring grows no younger by what it brought.
+                let former = self.snapshot.expires(key).filter(|_| partial || outgrown);
                 let expires = former.unwrap_or(now + terms.stale_after);
                 let (changed, full) = self.snapshot.publish(key, rows, &terms.labels, expires);
                 if let Some(full) = full {
