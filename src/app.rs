@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::poll::Poller;
+use crate::publish::Publisher;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -39,6 +40,7 @@ pub struct App {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     poller: Poller,
+    publisher: Publisher,
     site: Site,
 }
 
@@ -54,14 +56,11 @@ impl App {
         telemetry.config_last_reload_successful.set(1.0);
         telemetry.config_last_reload_success.set(clock::wall_seconds());
         let store = Arc::new(Store::default());
-        let poller = Poller::new(settings, store.clone(), telemetry.clone())?;
-        let site = Site {
-            store,
-            telemetry,
-            scrapes: Arc::new(Semaphore::new(options.max_requests)),
-            telemetry_path: options.telemetry_path.as_str().into(),
-        };
-        Ok(Self { listeners, addresses, poller, site })
+        let clock = Clock::start();
+        let (publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
+        let poller = Poller::new(settings, clock, outlet, telemetry.clone())?;
+        let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
+        Ok(Self { listeners, addresses, poller, publisher, site })
     }
 
     /// The first bound address; a real port from here on.
@@ -92,6 +91,7 @@ impl App {
         }
         let mut pollers = JoinSet::new();
         pollers.spawn(self.poller.run());
+        pollers.spawn(self.publisher.run());
         tokio::select! {
             () = shutdown => {}
             Some(ended) = pollers.join_next() => {

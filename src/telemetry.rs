@@ -1,6 +1,9 @@
 //! The exporter's own metrics: the registry of the `prometheus` crate holds these and nothing else.
+//! The state of each target is not among them: there may be as many targets as campaigns.
 
-use prometheus::core::{Collector, GenericGaugeVec};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -8,12 +11,10 @@ use prometheus::{
 
 use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
-use crate::domain::target::{Source, TargetKey, account_label};
+use crate::domain::target::{Source, account_label};
 
 const PREFIX: &str = "marketing_messages_exporter_";
 
-/// The labels of a target.
-const TARGET: [&str; 5] = ["source", "credential", "account_id", "target", "window"];
 const CREDENTIAL: [&str; 2] = ["source", "credential"];
 const LANE: [&str; 3] = ["source", "credential", "account_id"];
 
@@ -22,14 +23,8 @@ const LANE: [&str; 3] = ["source", "credential", "account_id"];
 #[expect(missing_docs, reason = "each field is named after its family, whose HELP stands in the constructor")]
 pub struct Telemetry {
     registry: Registry,
+    edition: AtomicU64,
     catalog: Vec<Described>,
-    pub target_up: IntGaugeVec,
-    pub target_last_success: GaugeVec,
-    pub target_last_attempt: GaugeVec,
-    pub target_next_poll: GaugeVec,
-    pub target_poll_interval: GaugeVec,
-    pub target_consecutive_failures: IntGaugeVec,
-    pub target_rows: IntGaugeVec,
     pub polls: IntCounterVec,
     pub poll_failures: IntCounterVec,
     pub poll_duration: HistogramVec,
@@ -112,13 +107,6 @@ impl Telemetry {
         let build = add.int_gauge("build_info", "Version of this program; the value is 1.", &["version", "revision", "rustversion"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), env!("MME_REVISION"), env!("MME_RUSTVERSION")]).set(1);
         let telemetry = Self {
-            target_up: add.int_gauge("target_up", "Whether the last poll of the target succeeded.", &TARGET)?,
-            target_last_success: add.gauge("target_last_success_timestamp_seconds", "When the target was last polled with success.", &TARGET)?,
-            target_last_attempt: add.gauge("target_last_attempt_timestamp_seconds", "When the target was last polled.", &TARGET)?,
-            target_next_poll: add.gauge("target_next_poll_timestamp_seconds", "When the target is due next; its lane may make it wait longer.", &TARGET)?,
-            target_poll_interval: add.gauge("target_poll_interval_seconds", "Time between two polls of the target that is in force.", &TARGET)?,
-            target_consecutive_failures: add.int_gauge("target_consecutive_failures", "Failed polls of the target since its last success.", &TARGET)?,
-            target_rows: add.int_gauge("target_rows", "Rows of marketing messages in the target's last good answer.", &TARGET)?,
             polls: add.counter("polls_total", "Polls that ended, with or without success.", &CREDENTIAL)?,
             poll_failures: add.counter("poll_failures_total", "Polls that failed, by reason.", &["source", "credential", "reason"])?,
             poll_duration: add.seconds("poll_duration_seconds", "Duration of a poll, from its first request to its last page.")?,
@@ -140,6 +128,7 @@ impl Telemetry {
             credential_last_read: add.gauge("credential_last_read_timestamp_seconds", "When a new content of the credential was last read.", &CREDENTIAL)?,
             config_last_reload_successful: add.add("gauge", Gauge::with_opts(opts("config_last_reload_successful", "Whether the last load of the configuration succeeded.")))?,
             config_last_reload_success: add.add("gauge", Gauge::with_opts(opts("config_last_reload_success_timestamp_seconds", "When the configuration was last loaded with success.")))?,
+            edition: AtomicU64::new(0),
             registry: add.registry,
             catalog: add.catalog,
         };
@@ -153,24 +142,6 @@ impl Telemetry {
         self.samples.with_label_values(&[source.label(), credential]);
         for reason in Reason::ALL {
             self.poll_failures.with_label_values(&[source.label(), credential, reason.label()]);
-        }
-    }
-
-    /// Takes a target's series out.
-    pub fn forget_target(&self, key: &TargetKey) {
-        fn forget<T: prometheus::core::Atomic>(vec: &GenericGaugeVec<T>, labels: &[&str; 5]) {
-            // A series that was never set is not there to be removed.
-            let _ = vec.remove_label_values(labels);
-        }
-        let labels = TargetLabels::of(key);
-        let labels = &labels.values();
-        for vec in
-            [&self.target_last_success, &self.target_last_attempt, &self.target_next_poll, &self.target_poll_interval]
-        {
-            forget(vec, labels);
-        }
-        for vec in [&self.target_up, &self.target_consecutive_failures, &self.target_rows] {
-            forget(vec, labels);
         }
     }
 
@@ -188,6 +159,16 @@ impl Telemetry {
         &self.catalog
     }
 
+    /// Something may have been counted: what was rendered before is old.
+    pub fn touch(&self) {
+        self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    /// Differs when something may have been counted.
+    pub fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
+    }
+
     /// The families as they are now.
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
@@ -198,32 +179,4 @@ impl Telemetry {
 pub fn text(families: &[MetricFamily]) -> String {
     // Encoding fails for a family without samples only, and `gather` leaves those out.
     TextEncoder::new().encode_to_string(families).unwrap_or_default()
-}
-
-/// The values of a target's labels.
-#[derive(Clone, Debug)]
-pub struct TargetLabels {
-    source: &'static str,
-    credential: std::sync::Arc<str>,
-    account: String,
-    target: String,
-    window: String,
-}
-
-impl TargetLabels {
-    /// The labels of a key.
-    pub fn of(key: &TargetKey) -> Self {
-        Self {
-            source: key.source.label(),
-            credential: key.credential.clone(),
-            account: account_label(key.account),
-            target: if key.part == 0 { key.subject.to_string() } else { format!("{}_{}", key.subject, key.part) },
-            window: key.window.label().to_owned(),
-        }
-    }
-
-    /// In the order of the families' label names.
-    pub fn values(&self) -> [&str; 5] {
-        [self.source, &self.credential, &self.account, &self.target, &self.window]
-    }
 }

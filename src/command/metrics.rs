@@ -6,7 +6,7 @@ use super::{Done, print};
 use crate::domain::fault::Reason;
 use crate::domain::metric::{ACTIONS, METRICS, Shape, Unit, extra_words};
 use crate::domain::target::PRESETS;
-use crate::exposition::FAMILIES;
+use crate::exposition::{FAMILIES, target_families};
 use crate::telemetry::Telemetry;
 
 /// Prints the reference; `docs/metrics.md` is this output.
@@ -36,7 +36,8 @@ pub fn reference() -> anyhow::Result<String> {
     text.push_str("\n## Ad accounts\n\nThe account's own figures, on with `totals`. Families of their own, so that a sum over campaigns never counts twice.\nLabels: `source`, `account_id`, `window` (and `currency`, `action`), then the static labels.\n\n");
     table(&mut text, true);
     text.push_str("\n## Windows, names and states\n\n| family | labels | meaning |\n|---|---|---|\n");
-    for family in FAMILIES.iter().skip(2 * METRICS.len()) {
+    let others = FAMILIES.len() - target_families().len();
+    for family in FAMILIES.iter().take(others).skip(2 * METRICS.len()) {
         let labels = match family.name.rsplit_once("messages_").map(|(_, name)| name) {
             Some("campaign_info") => "`source`, `account_id`, `campaign_id`, `campaign_name`, `status`",
             Some("account_info") => "`source`, `account_id`, `account_name`, `currency`, `timezone`, `status`",
@@ -50,6 +51,10 @@ pub fn reference() -> anyhow::Result<String> {
     writeln!(text, "- `extra_metrics` in the configuration: `{}`", extra_words().join("`, `"))?;
     writeln!(text, "- `reason`: `{}`", Reason::ALL.map(Reason::label).join("`, `"))?;
     text.push_str("\n## The exporter itself\n\n| family | type | labels | meaning |\n|---|---|---|---|\n");
+    let labels = "`source`, `credential`, `account_id`, `target`, `window`";
+    for family in target_families() {
+        writeln!(text, "| `{}` | gauge | {labels} | {} |", family.name, family.help)?;
+    }
     let telemetry = Telemetry::new(false)?;
     for (name, kind, labels, help) in telemetry.describe() {
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{Done, block_on, load, print};
 use crate::cli::Flags;
-use crate::exposition::{Filter, Format};
+use crate::clock::Clock;
+use crate::exposition::{Deflated, Filter, Format};
 use crate::poll::Poller;
+use crate::publish::Publisher;
 use crate::store::Store;
 use crate::telemetry::{self, Telemetry};
 
@@ -15,13 +17,18 @@ pub fn once(flags: &Flags) -> anyhow::Result<Done> {
     let store = Arc::new(Store::default());
     let telemetry = Arc::new(Telemetry::new(!flags.disable_exporter_metrics)?);
     let failed = block_on(async {
-        let poller = Poller::new(&settings, store.clone(), telemetry.clone())?;
-        poller.run_once().await
+        let clock = Clock::start();
+        let (publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
+        let poller = Poller::new(&settings, clock, outlet, telemetry.clone())?;
+        // The publisher ends when the poller has told it everything.
+        let (failed, told) = tokio::join!(poller.run_once(), publisher.run());
+        told?;
+        failed
     })?;
-    let mut text = Vec::new();
-    store.exposition().write(Format::Text, &Filter::default(), &mut text);
-    text.extend_from_slice(telemetry::text(&telemetry.gather()).as_bytes());
-    print(&String::from_utf8_lossy(&text))?;
+    let own = Deflated::new(telemetry::text(&telemetry.gather()));
+    for piece in store.exposition().scrape(Format::Text, &Filter::default(), own).plain() {
+        print(&String::from_utf8_lossy(&piece))?;
+    }
     if failed > 0 {
         tracing::error!(failed, "some targets failed");
         return Ok(Done::Badly);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::table::{clean, table};
 use super::{Done, block_on, print};
+use crate::clock::Clock;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{MetaAccount, Wanted};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey};
 use crate::poll::{Inquiry, Poller, Trial, Untried, listing_among};
+use crate::publish::Outlet;
 use crate::settings::{Credential, Settings};
-use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 /// How each target's first poll went.
@@ -23,7 +24,7 @@ const MOST_IDS: usize = 10;
 /// Tries, prints a table and what explains it, and tells by its status whether all is well.
 pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
     let report = block_on(async {
-        let poller = Poller::new(settings, Arc::new(Store::default()), Arc::new(Telemetry::new(false)?))?;
+        let poller = Poller::new(settings, Clock::start(), Outlet::none(), Arc::new(Telemetry::new(false)?))?;
         let trials = poller.try_each().await?;
         let mut report = Report::new(settings, trials)?;
         report.credentials().await;

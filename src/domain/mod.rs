@@ -5,11 +5,14 @@
 
 pub mod budget;
 pub mod cadence;
+pub mod facts;
 pub mod fault;
 pub mod join;
 pub mod lane;
 pub mod metric;
 pub mod plan;
+pub mod rows;
 pub mod schedule;
 pub mod snapshot;
+pub mod status;
 pub mod target;

@@ -1,6 +1,7 @@
 //! What can be asked for: ids, windows, and the key of a target.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -10,9 +11,9 @@ use jiff::civil::Date;
 #[error("an id is 1 to 19 digits without a leading zero")]
 pub struct NotAnId;
 
-/// Reads the digits of an id. A `u64` holds every id that Meta gives out, and cannot break a label,
+/// Reads the digits of an id. 64 bits hold every id that Meta gives out, and cannot break a label,
 /// a URL or a file name.
-fn digits(text: &str) -> Result<u64, NotAnId> {
+fn digits(text: &str) -> Result<NonZeroU64, NotAnId> {
     let plain = !text.is_empty() && text.len() <= 19 && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
         Ok(id) if plain && !text.starts_with('0') => Ok(id),
@@ -22,7 +23,7 @@ fn digits(text: &str) -> Result<u64, NotAnId> {
 
 /// An ad account's id, without `act_`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountId(u64);
+pub struct AccountId(NonZeroU64);
 
 impl AccountId {
     /// Reads digits, with or without `act_` before them.
@@ -33,18 +34,23 @@ impl AccountId {
 
 /// A campaign's id, as the user knows it: on Meta the id that `message_campaign` returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CampaignId(u64);
+pub struct CampaignId(NonZeroU64);
 
 impl CampaignId {
     /// Reads digits.
     pub fn parse(text: &str) -> Result<Self, NotAnId> {
         digits(text).map(Self)
     }
+
+    /// The number that the digits are.
+    pub fn number(self) -> u64 {
+        self.0.get()
+    }
 }
 
 /// A Messenger page's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PageId(u64);
+pub struct PageId(NonZeroU64);
 
 impl PageId {
     /// Reads digits.
@@ -240,14 +246,21 @@ pub struct TargetKey {
     pub source: Source,
     /// The configured account; `None` for a single campaign.
     pub account: Option<AccountId>,
+    /// What is asked for. It stands before the credential, so that rivals for a series are neighbours.
+    pub subject: Subject,
     /// The credential's name in the configuration.
     pub credential: Arc<str>,
-    /// What is asked for.
-    pub subject: Subject,
     /// Which part of a subject that takes several requests; 0 when there is one.
     pub part: u32,
     /// Over which days; [`Window::Unspecified`] for discovery.
     pub window: Window,
+}
+
+impl TargetKey {
+    /// The value of the label `target`: `account`, `totals`, or a campaign's id, and which part it is.
+    pub fn label(&self) -> String {
+        if self.part == 0 { self.subject.to_string() } else { format!("{}_{}", self.subject, self.part) }
+    }
 }
 
 impl fmt::Display for TargetKey {

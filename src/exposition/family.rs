@@ -1,5 +1,5 @@
-//! The families of campaign samples: the table's, once for campaigns and once for accounts, and the
-//! few that no API field stands behind.
+//! The families that are rendered from the snapshot: the table's, once for campaigns and once for
+//! accounts, the few that no API field stands behind, and those of the targets' state.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -33,6 +33,13 @@ pub(super) enum Other {
     WindowEnd,
     CampaignInfo,
     AccountInfo,
+    TargetUp,
+    TargetLastSuccess,
+    TargetLastAttempt,
+    TargetNextPoll,
+    TargetPollInterval,
+    TargetConsecutiveFailures,
+    TargetRows,
 }
 
 /// Index of a metric's campaign family.
@@ -48,6 +55,33 @@ pub(super) fn account(metric: usize) -> usize {
 /// Index of another family.
 pub(super) fn other(family: Other) -> usize {
     2 * METRICS.len() + family as usize
+}
+
+/// A set of families, by index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FamilySet(u64);
+
+impl FamilySet {
+    pub(super) fn one(family: usize) -> Self {
+        Self(1 << family)
+    }
+
+    pub(super) fn insert(&mut self, family: usize) {
+        self.0 |= 1 << family;
+    }
+
+    /// Ascending.
+    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
+        (0..64).filter(move |family| self.0 >> family & 1 == 1)
+    }
+}
+
+/// Number of families behind those of [`METRICS`] that tell of campaigns and accounts, not of targets.
+const OTHERS: usize = 4;
+
+/// The families of the targets' state: part of the reference of the exporter's own metrics.
+pub fn target_families() -> &'static [Family] {
+    FAMILIES.get(2 * METRICS.len() + OTHERS..).unwrap_or_default()
 }
 
 /// Every family, in the order of the exposition.
@@ -80,6 +114,17 @@ pub static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
             "Name, currency, time zone and state of an ad account; the value is 1. Polled and cached.",
             "",
         ),
+        ("exporter_target_up", "Whether the last poll of the target succeeded.", ""),
+        ("exporter_target_last_success_timestamp_seconds", "When the target was last polled with success.", "seconds"),
+        ("exporter_target_last_attempt_timestamp_seconds", "When the target was last polled.", "seconds"),
+        (
+            "exporter_target_next_poll_timestamp_seconds",
+            "When the target is due next; its lane may make it wait longer.",
+            "seconds",
+        ),
+        ("exporter_target_poll_interval_seconds", "Time between two polls of the target that is in force.", "seconds"),
+        ("exporter_target_consecutive_failures", "Failed polls of the target since its last success.", ""),
+        ("exporter_target_rows", "Rows of marketing messages in the target's last good answer.", ""),
     ];
     let others =
         others.map(|(name, help, unit)| Family { name: format!("{PREFIX}{name}"), help: help.to_owned(), unit });
@@ -104,10 +149,14 @@ mod tests {
     fn headers_need_no_escaping_and_units_end_their_names() {
         for family in FAMILIES.iter() {
             assert!(!family.help.contains(['\\', '"', '\n']), "{}", family.name);
-            assert!(family.help.ends_with("Polled and cached."), "{}", family.name);
+            let own = family.name.starts_with("marketing_messages_exporter_");
+            assert_eq!(family.help.ends_with("Polled and cached."), !own, "{}", family.name);
             assert!(family.unit.is_empty() || family.name.ends_with(&format!("_{}", family.unit)), "{}", family.name);
         }
         assert_eq!(FAMILIES[other(Other::AccountInfo)].name, "marketing_messages_account_info");
+        assert_eq!(FAMILIES[other(Other::TargetRows)].name, "marketing_messages_exporter_target_rows");
+        assert_eq!(target_families()[0].name, "marketing_messages_exporter_target_up");
+        assert!(FAMILIES.len() <= 64, "a block notes its families in 64 bits");
         assert_eq!(FAMILIES[account(0)].name, "marketing_messages_account_delivered");
         assert_eq!(FAMILIES[campaign(0)].name, "marketing_messages_delivered");
     }

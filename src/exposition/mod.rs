@@ -1,37 +1,38 @@
-//! The snapshot as text: rendered target by target when it changes, joined when it is scraped.
+//! The snapshot as text: rendered and deflated block by block when it changes, joined when it is
+//! scraped.
 //!
-//! An [`Exposition`] is immutable. A scrape holds one from its first byte to its last, whatever is
-//! published meanwhile, and two scrapes of one are byte-identical.
+//! An [`Exposition`] is an immutable list of shared blocks. A scrape holds one from its first byte to
+//! its last, whatever is published meanwhile, and two scrapes of one are byte-identical.
 
+mod block;
+mod cut;
+mod deflate;
 mod family;
+mod figures;
+mod info;
 mod line;
-mod render;
+mod scrape;
+mod state;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
-
-pub use family::{FAMILIES, Family, Format, header};
+use block::{Block, BlockId, Content};
+pub use family::{FAMILIES, Family, Format, header, target_families};
 pub use line::escape;
-use render::Rendered;
+pub use scrape::{Deflated, Scrape};
 
-use crate::domain::snapshot::{AccountFacts, Group, GroupKey, Row, Snapshot};
-use crate::domain::target::{AccountId, Labels, Source};
+use crate::domain::snapshot::{Changed, GroupKey, Snapshot};
+use crate::domain::target::{AccountId, Source};
 
-/// Everything a scrape shows of the campaigns, by account.
+/// Everything a scrape shows of the campaigns, by account, and of the targets.
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
-    groups: BTreeMap<GroupKey, Arc<GroupText>>,
+    groups: BTreeMap<GroupKey, Blocks>,
+    states: Blocks,
 }
 
-/// The text of one account.
-#[derive(Debug)]
-struct GroupText {
-    facts: Option<(AccountFacts, Labels)>,
-    targets: Vec<(Arc<[Row]>, Arc<Rendered>)>,
-    info: Rendered,
-}
+type Blocks = Arc<[Arc<Block>]>;
 
 /// Which campaign series a scrape wants; empty lists want all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,61 +51,40 @@ impl Filter {
 }
 
 impl Exposition {
-    /// The exposition after some groups of the snapshot changed. What did not change is shared.
-    pub fn update(&self, snapshot: &Snapshot, changed: &[GroupKey]) -> Self {
+    /// The exposition after something of the snapshot changed. What did not change is shared.
+    #[must_use]
+    pub fn update(&self, snapshot: &Snapshot, changed: &Changed) -> Self {
         let mut groups = self.groups.clone();
-        for key in changed {
-            match snapshot.groups().get(key) {
-                Some(group) => {
-                    let text = GroupText::render(key, group, self.groups.get(key).map(Arc::as_ref));
-                    groups.insert(*key, Arc::new(text));
-                }
-                None => {
-                    groups.remove(key);
-                }
+        for key in &changed.groups {
+            let contents = snapshot.groups().get(key).map(|group| cut::of_group(*key, group)).unwrap_or_default();
+            if contents.is_empty() {
+                groups.remove(key);
+            } else {
+                let blocks = render(contents, groups.get(key));
+                groups.insert(*key, blocks);
             }
         }
-        Self { groups }
+        let states =
+            if changed.statuses { render(cut::of_states(snapshot), Some(&self.states)) } else { self.states.clone() };
+        Self { groups, states }
     }
 
-    /// Appends the families that have samples, each with its header, in the order of the table.
-    pub fn write(&self, format: Format, filter: &Filter, out: &mut Vec<u8>) {
-        let parts: Vec<&Rendered> = self
-            .groups
-            .iter()
-            .filter(|(key, _)| filter.wants(key))
-            .flat_map(|(_, group)| group.targets.iter().map(|(_, text)| text.as_ref()).chain([&group.info]))
-            .collect();
-        for (index, family) in FAMILIES.iter().enumerate() {
-            let mut samples = parts.iter().filter_map(|part| part.family(index)).peekable();
-            if samples.peek().is_some() {
-                out.extend_from_slice(header(family, format).as_bytes());
-                samples.for_each(|text| out.extend_from_slice(text.as_bytes()));
-            }
-        }
+    /// What a scrape sends, with a text of the exporter's own at the end. A filter leaves accounts
+    /// out; the state of the targets and the text are shown to all.
+    pub fn scrape(&self, format: Format, filter: &Filter, own: Deflated) -> Scrape {
+        let groups = self.groups.iter().filter(|(key, _)| filter.wants(key));
+        let blocks = groups.flat_map(|(_, blocks)| blocks.iter());
+        Scrape::new(format, blocks.chain(self.states.iter()), own)
     }
 }
 
-impl GroupText {
-    /// Renders what changed since `former`: rows are compared by identity, because a target's rows
-    /// are replaced whole. New facts of the account change the currency and the time zone of all.
-    fn render(key: &GroupKey, group: &Group, former: Option<&Self>) -> Self {
-        let former = former.filter(|former| former.facts == group.facts);
-        let known: HashMap<*const Row, &Arc<Rendered>> =
-            former.iter().flat_map(|former| &former.targets).map(|(rows, text)| (rows.as_ptr(), text)).collect();
-        let facts = group.facts.as_ref().map(|(facts, _)| facts);
-        let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
-        let currency = facts.and_then(|facts| facts.currency);
-        let targets =
-            group.targets.iter().filter(|(_, published)| !published.rows.is_empty()).map(|(target, published)| {
-                let rows = published.rows.clone();
-                let text = known.get(&rows.as_ptr()).map_or_else(
-                    || Arc::new(render::rows(key, target, &rows, &published.labels, currency, &zone)),
-                    |text| (*text).clone(),
-                );
-                (rows, text)
-            });
-        let targets = targets.collect();
-        Self { facts: group.facts.clone(), targets, info: render::info(key, group) }
-    }
+fn render(contents: Vec<(BlockId, Content)>, former: Option<&Blocks>) -> Blocks {
+    let former: HashMap<_, _> =
+        former.iter().flat_map(|former| former.iter()).map(|block| (block.id(), block)).collect();
+    let mut text = Vec::new();
+    let blocks = contents.into_iter().map(|(id, content)| {
+        let former = former.get(&id).copied();
+        Block::render(id, content, former, &mut text)
+    });
+    blocks.collect()
 }

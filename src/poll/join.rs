@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::{Poll, Poller};
 use crate::domain::fault::Reason;
 use crate::domain::plan::{Ask, MetaCampaign, Planned};
-use crate::domain::snapshot::GroupKey;
+use crate::domain::snapshot::Change;
 use crate::domain::target::{AccountId, Level, Subject, TargetKey};
 
 /// What is known of a single campaign's account.
@@ -63,24 +63,19 @@ impl Poller {
     }
 
     /// The rows of targets that go are shown by the one that takes their place, until it is polled.
-    pub(super) fn hand_over(&mut self, planned: &Planned, gone: &[TargetKey]) -> Vec<GroupKey> {
-        let Ask::Meta { only: Some(only), .. } = &planned.ask else { return Vec::new() };
+    pub(super) fn hand_over(&mut self, planned: &Planned, gone: &[TargetKey]) {
+        let Ask::Meta { only: Some(only), .. } = &planned.ask else { return };
         if planned.key.subject != Subject::Campaigns {
-            return Vec::new();
+            return;
         }
         let takes = |key: &&TargetKey| {
             key.window == planned.key.window
                 && key.credential == planned.key.credential
                 && matches!(key.subject, Subject::Campaign(id) if only.contains(&id))
         };
-        let givers: Vec<_> = gone.iter().filter(takes).chain([&planned.key]).collect();
-        if givers.len() == 1 {
-            return Vec::new();
+        let givers: Vec<_> = gone.iter().filter(takes).cloned().collect();
+        if !givers.is_empty() {
+            self.news.changes.push(Change::Move(givers, planned.key.clone(), planned.terms.labels.clone()));
         }
-        // What changes hands grows no younger by it: the oldest decides when all leave.
-        let Some(expires) = givers.iter().filter_map(|key| self.snapshot.expires(key)).min() else { return Vec::new() };
-        let rows = givers.iter().filter_map(|key| self.snapshot.rows(key));
-        let rows: Vec<_> = rows.flat_map(|rows| rows.iter().cloned()).collect();
-        self.snapshot.publish(&planned.key, rows, &planned.terms.labels, expires).0
     }
 }

@@ -1,7 +1,7 @@
-//! The poller: sends what the timetable says, reads what comes back, publishes it.
+//! The poller: sends what the timetable says, reads what comes back, hands it on to the publisher.
 //!
-//! One task owns the timetable, the snapshot and the keyring, so nothing of them is locked. Requests
-//! are tasks of its `JoinSet`; they wait for the network and read the answer there.
+//! One task owns the timetable and the keyring, so nothing of them is locked. Requests are tasks of
+//! its `JoinSet`; they wait for the network and read the answer there.
 
 mod answer;
 mod api;
@@ -26,15 +26,16 @@ use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, Fleet, Planned};
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::Change;
+use crate::domain::status::TargetStatus;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
+use crate::publish::{News, Outlet};
 use crate::settings::Settings;
 use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Asked, Target};
-use crate::store::Store;
-use crate::telemetry::{TargetLabels, Telemetry};
+use crate::telemetry::Telemetry;
 use answer::Answer;
 use api::Api;
 pub use inquiry::{Inquiry, facts_of, listing_among, listing_of};
@@ -65,8 +66,11 @@ pub struct Poller {
     members: HashMap<(Arc<str>, CampaignId), Membership>,
     /// Lanes whose intervals do not fit, as the log last told.
     stretched: HashSet<LaneKey>,
-    snapshot: Snapshot,
-    store: Arc<Store>,
+    /// What the publisher is told next.
+    news: News,
+    /// Whether it was told that every target was polled once.
+    ready: bool,
+    outlet: Outlet,
     telemetry: Arc<Telemetry>,
     under_way: JoinSet<Answer>,
     /// Requests that wait for the keys of their credential.
@@ -82,11 +86,10 @@ type Channel = (Arc<str>, Arc<str>, String);
 struct Poll {
     planned: Planned,
     target: Arc<dyn Target>,
-    labels: TargetLabels,
+    status: TargetStatus,
     progress: Option<Progress>,
     /// The reason of the last poll's fault; `None` after a success, and before the first poll.
     last: Option<Reason>,
-    samples: i64,
     /// Whether the answer under way is to a shorter list than is wanted by now.
     outgrown: bool,
     /// Rows a page, and good polls since that was last changed.
@@ -108,14 +111,14 @@ impl std::fmt::Debug for Poll {
 
 impl Poller {
     /// A poller of everything that the settings ask for; the first requests are due at once.
-    pub fn new(settings: &Settings, store: Arc<Store>, telemetry: Arc<Telemetry>) -> anyhow::Result<Self> {
+    pub fn new(settings: &Settings, clock: Clock, outlet: Outlet, telemetry: Arc<Telemetry>) -> anyhow::Result<Self> {
         let fetch = Fetch::new(settings.poll.timeout, settings.poll.max_response)
             .context("the HTTP client cannot be set up")?;
         for credential in &settings.credentials {
             telemetry.expect_credential(credential.access.source(), &credential.name);
         }
         let mut poller = Self {
-            clock: Clock::start(),
+            clock,
             fetch,
             concurrency: settings.poll.concurrency,
             fleet: Fleet {
@@ -131,8 +134,9 @@ impl Poller {
             known: HashMap::new(),
             members: HashMap::new(),
             stretched: HashSet::new(),
-            snapshot: Snapshot::new(settings.max_series),
-            store,
+            news: News::default(),
+            ready: false,
+            outlet,
             telemetry,
             under_way: JoinSet::new(),
             parked: Vec::new(),
@@ -154,6 +158,7 @@ impl Poller {
         while !self.timetable.all_settled(self.clock.uptime()) || !self.under_way.is_empty() {
             self.step().await?;
         }
+        self.tell().await;
         let failed = |(ticket, poll): &(&Ticket, &Poll)| poll.last.is_some() || !self.timetable.is_settled(**ticket);
         Ok(self.polls.iter().filter(failed).count())
     }
@@ -161,10 +166,10 @@ impl Poller {
     /// Sends what is due, then waits for an answer or for the next instant that matters.
     async fn step(&mut self) -> anyhow::Result<()> {
         let now = self.clock.uptime();
-        self.expire(now);
         self.look_at_refused_credentials();
         self.resume();
         let wake = self.send(now);
+        self.tell().await;
         tokio::select! {
             Some(answer) = self.under_way.join_next() => {
                 let answer = answer.context("a request's task broke")?;
@@ -173,11 +178,19 @@ impl Poller {
             told = self.keyring.news() => told?,
             () = tokio::time::sleep_until(self.clock.instant(wake).into()) => {}
         }
-        if !self.store.is_ready() && self.timetable.all_settled(self.clock.uptime()) {
-            tracing::info!(targets = self.polls.len(), "every target was polled once: ready");
-            self.store.set_ready();
+        if !self.ready && self.timetable.all_settled(self.clock.uptime()) {
+            self.ready = true;
+            self.news.ready = true;
         }
         Ok(())
+    }
+
+    /// Hands the news on. It waits only for a publisher that is far behind.
+    async fn tell(&mut self) {
+        self.telemetry.touch();
+        if !self.news.is_empty() {
+            self.outlet.tell(std::mem::take(&mut self.news)).await;
+        }
     }
 
     /// Sends every request that is due, as far as `concurrency` lets, and says when to look again.
@@ -195,7 +208,7 @@ impl Poller {
         if self.timetable.rejected().next().is_some() {
             wake = wake.min(now + CREDENTIAL_LOOK);
         }
-        wake.min(self.snapshot.next_expiry().unwrap_or(wake))
+        wake
     }
 
     /// Starts the request for a target's next page.
@@ -277,22 +290,6 @@ impl Poller {
         }
     }
 
-    /// Takes series out whose target was not polled with success for too long.
-    fn expire(&mut self, now: Uptime) {
-        if self.snapshot.next_expiry().is_none_or(|expiry| expiry > now) {
-            return;
-        }
-        let expired = self.snapshot.expire(now);
-        for (key, _) in &expired {
-            if let Some(poll) = self.tickets.get(key).and_then(|ticket| self.polls.get_mut(ticket)) {
-                count_samples(poll, 0, &self.telemetry);
-                tracing::warn!(target_key = %key, "no success for too long: its samples leave");
-            }
-        }
-        let changed: Vec<_> = expired.into_iter().map(|(_, group)| group).collect();
-        self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
-    }
-
     /// Brings the timetable in line with the fleet and what discovery knows.
     fn replan(&mut self) {
         let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
@@ -300,25 +297,23 @@ impl Poller {
         let wanted: BTreeSet<_> = planned.iter().map(|planned| planned.key.clone()).collect();
         let gone: Vec<_> = self.tickets.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         let now = self.clock.uptime();
-        let mut changed = Vec::new();
         for planned in planned {
             match self.tickets.get(&planned.key).and_then(|ticket| self.polls.get_mut(ticket)) {
                 Some(poll) if poll.planned.ask != planned.ask => {
                     let Some((_, target)) = api::target(&self.apis, &planned) else { continue };
                     poll.outgrown = poll.progress.is_some();
                     (poll.planned, poll.target) = (planned.clone(), target);
-                    changed.extend(self.hand_over(&planned, &gone));
+                    self.hand_over(&planned, &gone);
                 }
                 Some(_) => {}
                 None => {
-                    changed.extend(self.hand_over(&planned, &gone));
+                    self.hand_over(&planned, &gone);
                     self.enlist(planned, now);
                 }
             }
         }
-        changed.extend(gone.iter().filter_map(|key| self.forget(key)));
-        if !changed.is_empty() {
-            self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        for key in gone {
+            self.forget(key);
         }
     }
 
@@ -326,49 +321,28 @@ impl Poller {
         let key = planned.key.clone();
         let Some((grant, target)) = api::target(&self.apis, &planned) else { return };
         let ticket = self.timetable.enlist(&LaneKey::of(&key), grant, planned.terms.interval, now);
-        let labels = TargetLabels::of(&key);
+        let status = TargetStatus { interval: planned.terms.interval, ..TargetStatus::default() };
         if !key.subject.is_discovery() {
-            let interval = self.telemetry.target_poll_interval.with_label_values(&labels.values());
-            interval.set(planned.terms.interval.as_secs_f64());
+            self.news.changes.push(Change::Status(key.clone(), status.clone()));
         }
         self.polls.insert(
             ticket,
-            Poll {
-                planned,
-                target,
-                labels,
-                progress: None,
-                last: None,
-                samples: 0,
-                outgrown: false,
-                limit: PAGE_LIMIT,
-                good: 0,
-            },
+            Poll { planned, target, status, progress: None, last: None, outgrown: false, limit: PAGE_LIMIT, good: 0 },
         );
         self.tickets.insert(key, ticket);
     }
 
-    /// Takes a target out with everything that it showed; says which group changed.
-    fn forget(&mut self, key: &TargetKey) -> Option<crate::domain::snapshot::GroupKey> {
-        let ticket = self.tickets.remove(key)?;
+    /// Takes a target out with everything that it showed.
+    fn forget(&mut self, key: TargetKey) {
+        let Some(ticket) = self.tickets.remove(&key) else { return };
         self.timetable.remove(ticket);
-        if let Some(mut poll) = self.polls.remove(&ticket) {
-            count_samples(&mut poll, 0, &self.telemetry);
-        }
-        self.telemetry.forget_target(key);
-        self.snapshot.remove(key)
+        self.polls.remove(&ticket);
+        self.news.changes.push(Change::Gone(key));
     }
 }
 
 fn channel_of(channel: &CamsChannel) -> Channel {
     (channel.terms.credential.clone(), channel.space.clone(), format!("{}/{}", channel.page, channel.account))
-}
-
-/// Keeps the number of a credential's samples in step with one target's.
-fn count_samples(poll: &mut Poll, samples: i64, telemetry: &Telemetry) {
-    let key = &poll.planned.key;
-    telemetry.samples.with_label_values(&[key.source.label(), &*key.credential]).add(samples - poll.samples);
-    poll.samples = samples;
 }
 
 /// Unique for each request. Without the system's randomness the process could not make TLS either.

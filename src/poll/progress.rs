@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
+use crate::domain::rows::Row;
 use crate::domain::schedule::Uptime;
-use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
 use crate::domain::target::{AccountId, CampaignId, Level};
 use crate::source::{Cursor, Page, TokenHealth};
 

@@ -1,15 +1,14 @@
 //! The end of a poll: publish what is good, say what is not, decide when to ask again.
 
-use std::collections::BTreeMap;
-
 use super::progress::Progress;
-use super::{Poll, Poller, channel_of, count_samples, dice};
+use super::{Poll, Poller, channel_of, dice};
 use crate::clock;
+use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Wanted;
 use crate::domain::schedule::{Outcome, Ticket, Uptime};
-use crate::domain::snapshot::{GroupKey, Row};
-use crate::domain::target::{CampaignId, Source, Subject, account_label};
+use crate::domain::snapshot::{Brought, Change, GroupKey};
+use crate::domain::target::{Source, Subject, account_label};
 
 /// A stretch that is worth a line.
 const STRETCHED: f64 = 1.1;
@@ -30,7 +29,7 @@ impl Poller {
         let mut rows = None;
         let mut replan = if result.is_ok() || partial {
             rows = Some(progress.rows.len()).filter(|_| !partial);
-            self.publish(&mut poll, progress, partial, now)
+            self.bring(&mut poll, progress, partial, now)
         } else {
             false
         };
@@ -51,70 +50,50 @@ impl Poller {
             replan |= self.split_list(&poll);
         }
         self.tell_stretch(ticket);
-        self.record(&poll, ticket, reason, rows, (started, now));
+        self.record(&mut poll, ticket, reason, rows, (started, now));
         self.polls.insert(ticket, poll);
         if replan {
             self.replan();
         }
     }
 
-    /// Puts an answer into the snapshot and, with what changed, before the scrapes. Says whether
-    /// discovery brought something that changes the plan.
-    fn publish(&mut self, poll: &mut Poll, progress: Progress, partial: bool, now: Uptime) -> bool {
+    /// Passes on what a poll brought. Says whether it changes the plan.
+    fn bring(&mut self, poll: &mut Poll, progress: Progress, partial: bool, now: Uptime) -> bool {
         let (key, terms) = (&poll.planned.key, &poll.planned.terms);
         let home: GroupKey = (key.source, key.account.or(progress.account));
-        let mut replan = false;
-        let changed = match key.subject {
+        let labels = terms.labels.clone();
+        match key.subject {
             // Half a listing would take the other half's names away.
-            _ if partial && key.subject.is_discovery() => return false,
+            _ if partial && key.subject.is_discovery() => false,
             Subject::Token => {
                 if let Some(health) = progress.token {
                     self.note_token(poll, health);
                 }
-                return false;
+                false
             }
             Subject::AccountFacts => {
-                let Some(facts) = progress.facts else { return false };
-                self.snapshot.learn_account(home, facts, &terms.labels);
-                vec![home]
+                self.news.changes.extend(progress.facts.map(|facts| Change::Account(home, facts, labels)));
+                false
             }
             Subject::Listing | Subject::CampaignFacts(_) => {
-                replan = self.note_campaigns(poll, &progress);
-                let (key, labels) = (&poll.planned.key, &poll.planned.terms.labels);
-                self.snapshot.learn_campaigns(key, home, progress.campaigns, labels);
-                vec![home]
+                let listing = Listing::new(&progress.campaigns);
+                self.news.changes.push(Change::Campaigns(key.clone(), home, listing, labels));
+                self.note_campaigns(poll, &progress)
             }
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
-                replan = self.note_member(poll, &progress);
-                let outgrown = std::mem::take(&mut poll.outgrown);
-                let (key, terms) = (&poll.planned.key, &poll.planned.terms);
-                let rows = if partial || outgrown { self.completed(poll, progress.rows) } else { progress.rows };
-                // What a poll did not bring grows no younger by what it brought.
-                let former = self.snapshot.expires(key).filter(|_| partial || outgrown);
-                let expires = former.unwrap_or(now + terms.stale_after);
-                let (changed, full) = self.snapshot.publish(key, rows, &terms.labels, expires);
-                if let Some(full) = full {
-                    let labels = [key.source.label(), &*key.credential];
-                    self.telemetry.series_dropped.with_label_values(&labels).inc_by(full.left_out as u64);
-                    tracing::error!(target_key = %key, left_out = full.left_out, "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows");
-                }
-                let held = self.snapshot.rows(key).map_or(0, |rows| rows.iter().map(|row| row.figures.len()).sum());
-                count_samples(poll, i64::try_from(held).unwrap_or(i64::MAX), &self.telemetry);
-                changed
+                let brought = Brought {
+                    key: key.clone(),
+                    account: progress.rows.first().and_then(|row| row.account),
+                    whole: !partial && !std::mem::take(&mut poll.outgrown),
+                    labels,
+                    expires: now + terms.stale_after,
+                    rows: Vec::new(),
+                };
+                let replan = self.note_member(poll, &progress);
+                self.news.changes.push(Change::Rows(Brought { rows: progress.rows, ..brought }));
+                replan
             }
-        };
-        self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
-        replan
-    }
-
-    /// The pages that were read, and the former rows of what they did not hold.
-    fn completed(&self, poll: &Poll, rows: Vec<Row>) -> Vec<Row> {
-        let mut by_campaign: BTreeMap<Option<CampaignId>, Row> = BTreeMap::new();
-        let former = self.snapshot.rows(&poll.planned.key);
-        for row in former.into_iter().flat_map(|rows| rows.iter().cloned()).chain(rows) {
-            by_campaign.insert(row.campaign, row);
         }
-        by_campaign.into_values().collect()
     }
 
     /// Keeps which campaigns a CAMS channel has, where all are wanted.
@@ -157,8 +136,8 @@ impl Poller {
 
     /// The metrics of a poll that ended.
     fn record(
-        &self,
-        poll: &Poll,
+        &mut self,
+        poll: &mut Poll,
         ticket: Ticket,
         reason: Option<Reason>,
         rows: Option<usize>,
@@ -185,21 +164,18 @@ impl Poller {
         if key.subject.is_discovery() {
             return;
         }
-        let labels = poll.labels.values();
-        telemetry.target_up.with_label_values(&labels).set(i64::from(reason.is_none()));
-        telemetry.target_last_attempt.with_label_values(&labels).set(clock::wall_seconds());
+        let interval = poll.planned.terms.interval.mul_f64(load.stretch);
+        let status = &mut poll.status;
+        status.up = Some(reason.is_none());
+        status.last_attempt = Some(clock::wall_seconds());
         if reason.is_none() {
-            telemetry.target_last_success.with_label_values(&labels).set(clock::wall_seconds());
+            status.last_success = status.last_attempt;
         }
-        let interval = poll.planned.terms.interval.as_secs_f64() * load.stretch;
-        telemetry.target_poll_interval.with_label_values(&labels).set(interval);
-        let next = self.clock.wall_at(self.timetable.due(ticket));
-        telemetry.target_next_poll.with_label_values(&labels).set(next);
-        let failures = i64::from(self.timetable.failures(ticket));
-        telemetry.target_consecutive_failures.with_label_values(&labels).set(failures);
-        if let Some(rows) = rows {
-            telemetry.target_rows.with_label_values(&labels).set(i64::try_from(rows).unwrap_or(i64::MAX));
-        }
+        status.interval = interval;
+        status.next_poll = Some(self.clock.wall_at(self.timetable.due(ticket)));
+        status.failures = Some(self.timetable.failures(ticket));
+        status.rows = rows.or(status.rows);
+        self.news.changes.push(Change::Status(poll.planned.key.clone(), poll.status.clone()));
     }
 }
 

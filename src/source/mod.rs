@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::budget::Usage;
+use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
-use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
+use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Level};
 
 /// One thing to poll, seen from the wire.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::domain::metric::{ACTION_PREFIX, ACTIONS, METRICS, Metric, MetricSet, Shape};
-use crate::domain::snapshot::Figure;
+use crate::domain::rows::{Column, Figure};
 
 /// What stands under a key of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +216,8 @@ impl<'de: 'a, 'a, W: Wire> Deserialize<'de> for WireRow<'a, W> {
         }
         let day = |cell: &Cell<'_>| cell.text().and_then(|text| text.parse().ok());
         row.days = day(&start).zip(day(&stop));
-        row.figures.sort_by_key(|figure| (figure.metric, figure.action));
-        row.figures.dedup_by_key(|figure| (figure.metric, figure.action));
+        row.figures.sort_by_key(|figure| figure.column);
+        row.figures.dedup_by_key(|figure| figure.column);
         Ok(row)
     }
 }
@@ -225,14 +225,14 @@ impl<'de: 'a, 'a, W: Wire> Deserialize<'de> for WireRow<'a, W> {
 impl<W> WireRow<'_, W> {
     /// The figures of the families asked for, and the wire fields of those that were unreadable.
     pub(super) fn figures(&self, metrics: MetricSet) -> (Vec<Figure>, impl Iterator<Item = usize>) {
-        let figures = self.figures.iter().copied().filter(|figure| metrics.contains(usize::from(figure.metric)));
+        let figures = self.figures.iter().copied().filter(|figure| metrics.contains(usize::from(figure.column.metric)));
         (figures.collect(), self.rejected.iter().copied().filter(move |index| metrics.contains(*index)))
     }
 
     /// Whether the row is of a marketing message: ordinary ads have actions too, but none of the fields.
     pub(super) fn is_marketing(&self) -> bool {
         let scalar = |index: usize| METRICS[index].shape == Shape::Scalar;
-        self.figures.iter().any(|figure| scalar(usize::from(figure.metric)))
+        self.figures.iter().any(|figure| scalar(usize::from(figure.column.metric)))
             || self.rejected.iter().any(|index| scalar(*index))
     }
 
@@ -241,7 +241,8 @@ impl<W> WireRow<'_, W> {
         let mut add = |action: Option<usize>, text: &str| match metric.read(text) {
             Some(value) => {
                 let action = action.and_then(|action| u8::try_from(action).ok());
-                self.figures.push(Figure { metric: u8::try_from(index).unwrap_or(u8::MAX), action, value });
+                let column = Column { metric: u8::try_from(index).unwrap_or(u8::MAX), action };
+                self.figures.push(Figure { column, value });
             }
             None => self.rejected.push(index),
         };

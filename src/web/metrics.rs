@@ -1,20 +1,19 @@
 //! `GET /metrics`.
 
-use std::io::Write as _;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use http_body::{Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Site, negotiate, openmetrics};
+use super::{Site, negotiate};
 use crate::domain::target::{AccountId, Source};
-use crate::exposition::{Filter, Format};
-use crate::telemetry;
-
-/// Level 2 is a third smaller than level 1 on such text, and higher levels win nearly nothing.
-const LEVEL: Compression = Compression::new(2);
+use crate::exposition::Filter;
 
 pub(super) async fn metrics(
     State(site): State<Site>,
@@ -29,14 +28,15 @@ pub(super) async fn metrics(
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
     let (format, gzip) = (negotiate::format(&headers), negotiate::gzip(&headers));
-    // Rendering a large exposition takes milliseconds: not on the threads that serve the timers.
-    let body = tokio::task::spawn_blocking(move || {
-        let body = body(&site, format, &filter, gzip);
-        drop(permit);
-        body
-    });
-    let Ok(Ok(body)) = body.await else {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "the exposition cannot be rendered\n").into_response();
+    let exposition = site.store.exposition();
+    let scrape = exposition.scrape(format, &filter, site.own.text(format));
+    let body = if gzip {
+        let pieces = scrape.gzip();
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Body::new(Pieces { rest: pieces.into_iter(), left: len, _permit: permit })
+    } else {
+        let len = scrape.len();
+        Body::new(Pieces { rest: scrape.plain(), left: len, _permit: permit })
     };
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -48,20 +48,31 @@ pub(super) async fn metrics(
     response
 }
 
-fn body(site: &Site, format: Format, filter: &Filter, gzip: bool) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    site.store.exposition().write(format, filter, &mut text);
-    let own = site.telemetry.gather();
-    match format {
-        Format::Text => text.extend_from_slice(telemetry::text(&own).as_bytes()),
-        Format::OpenMetrics => text.extend_from_slice(openmetrics::text(&own).as_bytes()),
+/// A body of known length, made piece by piece while it is sent.
+struct Pieces<I> {
+    rest: I,
+    left: u64,
+    /// The scrape counts until it is sent, or given up.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<I: Iterator<Item = Bytes> + Unpin> HttpBody for Pieces<I> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.rest.next();
+        self.left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
-    if !gzip {
-        return Ok(text);
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
     }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 8), LEVEL);
-    encoder.write_all(&text)?;
-    encoder.finish()
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// `?account_id=` and `?source=`, both repeatable. Other parameters are none of ours.

@@ -4,6 +4,7 @@
 mod metrics;
 mod negotiate;
 mod openmetrics;
+mod own;
 
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
+use own::OwnMetrics;
+
+use crate::clock::Clock;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -23,11 +27,23 @@ pub struct Site {
     /// What scrapes read.
     pub store: Arc<Store>,
     /// The exporter's own metrics.
-    pub telemetry: Arc<Telemetry>,
+    own: Arc<OwnMetrics>,
     /// Scrapes at a time; more are answered with 503.
     pub scrapes: Arc<Semaphore>,
     /// Where the exposition is served.
     pub telemetry_path: Arc<str>,
+}
+
+impl Site {
+    /// What is served of a store and a registry, to `max_requests` scrapes at a time.
+    pub fn new(store: Arc<Store>, telemetry: Arc<Telemetry>, clock: Clock, max_requests: usize, path: &str) -> Self {
+        Self {
+            store,
+            own: Arc::new(OwnMetrics::new(telemetry, clock)),
+            scrapes: Arc::new(Semaphore::new(max_requests)),
+            telemetry_path: path.into(),
+        }
+    }
 }
 
 /// Every path that is served. Other methods are answered with 405 and `Allow`, other paths with 404.

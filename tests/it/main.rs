@@ -9,6 +9,7 @@ mod cli;
 mod credentials;
 mod day;
 mod drift;
+mod exposition;
 mod faults;
 mod harness;
 mod online;

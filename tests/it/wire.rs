@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
+use marketing_messages_exporter::domain::facts::Listing;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
-use marketing_messages_exporter::domain::snapshot::Snapshot;
+use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
 };
-use marketing_messages_exporter::exposition::{Exposition, Filter, Format};
+use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
 use marketing_messages_exporter::source::Target;
 use marketing_messages_exporter::source::cams::CamsTarget;
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
@@ -115,17 +116,22 @@ fn check(file: &Path, source: Source) {
     assert_eq!(page.next.map(|cursor| cursor.0), case.next, "{name}");
     let mut snapshot = Snapshot::new(1000);
     let home = (source, planned.key.account);
+    let (key, labels) = (planned.key, planned.terms.labels);
     if let Some(facts) = page.facts {
-        snapshot.learn_account(home, facts, &planned.terms.labels);
+        snapshot.apply(Change::Account(home, facts, labels.clone()));
     }
     if !page.campaigns.is_empty() {
-        snapshot.learn_campaigns(&planned.key, home, page.campaigns, &planned.terms.labels);
+        snapshot.apply(Change::Campaigns(key.clone(), home, Listing::new(&page.campaigns), labels.clone()));
     }
-    if !planned.key.subject.is_discovery() {
-        snapshot.publish(&planned.key, page.rows, &planned.terms.labels, Duration::from_secs(1));
+    if !key.subject.is_discovery() {
+        let account = page.rows.first().and_then(|row| row.account);
+        let expires = Duration::from_secs(1);
+        snapshot.apply(Change::Rows(Brought { key, account, rows: page.rows, whole: true, labels, expires }));
     }
-    let mut text = Vec::new();
-    Exposition::default().update(&snapshot, &[home]).write(Format::Text, &Filter::default(), &mut text);
+    let changed = snapshot.take_changed();
+    let exposition = Exposition::default().update(&snapshot, &changed);
+    let scrape = exposition.scrape(Format::Text, &Filter::default(), Deflated::new(String::new()));
+    let text: Vec<u8> = scrape.plain().flatten().collect();
     let text = String::from_utf8(text).unwrap();
     let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("marketing_messages_")).collect();
     assert_eq!(lines, case.samples, "{name}");

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::wire::{Pascal, WireRow};
 use super::{Asked, Cursor, Keys, Page, ROW, Target, silent, unbuildable};
+use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::METRICS;
 use crate::domain::plan::{Ask, Planned};
-use crate::domain::snapshot::{AccountFacts, CampaignFacts, Row};
+use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Subject};
 pub(super) use acs3::hmac_sha256;
 

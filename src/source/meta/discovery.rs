@@ -4,9 +4,9 @@ use http::Response;
 use serde_json::Value;
 
 use super::{Asked, Envelope, Page, Parameters, Planned, faults, insights, open, silent};
+use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::Fault;
 use crate::domain::plan::Ask;
-use crate::domain::snapshot::{AccountFacts, CampaignFacts};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Subject};
 
 const ACCOUNT_FIELDS: &str = "account_id,name,account_status,currency,timezone_name";

@@ -6,7 +6,7 @@ use super::{Asked, InsightsRow, Page, Parameters, Planned, open};
 use crate::domain::fault::Fault;
 use crate::domain::metric::METRICS;
 use crate::domain::plan::Ask;
-use crate::domain::snapshot::Row;
+use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Subject, Window};
 use crate::source::ROW;
 use crate::source::wire::Cell;

@@ -1,0 +1,209 @@
+//! The rows of a target, column by column: what an account of thousands of campaigns costs is the
+//! numbers themselves.
+
+use jiff::civil::Date;
+
+use super::target::{AccountId, CampaignId, Currency};
+
+/// What one campaign, or the account itself, did in one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The account, where the answer or the configuration names it.
+    pub account: Option<AccountId>,
+    /// The campaign; `None` for the account's own figures.
+    pub campaign: Option<CampaignId>,
+    /// The currency of money, where the row says it.
+    pub currency: Option<Currency>,
+    /// First and last day of the figures, both inclusive, in the account's time zone.
+    pub days: Option<(Date, Date)>,
+    /// The figures that the row holds, sorted by metric and action.
+    pub figures: Vec<Figure>,
+}
+
+/// One number of a row, in base units, finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// What it counts.
+    pub column: Column,
+    /// The number.
+    pub value: f64,
+}
+
+/// What tells the figures of a row apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Column {
+    /// Index in [`super::metric::METRICS`].
+    pub metric: u8,
+    /// Index in [`super::metric::ACTIONS`], for families that are told apart by action.
+    pub action: Option<u8>,
+}
+
+/// The rows of a target: sorted by campaign, each campaign once.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    campaigns: Box<[Option<CampaignId>]>,
+    currencies: Box<[Option<Currency>]>,
+    days: Box<[Option<(Date, Date)>]>,
+    columns: Box<[Column]>,
+    /// One column after the other, each as long as `campaigns`; NaN where a row has no such figure.
+    values: Box<[f64]>,
+}
+
+/// Rows are the same when every bit of them is: what has no figure is no reason to render anew.
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.campaigns == other.campaigns
+            && self.columns == other.columns
+            && self.currencies == other.currencies
+            && self.days == other.days
+            && same_bits(&self.values, &other.values)
+    }
+}
+
+/// Whether two runs of numbers are bit for bit the same.
+pub fn same_bits(one: &[f64], other: &[f64]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+impl Rows {
+    /// Rows in any order. A campaign that moved between pages while they were read stands twice in
+    /// an answer; the later row is the newer one.
+    pub fn new(mut rows: Vec<Row>) -> Self {
+        rows.reverse();
+        rows.sort_by_key(|row| row.campaign);
+        rows.dedup_by_key(|row| row.campaign);
+
+        let mut columns: Vec<Column> = Vec::with_capacity(8);
+        for figure in rows.iter().flat_map(|row| &row.figures) {
+            if let Err(at) = columns.binary_search(&figure.column) {
+                columns.insert(at, figure.column);
+            }
+        }
+        let mut values = vec![f64::NAN; columns.len() * rows.len()];
+        for (at, row) in rows.iter().enumerate() {
+            for figure in &row.figures {
+                if let Ok(column) = columns.binary_search(&figure.column) {
+                    values[column * rows.len() + at] = figure.value;
+                }
+            }
+        }
+        Self {
+            campaigns: rows.iter().map(|row| row.campaign).collect(),
+            currencies: rows.iter().map(|row| row.currency).collect(),
+            days: rows.iter().map(|row| row.days).collect(),
+            columns: columns.into(),
+            values: values.into(),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.campaigns.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.campaigns.is_empty()
+    }
+
+    /// Whose figures each row holds, ascending; `None` for the account's own.
+    pub fn campaigns(&self) -> &[Option<CampaignId>] {
+        &self.campaigns
+    }
+
+    /// The currency of each row's money, where the row says it.
+    pub fn currencies(&self) -> &[Option<Currency>] {
+        &self.currencies
+    }
+
+    /// First and last day of each row's figures.
+    pub fn days(&self) -> &[Option<(Date, Date)>] {
+        &self.days
+    }
+
+    /// The columns, ascending, each with a number or NaN for each row.
+    pub fn columns(&self) -> impl Iterator<Item = (Column, &[f64])> {
+        // A chunk of no rows would have no length.
+        self.columns.iter().copied().zip(self.values.chunks_exact(self.len().max(1)))
+    }
+
+    /// Whether a campaign has a row.
+    pub fn contains(&self, campaign: CampaignId) -> bool {
+        self.campaigns.binary_search(&Some(campaign)).is_ok()
+    }
+
+    /// Number of figures.
+    pub fn samples(&self) -> usize {
+        self.values.iter().filter(|value| !value.is_nan()).count()
+    }
+
+    /// Number of series: the figures, and both ends of the window for each campaign.
+    pub fn series(&self) -> usize {
+        let windows =
+            self.campaigns.iter().zip(&self.days).filter(|(campaign, days)| campaign.is_some() && days.is_some());
+        self.samples() + 2 * windows.count()
+    }
+
+    /// The rows of the campaigns that `keep` names.
+    pub fn only(&self, keep: impl Fn(Option<CampaignId>) -> bool) -> Self {
+        Self::new(self.rows().filter(|row| keep(row.campaign)).collect())
+    }
+
+    /// These rows, and those of `newer` in place of the same campaigns'.
+    pub fn updated(&self, newer: &Self) -> Self {
+        Self::new(self.rows().chain(newer.rows()).collect())
+    }
+
+    /// Row by row.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        (0..self.len()).map(|at| {
+            let figure = |(column, values): (Column, &[f64])| Figure { column, value: values[at] };
+            Row {
+                account: None,
+                campaign: self.campaigns[at],
+                currency: self.currencies[at],
+                days: self.days[at],
+                figures: self.columns().map(figure).filter(|figure| !figure.value.is_nan()).collect(),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(campaign: u32, figures: &[(u8, f64)]) -> Row {
+        let figure =
+            |(metric, value): &(u8, f64)| Figure { column: Column { metric: *metric, action: None }, value: *value };
+        Row {
+            account: None,
+            campaign: CampaignId::parse(&campaign.to_string()).ok(),
+            currency: None,
+            days: None,
+            figures: figures.iter().map(figure).collect(),
+        }
+    }
+
+    #[test]
+    fn rows_come_back_as_they_went_in_sorted() {
+        let rows = Rows::new(vec![row(2, &[(0, 1.0), (5, 2.0)]), row(1, &[(5, 0.0)])]);
+        assert_eq!(rows.rows().collect::<Vec<_>>(), [row(1, &[(5, 0.0)]), row(2, &[(0, 1.0), (5, 2.0)])]);
+        assert_eq!((rows.len(), rows.samples(), rows.series()), (2, 3, 3));
+    }
+
+    #[test]
+    fn a_campaign_that_moved_between_pages_is_shown_once() {
+        let rows = Rows::new(vec![row(1, &[(0, 1.0)]), row(2, &[(0, 2.0)]), row(1, &[(0, 3.0)])]);
+        assert_eq!(rows, Rows::new(vec![row(1, &[(0, 3.0)]), row(2, &[(0, 2.0)])]));
+    }
+
+    #[test]
+    fn newer_rows_take_the_place_of_the_same_campaigns() {
+        let former = Rows::new(vec![row(1, &[(0, 1.0)]), row(2, &[(0, 2.0)])]);
+        let rows = former.updated(&Rows::new(vec![row(2, &[(1, 5.0)]), row(3, &[(0, 3.0)])]));
+        assert_eq!(rows, Rows::new(vec![row(1, &[(0, 1.0)]), row(2, &[(1, 5.0)]), row(3, &[(0, 3.0)])]));
+        assert_ne!(rows, former);
+        assert_eq!(former, former.only(|_| true), "a figure that is absent on both sides is the same");
+    }
+}

@@ -1,0 +1,173 @@
+//! What the snapshot holds after which changes.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::rows::{Column, Figure};
+
+fn key(account: Option<u32>, subject: Subject) -> TargetKey {
+    TargetKey {
+        source: Source::Meta,
+        account: account.map(account_id),
+        credential: "main".into(),
+        subject,
+        part: 0,
+        window: Window::Preset("today"),
+    }
+}
+
+fn account_id(id: u32) -> AccountId {
+    AccountId::parse(&id.to_string()).unwrap()
+}
+
+fn campaign(id: u32) -> CampaignId {
+    CampaignId::parse(&id.to_string()).unwrap()
+}
+
+fn row(id: u32, value: f64) -> Row {
+    Row {
+        account: None,
+        campaign: Some(campaign(id)),
+        currency: None,
+        days: None,
+        figures: vec![Figure { column: Column { metric: 0, action: None }, value }],
+    }
+}
+
+const LATER: Uptime = Duration::from_mins(1);
+
+fn brought(key: &TargetKey, rows: Vec<Row>, whole: bool, expires: Uptime) -> Change {
+    let account = Some(account_id(7));
+    Change::Rows(Brought { key: key.clone(), account, rows, whole, labels: Arc::new([]), expires })
+}
+
+/// Publishes all rows of a target.
+fn publish(snapshot: &mut Snapshot, key: &TargetKey, rows: Vec<Row>) -> Option<Full> {
+    snapshot.apply(brought(key, rows, true, LATER))
+}
+
+fn shown(snapshot: &Snapshot, key: &TargetKey) -> Vec<Row> {
+    snapshot.published(key).map(|published| published.rows.rows().collect()).unwrap_or_default()
+}
+
+#[test]
+fn a_vanished_campaign_vanishes() {
+    let mut snapshot = Snapshot::new(10);
+    let key = key(Some(7), Subject::Campaigns);
+    publish(&mut snapshot, &key, vec![row(2, 1.0), row(1, 1.0)]);
+    assert_eq!(snapshot.series(), 2);
+    publish(&mut snapshot, &key, vec![row(2, 5.0)]);
+    assert_eq!(shown(&snapshot, &key), [row(2, 5.0)]);
+    assert_eq!(snapshot.series(), 1);
+}
+
+#[test]
+fn what_stays_the_same_is_no_change_but_grows_younger() {
+    let mut snapshot = Snapshot::new(10);
+    let key = key(Some(7), Subject::Campaigns);
+    publish(&mut snapshot, &key, vec![row(1, 1.0)]);
+    assert_eq!(snapshot.take_changed().groups, BTreeSet::from([(Source::Meta, Some(account_id(7)))]));
+    snapshot.apply(brought(&key, vec![row(1, 1.0)], true, 2 * LATER));
+    assert_eq!(snapshot.take_changed(), Changed::default());
+    assert!(snapshot.expire(LATER).is_empty());
+    assert_eq!(snapshot.expire(2 * LATER), [key]);
+    assert_eq!(snapshot.take_changed().groups.len(), 1);
+}
+
+#[test]
+fn the_accounts_row_stands_before_the_single_campaigns_in_either_order() {
+    let account = key(Some(7), Subject::Campaigns);
+    let single = key(None, Subject::Campaign(campaign(1)));
+    for order in [[&account, &single], [&single, &account]] {
+        let mut snapshot = Snapshot::new(10);
+        for target in order {
+            publish(&mut snapshot, target, vec![row(1, 1.0)]);
+        }
+        assert_eq!(shown(&snapshot, &account).len(), 1);
+        assert_eq!(shown(&snapshot, &single).len(), 0);
+        assert_eq!(snapshot.series(), 1);
+    }
+}
+
+#[test]
+fn of_two_credentials_that_read_a_campaign_one_is_shown() {
+    let first = key(None, Subject::Campaign(campaign(1)));
+    let second = TargetKey { credential: "other".into(), ..first.clone() };
+    let mut snapshot = Snapshot::new(10);
+    for target in [&first, &second] {
+        publish(&mut snapshot, target, vec![row(1, 1.0)]);
+    }
+    assert_eq!((shown(&snapshot, &first).len(), shown(&snapshot, &second).len()), (1, 0));
+    let samples: Vec<_> = snapshot.samples().iter().map(|((_, name), samples)| (&**name, *samples)).collect();
+    assert_eq!(samples, [("main", 1), ("other", 0)]);
+}
+
+#[test]
+fn a_campaign_that_moves_to_another_request_of_its_account_is_shown_once() {
+    let first = key(Some(7), Subject::Campaigns);
+    let second = TargetKey { part: 1, ..first.clone() };
+    let mut snapshot = Snapshot::new(10);
+    publish(&mut snapshot, &first, vec![row(1, 1.0), row(2, 1.0)]);
+    publish(&mut snapshot, &second, vec![row(2, 5.0)]);
+    assert_eq!(shown(&snapshot, &first), [row(1, 1.0)]);
+    assert_eq!(shown(&snapshot, &second), [row(2, 5.0)]);
+    assert_eq!(snapshot.series(), 2);
+}
+
+#[test]
+fn what_a_poll_did_not_bring_stays_and_grows_no_younger() {
+    let key = key(Some(7), Subject::Campaigns);
+    let mut snapshot = Snapshot::new(10);
+    publish(&mut snapshot, &key, vec![row(1, 1.0), row(2, 1.0)]);
+    snapshot.apply(brought(&key, vec![row(2, 5.0)], false, 9 * LATER));
+    assert_eq!(shown(&snapshot, &key), [row(1, 1.0), row(2, 5.0)]);
+    assert_eq!(snapshot.expire(LATER), [key]);
+}
+
+#[test]
+fn what_changes_hands_grows_no_younger() {
+    let single = key(None, Subject::Campaign(campaign(1)));
+    let account = key(Some(7), Subject::Campaigns);
+    let mut snapshot = Snapshot::new(10);
+    publish(&mut snapshot, &single, vec![row(1, 1.0)]);
+    snapshot.apply(brought(&account, vec![row(2, 1.0)], true, 9 * LATER));
+    snapshot.apply(Change::Move(vec![single.clone()], account.clone(), Arc::new([])));
+    snapshot.apply(Change::Gone(single));
+    assert_eq!(shown(&snapshot, &account), [row(1, 1.0), row(2, 1.0)]);
+    assert_eq!(snapshot.expire(LATER), [account]);
+}
+
+#[test]
+fn whole_targets_are_left_out_beyond_the_bound() {
+    let mut snapshot = Snapshot::new(2);
+    let (first, second) = (key(Some(7), Subject::Campaigns), key(Some(8), Subject::Campaigns));
+    assert_eq!(publish(&mut snapshot, &first, vec![row(1, 1.0), row(2, 1.0)]), None);
+    let full = Full { key: second.clone(), left_out: 1 };
+    assert_eq!(publish(&mut snapshot, &second, vec![row(3, 1.0)]), Some(full));
+    assert_eq!(publish(&mut snapshot, &first, vec![row(1, 1.0)]), None);
+    assert_eq!(publish(&mut snapshot, &second, vec![row(3, 1.0)]), None);
+}
+
+#[test]
+fn stale_rows_leave() {
+    let mut snapshot = Snapshot::new(10);
+    let key = key(Some(7), Subject::Campaigns);
+    publish(&mut snapshot, &key, vec![row(1, 1.0)]);
+    assert_eq!(snapshot.next_expiry(), Some(LATER));
+    assert!(snapshot.expire(Duration::from_secs(59)).is_empty());
+    assert_eq!(snapshot.expire(LATER), [key]);
+    assert_eq!((snapshot.series(), snapshot.next_expiry()), (0, None));
+}
+
+#[test]
+fn a_target_that_is_gone_leaves_with_everything() {
+    let mut snapshot = Snapshot::new(10);
+    let key = key(Some(7), Subject::Campaigns);
+    publish(&mut snapshot, &key, vec![row(1, 1.0)]);
+    snapshot.apply(Change::Status(key.clone(), TargetStatus::default()));
+    snapshot.take_changed();
+    snapshot.apply(Change::Gone(key));
+    assert_eq!((snapshot.series(), snapshot.statuses().len()), (0, 0));
+    let changed = snapshot.take_changed();
+    assert_eq!((changed.groups.len(), changed.statuses), (1, true));
+}

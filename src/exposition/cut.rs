@@ -1,0 +1,91 @@
+//! Where one block ends and the next begins.
+//!
+//! Decided by the ids and not by counting, so that the same snapshot is always cut alike, and a
+//! campaign that comes or goes changes its own block only.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use jiff::tz::TimeZone;
+
+use super::block::{BlockId, Content};
+use super::figures::{Figures, Part};
+use super::info::{self, Campaigns};
+use super::state::States;
+use crate::domain::snapshot::{Group, GroupKey, Snapshot};
+use crate::domain::target::{CampaignId, TargetKey};
+
+/// A block has this many members in the mean, as a power of two.
+const MEMBERS: u32 = 9;
+
+/// Whether a block begins at a campaign. The multiplier spreads ids that follow one another evenly.
+fn begins(campaign: CampaignId) -> bool {
+    campaign.number().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - MEMBERS) == 0
+}
+
+/// Whether a block begins at a target.
+fn begins_at_target(key: &TargetKey) -> bool {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish() >> (64 - MEMBERS) == 0
+}
+
+/// The blocks of an account, in the order of the exposition.
+pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> {
+    let mut blocks = figures(key, group);
+    let (origins, known) = info::campaigns(group);
+    let runs = known.chunk_by(|_, next| !begins(next.campaign));
+    blocks.extend(runs.filter_map(|run| {
+        let content = Campaigns { group: key, origins: origins.clone(), members: run.to_vec() };
+        Some((BlockId::Campaigns(run.first()?.campaign), Content::Campaigns(content)))
+    }));
+    if let Some((facts, labels)) = &group.facts {
+        let account = info::Account { group: key, facts: facts.clone(), labels: labels.clone() };
+        blocks.push((BlockId::Account, Content::Account(account)));
+    }
+    blocks
+}
+
+fn figures(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> {
+    let facts = group.facts.as_ref().map(|(facts, _)| facts);
+    let currency = facts.and_then(|facts| facts.currency);
+    let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
+    let empty = || Figures { group: key, currency, zone: zone.clone(), parts: Vec::new() };
+
+    let mut blocks: Vec<(BlockId, Content)> = Vec::new();
+    let mut open: Option<(BlockId, Figures)> = None;
+    for (target, published) in &group.targets {
+        let campaigns = published.rows.campaigns();
+        let mut start = 0;
+        for run in campaigns.chunk_by(|_, next| !next.is_some_and(begins)) {
+            let range = start..start + run.len();
+            start = range.end;
+            if run.first().copied().flatten().is_some_and(begins) {
+                blocks.extend(open.take().map(|(id, figures)| (id, Content::Figures(figures))));
+            }
+            let first = run.first().copied().flatten();
+            let (_, figures) = open.get_or_insert_with(|| (BlockId::Figures(target.clone(), first), empty()));
+            figures.parts.push(Part {
+                window: target.window.clone(),
+                labels: published.labels.clone(),
+                rows: published.rows.clone(),
+                range,
+            });
+        }
+    }
+    blocks.extend(open.map(|(id, figures)| (id, Content::Figures(figures))));
+    blocks
+}
+
+/// The blocks of the targets' states.
+pub(super) fn of_states(snapshot: &Snapshot) -> Vec<(BlockId, Content)> {
+    let mut blocks: Vec<(BlockId, States)> = Vec::new();
+    for (key, status) in snapshot.statuses() {
+        if blocks.is_empty() || begins_at_target(key) {
+            blocks.push((BlockId::States(key.clone()), States(Vec::new())));
+        }
+        if let Some((_, states)) = blocks.last_mut() {
+            states.0.push((key.clone(), status.clone()));
+        }
+    }
+    blocks.into_iter().map(|(id, states)| (id, Content::States(states))).collect()
+}

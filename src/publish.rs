@@ -1,0 +1,142 @@
+//! The publisher: keeps the snapshot, renders what changed, swaps what scrapes read.
+//!
+//! It works apart from the poller, on a thread that may take its time: an account of a hundred
+//! thousand campaigns must not hold back the timers of the others. What comes in meanwhile is rendered
+//! together.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::domain::snapshot::{Change, Snapshot};
+use crate::domain::target::account_label;
+use crate::store::Store;
+use crate::telemetry::Telemetry;
+
+/// News that may wait; beyond that whoever brings more waits.
+const WAITING: usize = 256;
+
+/// What the poller tells the publisher.
+#[derive(Debug, Default)]
+pub struct News {
+    /// In the order in which they came to pass.
+    pub changes: Vec<Change>,
+    /// Every target was polled once.
+    pub ready: bool,
+}
+
+impl News {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && !self.ready
+    }
+}
+
+/// Where news go.
+#[derive(Clone, Debug)]
+pub struct Outlet(Option<mpsc::Sender<News>>);
+
+impl Outlet {
+    /// Nobody is told.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Tells the publisher, and waits while it is far behind.
+    pub async fn tell(&self, news: News) {
+        if let Some(sender) = &self.0 {
+            // Whoever owns the publisher's task sees that it ended.
+            let _ = sender.send(news).await;
+        }
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Publisher {
+    inlet: mpsc::Receiver<News>,
+    desk: Desk,
+    clock: Clock,
+}
+
+/// What is worked on.
+#[derive(Debug)]
+struct Desk {
+    snapshot: Snapshot,
+    store: Arc<Store>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Publisher {
+    /// A publisher of at most `max_series` series, and the way to tell it.
+    pub fn new(max_series: usize, clock: Clock, store: Arc<Store>, telemetry: Arc<Telemetry>) -> (Self, Outlet) {
+        let (sender, inlet) = mpsc::channel(WAITING);
+        let desk = Desk { snapshot: Snapshot::new(max_series), store, telemetry };
+        (Self { inlet, desk, clock }, Outlet(Some(sender)))
+    }
+
+    /// Publishes until nobody is left to bring news.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let mut batch = Vec::new();
+        loop {
+            let expiry = self.desk.snapshot.next_expiry();
+            let expired = async {
+                match expiry {
+                    Some(expiry) => tokio::time::sleep_until(self.clock.instant(expiry).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                received = self.inlet.recv_many(&mut batch, WAITING) => if received == 0 { return Ok(()) },
+                () = expired => {}
+            }
+            let (mut desk, clock, news) = (self.desk, self.clock, std::mem::take(&mut batch));
+            let work = tokio::task::spawn_blocking(move || {
+                desk.publish(news, clock);
+                desk
+            });
+            self.desk = work.await.context("publishing broke")?;
+        }
+    }
+}
+
+impl Desk {
+    fn publish(&mut self, news: Vec<News>, clock: Clock) {
+        let ready = news.iter().any(|news| news.ready);
+        for change in news.into_iter().flat_map(|news| news.changes) {
+            let Some(full) = self.snapshot.apply(change) else { continue };
+            let (key, left_out) = (&full.key, full.left_out);
+            let labels = [key.source.label(), &*key.credential];
+            self.telemetry.series_dropped.with_label_values(&labels).inc_by(left_out as u64);
+            let (source, credential, account) = (labels[0], labels[1], account_label(key.account));
+            let (target, window) = (key.label(), key.window.label());
+            tracing::error!(
+                source,
+                credential,
+                account,
+                target,
+                window,
+                left_out,
+                "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows"
+            );
+        }
+        for key in self.snapshot.expire(clock.uptime()) {
+            let (source, credential, account) = (key.source.label(), &*key.credential, account_label(key.account));
+            let (target, window) = (key.label(), key.window.label());
+            tracing::warn!(source, credential, account, target, window, "no success for too long: its samples leave");
+        }
+        for ((source, credential), samples) in self.snapshot.samples() {
+            let gauge = self.telemetry.samples.with_label_values(&[source.label(), &**credential]);
+            gauge.set(i64::try_from(*samples).unwrap_or(i64::MAX));
+        }
+        self.telemetry.touch();
+        let changed = self.snapshot.take_changed();
+        self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        if ready {
+            tracing::info!(targets = self.snapshot.statuses().len(), "every target was polled once: ready");
+            self.store.set_ready();
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The exporter's own metrics as text, rendered when something was counted since.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::openmetrics;
+use crate::clock::Clock;
+use crate::domain::schedule::Uptime;
+use crate::exposition::{Deflated, Format};
+use crate::telemetry::{self, Telemetry};
+
+/// How old the text may be when nothing was counted: the process uses time and memory all the same.
+const OLDEST: Duration = Duration::from_secs(1);
+
+/// The last text in each format.
+#[derive(Debug)]
+pub(super) struct OwnMetrics {
+    telemetry: Arc<Telemetry>,
+    clock: Clock,
+    texts: [Mutex<Option<Text>>; 2],
+}
+
+#[derive(Debug)]
+struct Text {
+    edition: u64,
+    at: Uptime,
+    rendered: Deflated,
+}
+
+impl OwnMetrics {
+    pub(super) fn new(telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+        Self { telemetry, clock, texts: [Mutex::new(None), Mutex::new(None)] }
+    }
+
+    /// The text of this moment. Scrapes that come together share it.
+    pub(super) fn text(&self, format: Format) -> Deflated {
+        // Whoever panicked has left a whole text, or none.
+        let mut last = self.texts[format as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        let (edition, now) = (self.telemetry.edition(), self.clock.uptime());
+        if let Some(last) = last.as_ref().filter(|last| last.edition == edition && now < last.at + OLDEST) {
+            return last.rendered.clone();
+        }
+        let families = self.telemetry.gather();
+        let text = Deflated::new(match format {
+            Format::Text => telemetry::text(&families),
+            Format::OpenMetrics => openmetrics::text(&families),
+        });
+        *last = Some(Text { edition, at: now, rendered: text.clone() });
+        text
+    }
+}
