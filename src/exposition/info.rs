@@ -88,7 +88,7 @@ impl Campaigns {
     pub(super) fn same(&self, former: &Self) -> bool {
         self.members.len() == former.members.len()
             && self
-                .campaigns
+                .members
                 .iter()
                 .zip(&former.members)
                 .all(|(one, other)| one.campaign == other.campaign && self.facts(*one) == former.facts(*other))
