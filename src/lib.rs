@@ -8,12 +8,11 @@
 //!  │  domain::schedule: whose request is next? ─▶ source: request ─▶ fetch ─▶ API │
 //!  │      ▲                                                               │      │
 //!  │      └── settle: fresh, or a fault ◀── source: read ◀────────────────┘      │
-//!  │                     │                                                       │
-//!  │                     ▼                                                       │
-//!  │  domain::snapshot: replace the target's rows ─▶ exposition: render them     │
-//!  └─────────────────────┬───────────────────────────────────────────┬───────────┘
-//!                        ▼ publish                                   ▼ count
-//!                      store ──────────▶ web: GET /metrics ◀────── telemetry
+//!  └─────────────────────┼───────────────────────────────────────────┬───────────┘
+//!                        ▼ changes                                   ▼ count
+//!  publish: domain::snapshot ─▶ exposition: render what changed   telemetry
+//!                        │                                           │
+//!                        └─▶ store ─────▶ web: GET /metrics ◀────────┘
 //! ```
 //!
 //! `domain`, `source` and `exposition` are pure: instants, dice and credentials are arguments. The

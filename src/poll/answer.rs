@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::clock::{self, Clock};
 use crate::domain::budget::Usage;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, Reason};
 use crate::domain::schedule::Ticket;
 use crate::domain::target::{TargetKey, account_label};
 use crate::fetch::Fetch;
 use crate::source::{Cursor, Keys, Page, Served, Target};
 use crate::telemetry::Telemetry;
+
+/// A larger body is read on a thread that may take its time.
+const LARGE: usize = 64 << 10;
 
 /// What came back of a request.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ pub(super) async fn fetch(
     ticket: Ticket,
     request: Request<Vec<u8>>,
     fetch: &Fetch,
-    target: &dyn Target,
+    target: Arc<dyn Target>,
     cursor: Option<Cursor>,
     keys: Arc<Keys>,
     clock: Clock,
@@ -48,13 +51,32 @@ pub(super) async fn fetch(
     let served = sent.as_ref().ok().and_then(|response| target.served(response.headers()));
     let served = served.map(|served| Served { warning: served.warning.map(|text| keys.redact(&text)), ..served });
     let skew = sent.as_ref().ok().and_then(|response| skew(response.headers(), clock::wall()));
-    let result = sent.and_then(|response| target.read(&response, cursor.as_ref()));
+    let result = match sent {
+        Ok(response) => read(target, response, cursor).await,
+        Err(fault) => Err(fault),
+    };
     let result = result.map_err(|fault| Fault { message: keys.redact(&fault.message), ..fault });
     let result = result.map_err(|fault| match skew.filter(|_| fault.code == Some("InvalidTimeStamp")) {
         Some(skew) => Fault { message: format!("{} (our clock is {skew} s off the API's)", fault.message), ..fault },
         None => fault,
     });
     Answer { ticket, keys, result, status, usage, served, took }
+}
+
+async fn read(target: Arc<dyn Target>, response: Response<Vec<u8>>, cursor: Option<Cursor>) -> Result<Page, Fault> {
+    let large = response.body().len() > LARGE;
+    let read = move || target.read(&response, cursor.as_ref());
+    if !large {
+        return read();
+    }
+    match tokio::task::spawn_blocking(read).await {
+        Ok(page) => page,
+        // The runtime stops, or reading has a bug: then the request's task breaks as it would by itself.
+        Err(broken) => match broken.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Fault::new(Reason::Unavailable, "stopping")),
+        },
+    }
 }
 
 /// Seconds by which our clock is ahead of the API's, as the header `date` tells.

@@ -251,7 +251,7 @@ impl Poller {
         let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
         let clock = self.clock;
         self.under_way
-            .spawn(async move { answer::fetch(ticket, request, &fetch, &*target, cursor, read.keys, clock).await });
+            .spawn(async move { answer::fetch(ticket, request, &fetch, target, cursor, read.keys, clock).await });
         Ok(())
     }
 
