@@ -105,8 +105,8 @@ pub struct Simulate {
     pub seed: u64,
     /// Let every figure of every window move with each second, for load
     ///
-    /// It can be turned on and off while the world is served: POST {"set_restless": true} to
-    /// /_control/change.
+    /// It can be turned on and off while the world is served: POST `{"set_restless": true}` to
+    /// `/_control/change`.
     #[arg(long)]
     pub restless: bool,
 }
