@@ -49,6 +49,15 @@ docs: build ## write the generated documents anew
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time
 	scripts/figures.py --binary target/release/marketing-messages-exporter
 
+.PHONY: bench
+bench: release ## side by side with a floor and home-made exporters (docs/performance.md); BENCH="--campaigns 1000 --windows 3"
+	cargo bench --locked --quiet
+	python3 scripts/bench $(BENCH)
+
+.PHONY: bench-check
+bench-check: release ## fails when a scrape costs more than its share of CPU; two minutes
+	python3 scripts/bench --check
+
 .PHONY: day
 day: ## play a day of polling against a model of the API's limits
 	cargo run --locked --release --quiet --example day -- $(FLEET)

@@ -103,6 +103,12 @@ pub struct Simulate {
     /// Seed of the figures
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Let every figure of every window move with each second, for load
+    ///
+    /// It can be turned on and off while the world is served: POST `{"set_restless": true}` to
+    /// `/_control/change`.
+    #[arg(long)]
+    pub restless: bool,
 }
 
 /// Flags of every command; where one has no meaning it is ignored.

@@ -15,6 +15,7 @@ pub fn simulate(arguments: &Simulate) -> anyhow::Result<Done> {
         _ => Spec::demo(),
     };
     spec.seed = arguments.seed;
+    spec.restless = arguments.restless;
     let tokens: Vec<_> = spec.tokens.iter().map(|token| format!("{} for {:?}", token.text, token.accounts)).collect();
     block_on(async {
         let simulation = Simulation::bind(spec, arguments.listen_address).await?;

@@ -68,6 +68,8 @@ pub enum Change {
     SetAllowance(u64, Option<Allowance>),
     /// Calls of another client on an account.
     Eat(u64, u32),
+    /// Lets every figure move with each second, or stand still.
+    SetRestless(bool),
     /// Moves the world's clock by so many seconds against the real one.
     SetOffset(f64),
     /// Forgets the statistics.
@@ -169,13 +171,14 @@ impl World {
     /// Charges a call to an account and tells the usage.
     pub(crate) fn charge(
         &mut self,
-        account: &Account,
+        account: u64,
+        allowance: Option<Allowance>,
         management: bool,
         moment: Moment,
     ) -> (Verdict, Vec<(&'static str, String)>) {
-        let throttled = demo::throttled(account.id, moment).filter(|_| self.spec.demo);
-        let Some(allowance) = account.allowance else { return (Verdict::Granted, Vec::new()) };
-        let meter = self.meters.entry(account.id).or_default();
+        let throttled = demo::throttled(account, moment).filter(|_| self.spec.demo);
+        let Some(allowance) = allowance else { return (Verdict::Granted, Vec::new()) };
+        let meter = self.meters.entry(account).or_default();
         let verdict = if let Some(left) = throttled {
             meter.block(moment.elapsed + left);
             Verdict::Refused { code: 80_000, subcode: 2_446_079, blocked: true }
@@ -186,7 +189,7 @@ impl World {
             self.statistics.refusals += 1;
             self.statistics.while_blocked += u64::from(blocked);
         }
-        let headers = meter.headers(&allowance, account.id, moment.elapsed);
+        let headers = meter.headers(&allowance, account, moment.elapsed);
         (verdict, headers)
     }
 
@@ -257,6 +260,7 @@ impl World {
                     self.meters.entry(id).or_default().eat(&allowance, now, calls);
                 }
             }
+            Change::SetRestless(restless) => self.spec.restless = restless,
             Change::SetOffset(seconds) => self.offset = seconds,
             Change::Reset => self.statistics = Statistics::default(),
         }

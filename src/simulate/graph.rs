@@ -112,12 +112,13 @@ fn admitted(
         return insights::page(&asked, false, &data.collect::<Vec<_>>());
     }
     let Some(node) = rest.first() else { return error(400, 2500, None, "unknown path components") };
-    let Some((account, campaign)) = find(world, node) else { return unknown(node) };
-    if !token.accounts.contains(&account.id) {
+    let Some((at, within)) = find(world, node) else { return unknown(node) };
+    let Account { id, allowance, .. } = world.spec.accounts[at];
+    if !token.accounts.contains(&id) {
         return error(403, 200, None, "(#200) Ad account owner has NOT granted ads_management or ads_read permission");
     }
     let management = !endpoint.ends_with("insights") && endpoint != "totals";
-    let headers = match world.charge(&account, management, moment) {
+    let headers = match world.charge(id, allowance, management, moment) {
         (Verdict::Granted, headers) => headers,
         (Verdict::Refused { code, subcode, .. }, headers) => {
             let mut reply =
@@ -126,17 +127,18 @@ fn admitted(
             return reply;
         }
     };
-    let mut reply = match (endpoint, campaign) {
-        ("insights" | "totals", _) => insights::of_account(world, &asked, &account),
-        ("campaign_insights", Some(campaign)) => insights::of_campaign(world, &asked, &account, &campaign, node),
-        ("ads" | "campaigns", None) => listing(&asked, &account, endpoint == "ads"),
+    let account = &world.spec.accounts[at];
+    let mut reply = match (endpoint, within.map(|within| &account.campaigns[within])) {
+        ("insights" | "totals", _) => insights::of_account(world, &asked, account),
+        ("campaign_insights", Some(campaign)) => insights::of_campaign(world, &asked, account, campaign, node),
+        ("ads" | "campaigns", None) => listing(&asked, account, endpoint == "ads"),
         ("account", None) => Reply::json(
             200,
             &json!({"id": format!("act_{}", account.id), "account_id": account.id.to_string(),
                 "name": account.name, "account_status": 1, "currency": account.currency, "timezone_name": account.timezone}),
         ),
         ("node", Some(campaign)) => {
-            Reply::json(200, &object(&account, &campaign, *node == campaign.id.to_string(), moment))
+            Reply::json(200, &object(account, campaign, *node == campaign.id.to_string(), moment))
         }
         _ => error(400, 2500, None, "Unknown path components"),
     };
@@ -190,24 +192,17 @@ fn debug_token(world: &World, call: &Call, text: &str, moment: Moment) -> Reply 
     Reply::json(200, &json!({"data": data}))
 }
 
-/// The account of a node, and the campaign where the node is one.
-fn find(world: &World, node: &str) -> Option<(Account, Option<Campaign>)> {
+/// Where the account of a node stands in the world, and the campaign in it where the node is one.
+fn find(world: &World, node: &str) -> Option<(usize, Option<usize>)> {
+    let mut accounts = world.spec.accounts.iter();
     if let Some(id) = node.strip_prefix("act_") {
-        let account = world.spec.accounts.iter().find(|account| account.id.to_string() == id)?;
-        return Some((account.clone(), None));
+        let id: u64 = id.parse().ok()?;
+        return Some((accounts.position(|account| account.id == id)?, None));
     }
     let id: u64 = node.parse().ok()?;
-    world.spec.accounts.iter().find_map(|account| {
-        let campaign = account.campaigns.iter().find(|campaign| campaign.id == id || campaign.parent == id)?;
-        // The whole account is not copied for one of its campaigns.
-        let bare = Account {
-            campaigns: Vec::new(),
-            name: account.name.clone(),
-            currency: account.currency.clone(),
-            timezone: account.timezone.clone(),
-            ..*account
-        };
-        Some((bare, Some(campaign.clone())))
+    accounts.enumerate().find_map(|(at, account)| {
+        let within = account.campaigns.iter().position(|campaign| campaign.id == id || campaign.parent == id)?;
+        Some((at, Some(within)))
     })
 }
 

@@ -1,8 +1,10 @@
 //! The simulated insights edge: fields, windows, filters, levels, pages.
 
+use std::collections::HashSet;
+
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::Reply;
 use super::control::World;
@@ -43,24 +45,44 @@ struct Range {
 }
 
 /// Which fields a row has, and over which days.
-struct Question {
-    metrics: Vec<(usize, String)>,
-    columns: Vec<String>,
+struct Question<'a> {
+    metrics: Vec<(usize, &'a str)>,
+    columns: Vec<&'a str>,
     days: Days,
     today: Date,
-    filters: Vec<Filter>,
+    level: &'a str,
+    /// Of the objects that are shown; `None` is of any but the archived and the deleted.
+    states: Option<Vec<String>>,
+    /// Of the objects that are shown, by each filter on them.
+    ids: Vec<HashSet<String>>,
 }
 
-impl Question {
-    fn read(world: &World, asked: &Asked<'_>, account: &Account) -> Result<Self, Reply> {
+/// A page of anything.
+#[derive(Serialize)]
+struct Page<R> {
+    data: Vec<R>,
+    paging: Value,
+}
+
+/// A row, field by field.
+struct Row<'a>(Vec<(&'a str, Value)>);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'a> Question<'a> {
+    fn read(world: &World, asked: &Asked<'a>, account: &Account) -> Result<Self, Reply> {
         let (mut metrics, mut columns, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         let fields = asked.call.parameter("fields").unwrap_or("impressions,spend");
         for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
             let metric = METRICS.iter().position(|metric| metric.snake() == field);
             match metric {
                 Some(_) if world.spec.refused_fields.iter().any(|refused| refused == field) => unknown.push(field),
-                Some(index) => metrics.push((index, field.to_owned())),
-                None if COLUMNS.contains(&field) => columns.push(field.to_owned()),
+                Some(index) => metrics.push((index, field)),
+                None if COLUMNS.contains(&field) => columns.push(field),
                 None => unknown.push(field),
             }
         }
@@ -93,18 +115,29 @@ impl Question {
         let filters = asked.call.parameter("filtering").map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Filter>>);
         let filters = filters.ok().filter(|filters| filters.iter().all(|filter| filter.operator == "IN"));
         let filters = filters.ok_or_else(|| error(400, 100, None, "(#100) Filtering field is invalid"))?;
-        Ok(Self { metrics, columns, days, today, filters })
+        let level = asked.call.parameter("level").unwrap_or("account");
+        let of = |filter: &Filter, what| filter.field.split_once('.') == Some((level, what));
+        let (states, filters): (Vec<_>, Vec<_>) =
+            filters.into_iter().partition(|filter| of(filter, "effective_status"));
+        let ids = filters.into_iter().filter(|filter| of(filter, "id"));
+        let ids = ids.map(|filter| filter.value.into_iter().collect()).collect();
+        Ok(Self {
+            metrics,
+            columns,
+            days,
+            today,
+            level,
+            states: states.into_iter().next().map(|filter| filter.value),
+            ids,
+        })
     }
 
     /// Archived and deleted objects show only where a filter names their state.
-    fn shows(&self, campaign: &Campaign, level: &str) -> bool {
-        let state = format!("{level}.effective_status");
-        let by_state = self.filters.iter().find(|filter| filter.field == state);
+    fn shows(&self, campaign: &Campaign) -> bool {
         let hidden = matches!(campaign.status.as_str(), "ARCHIVED" | "DELETED");
-        let id = if level == "ad" { campaign.id } else { campaign.parent };
-        let by_id = self.filters.iter().filter(|filter| filter.field == format!("{level}.id"));
-        by_state.map_or(!hidden, |filter| filter.value.contains(&campaign.status))
-            && by_id.into_iter().all(|filter| filter.value.contains(&id.to_string()))
+        let id = if self.level == "ad" { campaign.id } else { campaign.parent };
+        self.states.as_ref().map_or(!hidden, |states| states.contains(&campaign.status))
+            && self.ids.iter().all(|ids| ids.contains(&id.to_string()))
     }
 
     fn totals(&self, world: &World, asked: &Asked<'_>, campaign: &Campaign) -> Totals {
@@ -117,10 +150,10 @@ impl Question {
         account: &Account,
         campaign: Option<(&Campaign, &str)>,
         ad: Option<u64>,
-    ) -> Value {
-        let mut row = Map::new();
+    ) -> Row<'a> {
+        let mut row = Vec::with_capacity(self.columns.len() + self.metrics.len() + 2);
         for column in &self.columns {
-            let value = match (column.as_str(), campaign) {
+            let value = match (*column, campaign) {
                 ("account_id", _) => json!(account.id.to_string()),
                 ("account_name", _) => json!(account.name),
                 ("account_currency", _) => json!(account.currency),
@@ -132,19 +165,19 @@ impl Question {
                 ("spend", _) => json!("12.34"),
                 _ => continue,
             };
-            row.insert(column.clone(), value);
+            row.push((*column, value));
         }
         if let Some(totals) = totals {
             for (index, field) in &self.metrics {
                 let metric: &Metric = &METRICS[*index];
                 if let Some(value) = totals.field(metric) {
-                    row.insert(field.clone(), value);
+                    row.push((*field, value));
                 }
             }
         }
-        row.insert("date_start".into(), json!(self.days.0.to_string()));
-        row.insert("date_stop".into(), json!(self.days.1.to_string()));
-        Value::Object(row)
+        row.push(("date_start", json!(self.days.0.to_string())));
+        row.push(("date_stop", json!(self.days.1.to_string())));
+        Row(row)
     }
 }
 
@@ -169,13 +202,9 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
     let shown: Vec<Result<&Campaign, u64>> = account
         .campaigns
         .iter()
-        .filter(|campaign| question.shows(campaign, level) && question.totals(world, asked, campaign).is_delivered())
+        .filter(|campaign| question.shows(campaign) && question.totals(world, asked, campaign).is_delivered())
         .map(Ok)
-        .chain(
-            (0..account.ordinary_ads)
-                .filter(|_| question.filters.iter().all(|f| f.field.split('.').nth(1) != Some("id")))
-                .map(|n| Err(ordinary(account, n))),
-        )
+        .chain((0..account.ordinary_ads).filter(|_| question.ids.is_empty()).map(|n| Err(ordinary(account, n))))
         .collect();
     paged(asked, world.spec.empty_pages, &shown, |item| match item {
         Ok(campaign) => {
@@ -204,8 +233,8 @@ pub(super) fn of_campaign(
 }
 
 /// One page of finished objects.
-pub(super) fn page(asked: &Asked<'_>, empty: bool, items: &[Value]) -> Reply {
-    paged(asked, empty, items, Clone::clone)
+pub(super) fn page<T: Serialize>(asked: &Asked<'_>, empty: bool, items: &[T]) -> Reply {
+    paged(asked, empty, items, |item| item)
 }
 
 fn limit(asked: &Asked<'_>) -> usize {
@@ -213,7 +242,7 @@ fn limit(asked: &Asked<'_>) -> usize {
 }
 
 /// The cursor says how many items lie behind it; `e` marks the empty page before the last one.
-fn paged<T>(asked: &Asked<'_>, empty: bool, items: &[T], row: impl Fn(&T) -> Value) -> Reply {
+fn paged<'a, T, R: Serialize>(asked: &Asked<'_>, empty: bool, items: &'a [T], row: impl Fn(&'a T) -> R) -> Reply {
     let limit = limit(asked);
     let after = asked.call.parameter("after").unwrap_or_default();
     let (skip, detour) =
@@ -241,5 +270,5 @@ fn paged<T>(asked: &Asked<'_>, empty: bool, items: &[T], row: impl Fn(&T) -> Val
             paging.insert("next".into(), json!(next));
         }
     }
-    Reply::json(200, &json!({"data": rows, "paging": paging}))
+    Reply::json(200, &Page { data: rows, paging })
 }

@@ -20,6 +20,8 @@ pub struct Spec {
     pub keys: Vec<Key>,
     /// Messages delivered each second since the world began, so that figures move between polls.
     pub pace: f64,
+    /// Every figure of every window moves with each second: for load.
+    pub restless: bool,
     /// Versions of the Graph API that are dead.
     pub dead_versions: Vec<String>,
     /// Fields that the API refuses although the table has them.

@@ -1,0 +1,288 @@
+"""The measurements: everybody in turn on still figures, then one by one while every figure moves."""
+import gzip, http.client, json, re, shutil, socket, statistics, subprocess, time, urllib.request, zlib
+
+from peers import CONFIGURATION, EXPORTER, LOAD, PEERS, Running, World, start_floor, start_peer
+from process import Meter, Process
+
+WINDOWS = ("last_7d", "last_14d", "last_28d")
+FAMILIES = 8
+PAGE = 500
+# A measurement takes about so long, so that its CPU time can be trusted.
+ENOUGH_MS = 400
+# A scrape that takes longer is not asked for by four clients, and an exporter whose first round
+# takes longer is not watched while it polls.
+SLOW_SCRAPE_MS, SLOW_START_S = 4_000, 20
+STILL, MOVING = 3600, 1
+
+
+def median(values):
+    return statistics.median(values) if values else None
+
+
+def load(running, *flags):
+    """Scrapes in a process of its own."""
+    answer = subprocess.run([LOAD, running.address, *map(str, flags)], stdout=subprocess.PIPE, check=True)
+    return json.loads(answer.stdout)
+
+
+def say(text):
+    print(f"  {text}", flush=True)
+
+
+class Scenario:
+    """One world, and everybody who reads it."""
+
+    def __init__(self, campaigns, windows, folder, names, rounds, connections):
+        self.campaigns, self.windows, self.folder = campaigns, windows, folder
+        self.peers = [peer for peer in PEERS if peer.name in names]
+        self.rounds, self.connections = rounds, connections
+        self.series = campaigns * FAMILIES * windows
+        folder.mkdir(parents=True, exist_ok=True)
+        accounts = -(-campaigns // 1000)
+        command = [EXPORTER, "simulate", "--listen-address", "127.0.0.1:0", "--accounts", accounts, "--campaigns", min(campaigns, 1000)]
+        self.simulation = Process([str(word) for word in command], folder / "simulate.log")
+        self.world = World(self.simulation.line("simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder)
+        self.alive = []
+        self.result = {"campaigns": campaigns, "windows": windows, "series": self.series, "exporters": {}, "figures": {}}
+
+    def stop(self):
+        for running in self.alive:
+            running.process.stop()
+        self.simulation.stop()
+
+    def start_ours(self, interval):
+        begun = time.monotonic()
+        accounts = ", ".join(f"{{id: {1001 + index}, totals: false}}" for index in range(self.world.accounts))
+        config, port = self.folder / "config.yaml", self.folder / "port"
+        port.unlink(missing_ok=True)
+        timeout = min(30, interval)
+        config.write_text(CONFIGURATION.format(interval=f"{interval}s", timeout=f"{timeout}s", api=self.world.api,
+                                               windows=", ".join(self.world.windows), accounts=accounts))
+        command = [EXPORTER, "run", "--config.file", config, "--web.listen-address", "127.0.0.1:0", "--web.port-file", port,
+                   "--web.disable-exporter-metrics", "--log.level", "error"]
+        process = Process(command, self.folder / "ours.log")
+        while not (port.exists() and port.read_text().endswith("\n")):
+            if process.child.poll() is not None:
+                raise SystemExit(f"the exporter ended; see {process.log.name}")
+            time.sleep(0.002)
+        running = Running("ours", process, port.read_text().strip())
+        while not self.ready(running):
+            time.sleep(0.002)
+        return self.first_scrape(running, begun)
+
+    @staticmethod
+    def ready(running):
+        connection = http.client.HTTPConnection(running.address, timeout=60)
+        try:
+            connection.request("GET", "/-/ready")
+            return connection.getresponse().status == 200
+        finally:
+            connection.close()
+
+    def start(self, peer, interval):
+        begun = time.monotonic()
+        return self.first_scrape(start_peer(peer, self.world, interval), begun)
+
+    def first_scrape(self, running, begun):
+        # Reading is part of the start, checking what was read is not.
+        load(running, "--gzip")
+        running.start_s = time.monotonic() - begun
+        self.alive.append(running)
+        found = load(running, "--gzip", "--verify")
+        if found["series"] != self.series:
+            raise SystemExit(f"{running.name} shows {found['series']} campaign series, not {self.series}")
+        return running
+
+    def end(self, running):
+        self.alive.remove(running)
+        running.process.stop()
+
+    # Still figures.
+
+    def still(self):
+        ours = self.start_ours(STILL)
+        everybody = [ours]
+        for peer in self.peers:
+            everybody.append(self.start(peer, STILL))
+            say(f"{peer.name} started in {everybody[-1].start_s:.1f} s")
+        plain, packed = self.folder / "plain", self.folder / "gzip"
+        text = load(ours, "--verify", "--keep", plain)
+        size = load(ours, "--gzip", "--keep", packed)["bytes"]
+        self.result["body"] = {"lines": text["lines"], "plain_bytes": text["bytes"], "gzip_bytes": size,
+                               "bytes_per_line": text["bytes"] / text["lines"], "bytes_per_series": text["bytes"] / self.series,
+                               "gzip_bytes_per_series": size / self.series}
+        if self.campaigns <= 10_000:
+            self.same_samples(everybody)
+        floor = start_floor(self.world, plain, packed)
+        floor.start_s = 0
+        self.alive.append(floor)
+        everybody.append(floor)
+        for running in everybody:
+            self.result["exporters"][running.name] = {"start_s": running.start_s, "scrapes": {}}
+        for mode in ("plain", "gzip"):
+            for connections in self.connections:
+                self.in_turn(everybody, mode, connections)
+        for running in everybody:
+            rss, peak = (running.process.memory(field) for field in ("VmRSS", "VmHWM"))
+            self.result["exporters"][running.name]["memory"] = {"rss": rss, "peak": peak}
+        self.gzip_clients(ours, plain.read_text())
+        statistics_ = self.statistics()
+        # Every exporter asks for the same pages once; ours may ask for more.
+        others = len(self.peers) * self.pages()
+        self.result["figures"]["requests_per_500"] = (statistics_["insights"] - others) / self.pages()
+        for running in list(everybody):
+            self.end(running)
+
+    def pages(self):
+        return self.windows * self.world.accounts * -(-min(self.campaigns, 1000) // PAGE)
+
+    def in_turn(self, everybody, mode, connections):
+        """A round is everybody once; the first round is thrown away."""
+        say(f"{mode}, {connections} {'client' if connections == 1 else 'clients'}")
+        flags = ["--gzip"] * (mode == "gzip") + ["--connections", connections]
+        plan = {}
+        for running in everybody:
+            slowest = max(load(running, *flags[:-2])["milliseconds"])
+            if connections > 1 and slowest > SLOW_SCRAPE_MS:
+                continue
+            share = slowest * connections
+            plan[running.name] = (max(1, min(self.rounds, int(12_000 / share))), max(1, min(200, int(ENOUGH_MS / share))))
+        for round_ in range(self.rounds):
+            for running in everybody:
+                rounds, requests = plan.get(running.name, (0, 0))
+                if round_ >= rounds:
+                    continue
+                meter = Meter(running.process)
+                times = load(running, *flags, "--requests", requests)["milliseconds"]
+                cpu, threads = meter.read()
+                row = {"wall_ms": median(times), "cpu_ms": cpu / len(times), "scrapes": len(times), "cpu_ms_by_thread": threads}
+                self.result["exporters"][running.name]["scrapes"].setdefault(f"{mode}.{connections}", []).append(row)
+
+    def same_samples(self, everybody):
+        """Nobody may win by showing less."""
+        wanted = None
+        for running in everybody:
+            body = urllib.request.urlopen(f"http://{running.address}/metrics", timeout=120).read().decode()
+            found = set(samples(body))
+            wanted = wanted or found
+            if found != wanted:
+                raise SystemExit(f"{running.name} shows other samples than ours: {sorted(found ^ wanted)[:4]}")
+        say(f"the same {len(wanted)} samples everywhere")
+
+    def gzip_clients(self, ours, plain):
+        url, wanted = f"http://{ours.address}/metrics", campaign_lines(plain)
+        packed = (self.folder / "gzip").read_bytes()
+        texts = {"zlib, one shot": zlib.decompressobj(31).decompress(packed), "gzip module": gzip.decompress(packed)}
+        for name, command in {"curl": ["curl", "-s", "--compressed", url], "wget": ["wget", "-q", "-O", "-", "--compression=auto", url]}.items():
+            if shutil.which(name):
+                texts[name] = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+            else:
+                say(f"SKIPPED: {name} is not here, so it is not known to read the whole of a gzip body")
+        seen = {name: len(text) for name, text in texts.items()}
+        wrong = [name for name, text in texts.items() if campaign_lines(text.decode()) != wanted]
+        self.result["gzip_clients"] = {"bytes": seen, "wrong": wrong}
+        self.result["figures"]["gzip_clients_wrong"] = len(wrong)
+
+    # Moving figures.
+
+    def statistics(self):
+        with urllib.request.urlopen(f"{self.world.api}/_control/statistics") as answer:
+            return {"insights": 0, **json.load(answer)["endpoints"]}
+
+    def moving(self):
+        body = json.dumps({"set_restless": True}).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.world.api}/_control/change", data=body, method="POST")).read()
+        self.watch(self.start_ours(MOVING), seconds=10)
+        self.stuck(self.alive[0])
+        self.end(self.alive[0])
+        for peer in self.peers:
+            if self.result["exporters"][peer.name]["start_s"] > SLOW_START_S:
+                say(f"{peer.name} is not watched while it polls: a round takes it too long")
+                continue
+            running = self.start(peer, MOVING)
+            self.watch(running, seconds=5)
+            self.end(running)
+
+    def watch(self, running, seconds):
+        """CPU of polling without scrapes; then scrapes while it polls."""
+        time.sleep(1)
+        before, begun = self.statistics()["insights"], time.monotonic()
+        meter, api = Meter(running.process), Meter(self.simulation)
+        time.sleep(seconds)
+        while self.statistics()["insights"] < before + self.pages() and time.monotonic() < begun + 60:
+            time.sleep(0.1)
+        (cpu, threads), (api_cpu, _) = meter.read(), api.read()
+        passed = time.monotonic() - begun
+        refreshed = (self.statistics()["insights"] - before) * min(PAGE, self.campaigns)
+        scrapes = sorted(load(running, "--gzip", "--seconds", seconds, "--pause", 50)["milliseconds"])
+        row = {"cpu_s_per_10k": cpu / 1e3 / refreshed * 1e4 if refreshed else None, "cpu_ms_by_thread": threads,
+               "refreshed_per_s": refreshed / passed, "api_cpu_share": api_cpu / 1e3 / passed,
+               "scrapes": len(scrapes), "p50_ms": median(scrapes), "p99_ms": scrapes[int(0.99 * (len(scrapes) - 1) + 0.5)],
+               "rss": running.process.memory("VmRSS"), "peak": running.process.memory("VmHWM")}
+        self.result["exporters"].setdefault(running.name, {})["moving"] = row
+        say(f"{running.name} polls {row['refreshed_per_s']:,.0f} campaigns a second")
+
+    def stuck(self, ours, scrapers=20):
+        """Scrapes that are asked for and never read, each of another moment."""
+        highest = lambda seconds: max(self.rss_over(ours, seconds))
+        before, sockets = highest(3), []
+        host, port = ours.address.rsplit(":", 1)
+        for _ in range(scrapers):
+            stuck = socket.socket()
+            stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stuck.connect((host, int(port)))
+            stuck.sendall(b"GET /metrics HTTP/1.1\r\nHost: stuck\r\nAccept-Encoding: gzip\r\n\r\n")
+            sockets.append(stuck)
+            time.sleep(0.3)
+        held = highest(3)
+        for stuck in sockets:
+            stuck.close()
+        after = min(self.rss_over(ours, 10))
+        self.result["stuck"] = {"scrapers": scrapers, "before": before, "held": held, "after": after}
+        self.result["figures"]["stuck.per_series"] = max(0, held - before) / scrapers / self.series
+
+    @staticmethod
+    def rss_over(running, seconds):
+        for _ in range(int(seconds * 10)):
+            yield running.process.memory("VmRSS")
+            time.sleep(0.1)
+
+
+def campaign_lines(text):
+    return [line for line in text.splitlines() if line.startswith("marketing_messages_") and not line.startswith("marketing_messages_exporter_")]
+
+
+OURS_ALONE = ("marketing_messages_campaign_info", "marketing_messages_account_info", "marketing_messages_window_")
+
+
+def samples(text):
+    """Name, labels in order and value of each sample that all exporters show."""
+    for line in campaign_lines(text):
+        if not line.startswith(OURS_ALONE):
+            series, value = line.rsplit(" ", 1)
+            name, labels = series.split("{", 1)
+            yield name, tuple(sorted(re.findall(r'(\w+)="([^"]*)"', labels))), float(value)
+
+
+def figures(result):
+    """What the goals ask for: ratios round by round, medians of them."""
+    found, exporters = dict(result["figures"]), result["exporters"]
+    rounds = lambda name, mode: exporters.get(name, {}).get("scrapes", {}).get(f"{mode}.1", [])
+    ratio = lambda above, below, key: median([a[key] / b[key] for a, b in zip(above, below) if b[key] > 0])
+    for mode in ("plain", "gzip"):
+        ours = rounds("ours", mode)
+        found[f"{mode}.cpu_ms"] = median([row["cpu_ms"] for row in ours])
+        for key in ("wall", "cpu"):
+            found[f"{mode}.{key}_over_floor"] = ratio(ours, rounds("floor", mode), f"{key}_ms")
+        for name in exporters:
+            if name not in ("ours", "floor"):
+                found[f"{mode}.cpu_ratio.{name}"] = ratio(rounds(name, mode), ours, "cpu_ms")
+    ours = exporters.get("ours", {})
+    found["start_s"] = ours.get("start_s")
+    if memory := ours.get("memory"):
+        found["memory.per_series"] = memory["rss"] / result["series"]
+        found["memory.peak_per_series"] = max(memory["peak"], ours.get("moving", memory)["peak"]) / result["series"]
+        found["memory.mib"] = memory["rss"] / 2**20
+    for key, value in ours.get("moving", {}).items():
+        found[f"moving.{key}"] = value
+    return {name: value for name, value in found.items() if value is not None}
