@@ -43,7 +43,8 @@ impl Fetch {
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Fault> {
         let request = reqwest::Request::try_from(request).map_err(fault)?;
         let mut answer = self.client.execute(request).await.map_err(fault)?;
-        let mut body = Vec::new();
+        let promised = answer.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(promised.unwrap_or_default().min(self.max_response));
         while let Some(chunk) = answer.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > self.max_response {
                 let bound = self.max_response;

@@ -9,7 +9,10 @@ use super::deflate::{GZIP_HEAD, Sum, deflate};
 use super::family::{FAMILIES, Format, header};
 
 /// Smaller segments are copied together, larger ones are sent as they are.
-const SMALL: usize = 4096;
+const SMALL: usize = 1024;
+
+/// Small segments that are sent together take about as much.
+const TOGETHER: usize = 32 << 10;
 
 /// What of an exposition is sent, and the text behind it.
 #[derive(Debug)]
@@ -88,7 +91,7 @@ impl Scrape {
             Piece::Samples(block, place) => block.deflated(*place),
         });
         for bytes in pieces.chain(own.into_iter().cloned()) {
-            if bytes.len() < SMALL {
+            if bytes.len() < SMALL && small.len() < TOGETHER {
                 small.extend_from_slice(&bytes);
                 continue;
             }
