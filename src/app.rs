@@ -14,6 +14,7 @@ use crate::clock::{self, Clock};
 use crate::poll::Poller;
 use crate::publish::Publisher;
 use crate::settings::Settings;
+use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use crate::web::{self, Site};
@@ -57,8 +58,13 @@ impl App {
         telemetry.config_last_reload_success.set(clock::wall_seconds());
         let store = Arc::new(Store::default());
         let clock = Clock::start();
-        let (publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
-        let poller = Poller::new(settings, clock, outlet, telemetry.clone())?;
+        let (mut publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
+        let mut poller = Poller::new(settings, clock, outlet, telemetry.clone())?;
+        if let Some(file) = &settings.state_file {
+            poller.remember(state::load(file));
+            publisher.write_to(file.clone());
+        }
+        publisher.begin(poller.first_news());
         let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
         Ok(Self { listeners, addresses, poller, publisher, site })
     }
@@ -90,7 +96,11 @@ impl App {
             });
         }
         let mut pollers = JoinSet::new();
-        pollers.spawn(self.poller.run());
+        let mut polling_stopped = stopped.clone();
+        pollers.spawn(self.poller.run(async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = polling_stopped.wait_for(|stop| *stop).await;
+        }));
         pollers.spawn(self.publisher.run());
         tokio::select! {
             () = shutdown => {}
@@ -104,9 +114,13 @@ impl App {
             }
         }
         tracing::info!("stopping: no further polls, answers under way are finished");
-        pollers.abort_all();
         stop.send_replace(true);
-        let drained = tokio::time::timeout(DRAIN, async { while servers.join_next().await.is_some() {} }).await;
+        let drained = tokio::time::timeout(DRAIN, async {
+            while servers.join_next().await.is_some() {}
+            // The publisher ends when the poller has passed on everything.
+            while pollers.join_next().await.is_some() {}
+        });
+        let drained = drained.await;
         if drained.is_err() {
             tracing::warn!("answers were still under way after {DRAIN:?} and are cut off");
         }

@@ -34,6 +34,7 @@ pub mod publish;
 pub mod settings;
 pub mod simulate;
 pub mod source;
+pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod web;

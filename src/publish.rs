@@ -4,14 +4,16 @@
 //! thousand campaigns must not hold back the timers of the others. What comes in meanwhile is rendered
 //! together.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::domain::snapshot::{Change, Snapshot};
 use crate::domain::target::account_label;
+use crate::state::{self, State};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -25,12 +27,14 @@ pub struct News {
     pub changes: Vec<Change>,
     /// Every target was polled once.
     pub ready: bool,
+    /// The schedule, to be written with what is known.
+    pub state: Option<State>,
 }
 
 impl News {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && !self.ready
+        self.changes.is_empty() && !self.ready && self.state.is_none()
     }
 }
 
@@ -58,7 +62,6 @@ impl Outlet {
 pub struct Publisher {
     inlet: mpsc::Receiver<News>,
     desk: Desk,
-    clock: Clock,
 }
 
 /// What is worked on.
@@ -67,14 +70,27 @@ struct Desk {
     snapshot: Snapshot,
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
+    clock: Clock,
+    state_file: Option<PathBuf>,
 }
 
 impl Publisher {
     /// A publisher of at most `max_series` series, and the way to tell it.
     pub fn new(max_series: usize, clock: Clock, store: Arc<Store>, telemetry: Arc<Telemetry>) -> (Self, Outlet) {
         let (sender, inlet) = mpsc::channel(WAITING);
-        let desk = Desk { snapshot: Snapshot::new(max_series), store, telemetry };
-        (Self { inlet, desk, clock }, Outlet(Some(sender)))
+        let desk = Desk { snapshot: Snapshot::new(max_series), store, telemetry, clock, state_file: None };
+        (Self { inlet, desk }, Outlet(Some(sender)))
+    }
+
+    /// Writes states that it is told there.
+    pub fn write_to(&mut self, state_file: PathBuf) {
+        self.desk.telemetry.state_write_failures.with_label_values::<&str>(&[]);
+        self.desk.state_file = Some(state_file);
+    }
+
+    /// Publishes before anybody scrapes.
+    pub fn begin(&mut self, news: News) {
+        self.desk.publish(vec![news]);
     }
 
     /// Publishes until nobody is left to bring news.
@@ -84,7 +100,7 @@ impl Publisher {
             let expiry = self.desk.snapshot.next_expiry();
             let expired = async {
                 match expiry {
-                    Some(expiry) => tokio::time::sleep_until(self.clock.instant(expiry).into()).await,
+                    Some(expiry) => tokio::time::sleep_until(self.desk.clock.instant(expiry).into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -92,9 +108,9 @@ impl Publisher {
                 received = self.inlet.recv_many(&mut batch, WAITING) => if received == 0 { return Ok(()) },
                 () = expired => {}
             }
-            let (mut desk, clock, news) = (self.desk, self.clock, std::mem::take(&mut batch));
+            let (mut desk, news) = (self.desk, std::mem::take(&mut batch));
             let work = tokio::task::spawn_blocking(move || {
-                desk.publish(news, clock);
+                desk.publish(news);
                 desk
             });
             self.desk = work.await.context("publishing broke")?;
@@ -103,8 +119,10 @@ impl Publisher {
 }
 
 impl Desk {
-    fn publish(&mut self, news: Vec<News>, clock: Clock) {
+    fn publish(&mut self, mut news: Vec<News>) {
         let ready = news.iter().any(|news| news.ready);
+        // Of several the last one holds what the others did.
+        let state = news.iter_mut().rev().find_map(|news| news.state.take());
         for change in news.into_iter().flat_map(|news| news.changes) {
             let Some(full) = self.snapshot.apply(change) else { continue };
             let (key, left_out) = (&full.key, full.left_out);
@@ -122,7 +140,7 @@ impl Desk {
                 "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows"
             );
         }
-        for key in self.snapshot.expire(clock.uptime()) {
+        for key in self.snapshot.expire(self.clock.uptime()) {
             let (source, credential, account) = (key.source.label(), &*key.credential, account_label(key.account));
             let (target, window) = (key.label(), key.window.label());
             tracing::warn!(source, credential, account, target, window, "no success for too long: its samples leave");
@@ -138,5 +156,18 @@ impl Desk {
             tracing::info!(targets = self.snapshot.statuses().len(), "every target was polled once: ready");
             self.store.set_ready();
         }
+        if let (Some(state), Some(file)) = (state, &self.state_file) {
+            self.write(state, file);
+        }
+    }
+
+    fn write(&self, state: State, file: &Path) {
+        let state = state.with(&self.snapshot, |uptime| self.clock.wall_at(uptime));
+        if let Err(error) = state::write(file, &state) {
+            self.telemetry.state_write_failures.with_label_values::<&str>(&[]).inc();
+            tracing::error!("the state cannot be written to {}: {error}", file.display());
+            return;
+        }
+        self.telemetry.state_last_write.with_label_values::<&str>(&[]).set(clock::wall_seconds());
     }
 }

@@ -46,6 +46,9 @@ pub struct Telemetry {
     pub api_version_info: IntGaugeVec,
     pub config_last_reload_successful: Gauge,
     pub config_last_reload_success: Gauge,
+    pub state_last_write: GaugeVec,
+    pub state_write_failures: IntCounterVec,
+    pub state_restored_targets: GaugeVec,
 }
 
 /// Name, type, label names and HELP of a family.
@@ -128,6 +131,9 @@ impl Telemetry {
             credential_last_read: add.gauge("credential_last_read_timestamp_seconds", "When a new content of the credential was last read.", &CREDENTIAL)?,
             config_last_reload_successful: add.add("gauge", Gauge::with_opts(opts("config_last_reload_successful", "Whether the last load of the configuration succeeded.")))?,
             config_last_reload_success: add.add("gauge", Gauge::with_opts(opts("config_last_reload_success_timestamp_seconds", "When the configuration was last loaded with success.")))?,
+            state_last_write: add.gauge("state_last_write_timestamp_seconds", "When the state was last written; present when state.file is set.", &[])?,
+            state_write_failures: add.counter("state_write_failures_total", "States that could not be written; present when state.file is set.", &[])?,
+            state_restored_targets: add.gauge("state_restored_targets", "Targets that went on at the start where they were before; present when state.file was there.", &[])?,
             edition: AtomicU64::new(0),
             registry: add.registry,
             catalog: add.catalog,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::budget::Budget;
+use super::budget::{Budget, Grant};
 use super::schedule::{Ticket, Uptime};
 use super::target::{AccountId, Source, TargetKey};
 
@@ -74,10 +74,29 @@ pub(super) struct Rejection {
     pub(super) probing: bool,
 }
 
+impl Credential {
+    pub(super) fn new(source: Source, name: Arc<str>) -> Self {
+        Self { source, name, lanes: Vec::new(), blocked: Uptime::ZERO, blocks: 0, rejected: None }
+    }
+}
+
 /// A stretched lane wants a little more than it may, so that what may be asked is asked.
 const EAGERNESS: f64 = 0.97;
 
 impl Lane {
+    pub(super) fn new(key: LaneKey, credential: usize, grant: Grant) -> Self {
+        Self {
+            key,
+            credential,
+            budget: Budget::new(grant),
+            demand: 0.0,
+            queue: BTreeSet::new(),
+            under_way: 0,
+            members: 0,
+            agenda: None,
+        }
+    }
+
     /// Where the wanted intervals do not fit, all of the lane stretch by one factor: nobody starves,
     /// and shorter intervals keep their proportion.
     pub(super) fn stretch(&self) -> f64 {

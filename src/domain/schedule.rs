@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{Budget, Grant, Usage};
+use super::budget::{Grant, Usage};
 use super::cadence;
 use super::fault::{Fault, Reason, Scope};
 use super::lane::{Credential, Lane, LaneKey, Load, Rejection};
@@ -124,6 +124,24 @@ impl Timetable {
         if let Some(at) = slot.queued.take() {
             self.lanes[lane].queue.remove(&(at, ticket));
             self.free.push(ticket);
+            self.refresh(lane);
+        }
+    }
+
+    /// A target that was just added was polled in an earlier life: it goes on where it was.
+    pub fn resume(&mut self, ticket: Ticket, due: Uptime, failures: u32) {
+        let slot = &mut self.slots[ticket.0];
+        (slot.settled, slot.failures, slot.anchor) = (true, failures, due);
+        if let Some(at) = slot.queued.take() {
+            self.lanes[slot.lane].queue.remove(&(at, ticket));
+        }
+        self.queue(ticket, due);
+    }
+
+    /// A lane was stopped in an earlier life.
+    pub fn block(&mut self, key: &LaneKey, until: Uptime) {
+        if let Some(lane) = self.by_key.get(key).copied() {
+            self.lanes[lane].budget.block(until);
             self.refresh(lane);
         }
     }
@@ -274,29 +292,12 @@ impl Timetable {
         }
         let credential = self.credentials.iter().position(|c| c.source == key.source && c.name == key.credential);
         let credential = credential.unwrap_or_else(|| {
-            let (source, name) = (key.source, key.credential.clone());
-            self.credentials.push(Credential {
-                source,
-                name,
-                lanes: Vec::new(),
-                blocked: Uptime::ZERO,
-                blocks: 0,
-                rejected: None,
-            });
+            self.credentials.push(Credential::new(key.source, key.credential.clone()));
             self.credentials.len() - 1
         });
         let lane = self.lanes.len();
         self.credentials[credential].lanes.push(lane);
-        self.lanes.push(Lane {
-            key: key.clone(),
-            credential,
-            budget: Budget::new(grant),
-            demand: 0.0,
-            queue: BTreeSet::new(),
-            under_way: 0,
-            members: 0,
-            agenda: None,
-        });
+        self.lanes.push(Lane::new(key.clone(), credential, grant));
         self.by_key.insert(key.clone(), lane);
         lane
     }

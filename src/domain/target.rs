@@ -30,6 +30,11 @@ impl AccountId {
     pub fn parse(text: &str) -> Result<Self, NotAnId> {
         digits(text.strip_prefix("act_").unwrap_or(text)).map(Self)
     }
+
+    /// The number that the digits are.
+    pub fn number(self) -> u64 {
+        self.0.get()
+    }
 }
 
 /// A campaign's id, as the user knows it: on Meta the id that `message_campaign` returned.

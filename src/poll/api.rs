@@ -23,6 +23,16 @@ pub(super) enum Api {
     Cams { endpoint: Arc<str>, grant: Grant },
 }
 
+impl Api {
+    /// Where it is.
+    pub(super) fn base_url(&self) -> &str {
+        match self {
+            Self::Meta { graph, .. } => &graph.base_url,
+            Self::Cams { endpoint, .. } => endpoint,
+        }
+    }
+}
+
 /// The wire's view of a planned target, and what its lane is granted.
 pub(super) fn target(apis: &HashMap<(Source, Arc<str>), Api>, planned: &Planned) -> Option<(Grant, Arc<dyn Target>)> {
     Some(match apis.get(&(planned.key.source, planned.key.credential.clone()))? {

@@ -7,6 +7,7 @@ mod answer;
 mod api;
 mod inquiry;
 mod join;
+mod keep;
 mod keys;
 mod learn;
 mod progress;
@@ -14,6 +15,7 @@ mod settle;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ use answer::Answer;
 use api::Api;
 pub use inquiry::{Inquiry, facts_of, listing_among, listing_of};
 use join::Membership;
+use keep::Saving;
 use learn::Acquaintance;
 use progress::Progress;
 pub use trial::{Trial, Untried};
@@ -75,6 +78,8 @@ pub struct Poller {
     under_way: JoinSet<Answer>,
     /// Requests that wait for the keys of their credential.
     parked: Vec<Ticket>,
+    /// When the state is written next; `None` when it is not kept.
+    saving: Option<Saving>,
     /// How the first poll of each target went; kept by a check only.
     trials: Option<trial::Trials>,
 }
@@ -140,17 +145,26 @@ impl Poller {
             telemetry,
             under_way: JoinSet::new(),
             parked: Vec::new(),
+            saving: None,
             trials: None,
         };
         poller.replan();
         Ok(poller)
     }
 
-    /// Polls for ever, or until the process drops it.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    /// Polls until `stop` is over; what is kept is passed on then.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let mut stop = std::pin::pin!(stop);
         loop {
-            self.step().await?;
+            let wake = self.prepare().await;
+            tokio::select! {
+                woken = self.wait(wake) => woken?,
+                () = &mut stop => break,
+            }
         }
+        self.save();
+        self.tell().await;
+        Ok(())
     }
 
     /// Polls every target once and says how many failed.
@@ -163,13 +177,26 @@ impl Poller {
         Ok(self.polls.iter().filter(failed).count())
     }
 
-    /// Sends what is due, then waits for an answer or for the next instant that matters.
     async fn step(&mut self) -> anyhow::Result<()> {
+        let wake = self.prepare().await;
+        self.wait(wake).await
+    }
+
+    /// Sends what is due, and says when to look again.
+    async fn prepare(&mut self) -> Uptime {
         let now = self.clock.uptime();
         self.look_at_refused_credentials();
         self.resume();
         let wake = self.send(now);
+        if self.saves_at().is_some_and(|at| at <= now) {
+            self.save();
+        }
         self.tell().await;
+        self.saves_at().map_or(wake, |at| wake.min(at))
+    }
+
+    /// Waits for an answer, or until an instant. Nothing is lost when it is not waited for to the end.
+    async fn wait(&mut self, wake: Uptime) -> anyhow::Result<()> {
         tokio::select! {
             Some(answer) = self.under_way.join_next() => {
                 let answer = answer.context("a request's task broke")?;
@@ -181,8 +208,14 @@ impl Poller {
         if !self.ready && self.timetable.all_settled(self.clock.uptime()) {
             self.ready = true;
             self.news.ready = true;
+            self.save();
         }
         Ok(())
+    }
+
+    /// What is known before anything was polled.
+    pub fn first_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
     }
 
     /// Hands the news on. It waits only for a publisher that is far behind.

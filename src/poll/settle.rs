@@ -52,6 +52,9 @@ impl Poller {
         self.tell_stretch(ticket);
         self.record(&mut poll, ticket, reason, rows, (started, now));
         self.polls.insert(ticket, poll);
+        if let Some(saving) = &mut self.saving {
+            saving.news = true;
+        }
         if replan {
             self.replan();
         }

@@ -195,7 +195,6 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
 
     let at = top.key("state");
     let state_file = at.take("file", at.open(raw.state).unwrap_or_default().file);
-    warn_of_state(&at, state_file.is_some());
 
     let mut draft = Draft::default();
     for (at, name, raw) in named(&top.key("meta"), raw.meta) {
@@ -217,13 +216,6 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
         _ => {}
     }
     Settings { poll, max_series, state_file, credentials, fleet, warnings: Vec::new() }
-}
-
-// Goes when the state is kept: this function and its call.
-fn warn_of_state(at: &Place<'_>, given: bool) {
-    if given {
-        at.key("file").warning("has no effect in this version yet");
-    }
 }
 
 /// The credentials of a source, sorted by name.

@@ -1,0 +1,124 @@
+//! The file itself: written whole or not at all, read whole or not at all.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use super::record::{Record, TargetRecord};
+
+const FORMAT: &str = "marketing-messages-exporter state";
+
+/// Raised when an older version could not read the file.
+const VERSION: u32 = 1;
+
+/// Longest text of a file that is read: several times what the largest fleet takes.
+const LONGEST: u64 = 4 << 30;
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+/// Why a file is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It cannot be opened.
+    #[error("it cannot be opened: {0}")]
+    Closed(std::io::Error),
+    /// It is none of ours.
+    #[error("it is no state file of this program")]
+    Foreign,
+    /// A later version wrote it.
+    #[error("version {0} of the format is newer than this program")]
+    Newer(u32),
+    /// It is truncated or was changed.
+    #[error("it is damaged")]
+    Damaged,
+}
+
+/// Writes the state beside the path, waits until it is on the disk, and moves it there.
+pub fn write(path: &Path, state: &State) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut encoder = GzEncoder::new(BufWriter::new(options.open(&new)?), Compression::fast());
+    lines(&mut encoder, state)?;
+    let file = encoder.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    // Without this the rename may be forgotten by a machine that loses its power.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+fn lines(out: &mut impl Write, state: &State) -> std::io::Result<()> {
+    let mut records = 0;
+    line(out, &Head { format: FORMAT.to_owned(), version: VERSION })?;
+    let mut add = |record: &Record| {
+        records += 1;
+        line(out, record)
+    };
+    for (key, kept) in &state.targets {
+        add(&Record::Target(Box::new(TargetRecord::of(key, kept))))?;
+    }
+    for (home, facts) in &state.accounts {
+        add(&Record::account(home, facts))?;
+    }
+    for (key, home, listing) in &state.listings {
+        add(&Record::listing(key, home, listing))?;
+    }
+    for (credential, campaign, member) in &state.members {
+        add(&Record::member(credential, *campaign, *member))?;
+    }
+    for (lane, until) in &state.blocked {
+        add(&Record::blocked(lane, *until))?;
+    }
+    line(out, &Record::End { records })
+}
+
+fn line(out: &mut impl Write, content: &impl Serialize) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, content)?;
+    out.write_all(b"\n")
+}
+
+/// Reads a state; `None` when there is no file. A record of what this version does not know is left
+/// out, anything that is not whole is refused.
+pub fn read(path: &Path) -> Result<Option<State>, Unreadable> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(Unreadable::Closed)?,
+    };
+    let text = GzDecoder::new(BufReader::new(file)).take(LONGEST);
+    let mut lines = BufReader::new(text).lines();
+    let first = lines.next().ok_or(Unreadable::Foreign)?.map_err(|_| Unreadable::Foreign)?;
+    let head: Head = serde_json::from_str(&first).map_err(|_| Unreadable::Foreign)?;
+    if head.format != FORMAT {
+        return Err(Unreadable::Foreign);
+    }
+    if head.version > VERSION {
+        return Err(Unreadable::Newer(head.version));
+    }
+    let mut state = State::default();
+    let (mut seen, mut counted) = (0, None);
+    for line in lines {
+        let record: Record =
+            serde_json::from_str(&line.map_err(|_| Unreadable::Damaged)?).map_err(|_| Unreadable::Damaged)?;
+        if let Record::End { records } = record {
+            counted = Some(records);
+        } else {
+            seen += 1;
+            // A window or a metric of another version costs that record only.
+            let _ = record.read(&mut state);
+        }
+    }
+    if counted == Some(seen) { Ok(Some(state)) } else { Err(Unreadable::Damaged) }
+}

@@ -1,0 +1,294 @@
+//! The lines of the file. Metrics, actions and windows stand by their names, so that the tables may
+//! grow and be reordered between versions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::{Kept, KeptRows, Wall};
+use crate::domain::facts::{AccountFacts, CampaignFacts, Listing};
+use crate::domain::lane::LaneKey;
+use crate::domain::metric::{ACTIONS, METRICS};
+use crate::domain::rows::{Column, Figure, Row, Rows};
+use crate::domain::snapshot::GroupKey;
+use crate::domain::status::TargetStatus;
+use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subject, TargetKey, Window};
+
+/// A line between the head and the end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    Target(Box<TargetRecord>),
+    Account { home: Home, name: String, currency: Option<String>, timezone: String, status: String },
+    Listing { key: Key, home: Home, campaigns: Vec<(u64, String, String, bool)> },
+    Member { credential: String, campaign: u64, account: Option<(u64, bool)> },
+    Blocked { source: String, credential: String, account: Option<u64>, until: Wall },
+    End { records: usize },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TargetRecord {
+    key: Key,
+    asks: String,
+    due: Wall,
+    failures: u32,
+    status: Option<Status>,
+    rows: Option<Columns>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Home(String, Option<u64>);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Key {
+    source: String,
+    account: Option<u64>,
+    /// Name and, for single campaigns, id.
+    subject: (String, Option<u64>),
+    credential: String,
+    part: u32,
+    /// Name and, for a range, its days.
+    window: (String, Option<(Date, Date)>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Status {
+    up: Option<bool>,
+    last_success: Option<Wall>,
+    last_attempt: Option<Wall>,
+    next_poll: Option<Wall>,
+    interval: Duration,
+    failures: Option<u32>,
+    rows: Option<usize>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Columns {
+    account: Option<u64>,
+    expires: Wall,
+    campaigns: Vec<Option<u64>>,
+    currencies: Vec<Option<String>>,
+    days: Vec<Option<(Date, Date)>>,
+    /// Metric, action, and a number or nothing for each campaign.
+    columns: Vec<(String, Option<String>, Vec<Option<f64>>)>,
+}
+
+/// What a line says that this version does not know: a window or a subject of another.
+#[derive(Debug)]
+pub(super) struct Unknown;
+
+fn account(id: Option<u64>) -> Result<Option<AccountId>, Unknown> {
+    id.map(|id| AccountId::parse(&id.to_string()).map_err(|_| Unknown)).transpose()
+}
+
+fn campaign(id: u64) -> Result<CampaignId, Unknown> {
+    CampaignId::parse(&id.to_string()).map_err(|_| Unknown)
+}
+
+fn source(label: &str) -> Result<Source, Unknown> {
+    [Source::Cams, Source::Meta].into_iter().find(|source| source.label() == label).ok_or(Unknown)
+}
+
+impl Home {
+    pub(super) fn of((source, account): &GroupKey) -> Self {
+        Self(source.label().to_owned(), account.map(AccountId::number))
+    }
+
+    pub(super) fn read(&self) -> Result<GroupKey, Unknown> {
+        Ok((source(&self.0)?, account(self.1)?))
+    }
+}
+
+impl Key {
+    pub(super) fn of(key: &TargetKey) -> Self {
+        let subject = match key.subject {
+            Subject::Campaign(id) => ("campaign", Some(id.number())),
+            Subject::CampaignFacts(id) => ("campaign_facts", Some(id.number())),
+            Subject::AccountFacts => ("account_facts", None),
+            Subject::Listing => ("listing", None),
+            Subject::Token => ("token", None),
+            Subject::Campaigns => ("campaigns", None),
+            Subject::Totals => ("totals", None),
+        };
+        let range = match &key.window {
+            Window::Range { since, until, .. } => Some((*since, *until)),
+            Window::Preset(_) | Window::Unspecified => None,
+        };
+        Self {
+            source: key.source.label().to_owned(),
+            account: key.account.map(AccountId::number),
+            subject: (subject.0.to_owned(), subject.1),
+            credential: key.credential.as_ref().to_owned(),
+            part: key.part,
+            window: (key.window.label().to_owned(), range),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<TargetKey, Unknown> {
+        let subject = match (self.subject.0.as_str(), self.subject.1) {
+            ("campaign", Some(id)) => Subject::Campaign(campaign(id)?),
+            ("campaign_facts", Some(id)) => Subject::CampaignFacts(campaign(id)?),
+            ("account_facts", None) => Subject::AccountFacts,
+            ("listing", None) => Subject::Listing,
+            ("token", None) => Subject::Token,
+            ("campaigns", None) => Subject::Campaigns,
+            ("totals", None) => Subject::Totals,
+            _ => return Err(Unknown),
+        };
+        let window = match (self.window.0.as_str(), self.window.1) {
+            (name, Some((since, until))) => Window::Range { name: name.into(), since, until },
+            (name, None) if name == Window::Unspecified.label() => Window::Unspecified,
+            (name, None) => Window::preset(name).ok_or(Unknown)?,
+        };
+        let (source, account) = (source(&self.source)?, account(self.account)?);
+        Ok(TargetKey { source, account, subject, credential: self.credential.as_str().into(), part: self.part, window })
+    }
+}
+
+impl TargetRecord {
+    pub(super) fn of(key: &TargetKey, kept: &Kept) -> Self {
+        let status = kept.status.as_ref().map(|status| Status {
+            up: status.up,
+            last_success: status.last_success,
+            last_attempt: status.last_attempt,
+            next_poll: status.next_poll,
+            interval: status.interval,
+            failures: status.failures,
+            rows: status.rows,
+        });
+        let (asks, rows) = (kept.asks.clone(), kept.rows.as_ref().map(Columns::of));
+        Self { key: Key::of(key), asks, due: kept.due, failures: kept.failures, status, rows }
+    }
+
+    pub(super) fn read(self) -> Result<(TargetKey, Kept), Unknown> {
+        let status = self.status.map(|status| TargetStatus {
+            up: status.up,
+            last_success: status.last_success,
+            last_attempt: status.last_attempt,
+            next_poll: status.next_poll,
+            interval: status.interval,
+            failures: status.failures,
+            rows: status.rows,
+            ..TargetStatus::default()
+        });
+        let rows = self.rows.map(Columns::read).transpose()?;
+        Ok((self.key.read()?, Kept { asks: self.asks, due: self.due, failures: self.failures, status, rows }))
+    }
+}
+
+impl Columns {
+    fn of(kept: &KeptRows) -> Self {
+        let rows = &kept.rows;
+        let column = |(column, values): (Column, &[f64])| {
+            let action = column.action.and_then(|action| ACTIONS.get(usize::from(action)));
+            let values = values.iter().map(|value| Some(*value).filter(|value| !value.is_nan())).collect();
+            (METRICS[usize::from(column.metric)].name.to_owned(), action.map(|action| (*action).to_owned()), values)
+        };
+        Self {
+            account: kept.account.map(AccountId::number),
+            expires: kept.expires,
+            campaigns: rows.campaigns().iter().map(|campaign| campaign.map(CampaignId::number)).collect(),
+            currencies: rows.currencies().iter().map(|code| code.map(|code| code.as_str().to_owned())).collect(),
+            days: rows.days().to_vec(),
+            columns: rows.columns().map(column).collect(),
+        }
+    }
+
+    /// A metric that this version does not have is left out.
+    fn read(self) -> Result<KeptRows, Unknown> {
+        let index = |at: Option<usize>| at.and_then(|at| u8::try_from(at).ok());
+        let mut columns = Vec::new();
+        for (metric, action, values) in self.columns {
+            let metric = index(METRICS.iter().position(|known| known.name == metric));
+            let known = action.as_ref().map(|action| index(ACTIONS.iter().position(|known| known == action)));
+            if let (Some(metric), None | Some(Some(_))) = (metric, known) {
+                columns.push((Column { metric, action: known.flatten() }, values));
+            }
+        }
+        columns.sort_by_key(|(column, _)| *column);
+        let row = |(at, id): (usize, &Option<u64>)| {
+            let figure = |(column, values): &(Column, Vec<Option<f64>>)| {
+                let value = values.get(at).copied().flatten()?;
+                Some(Figure { column: *column, value })
+            };
+            Ok(Row {
+                account: None,
+                campaign: id.map(campaign).transpose()?,
+                currency: self.currencies.get(at).and_then(Option::as_deref).and_then(Currency::parse),
+                days: self.days.get(at).copied().flatten(),
+                figures: columns.iter().filter_map(figure).collect(),
+            })
+        };
+        let rows: Result<Vec<Row>, Unknown> = self.campaigns.iter().enumerate().map(row).collect();
+        Ok(KeptRows { account: account(self.account)?, expires: self.expires, rows: Arc::new(Rows::new(rows?)) })
+    }
+}
+
+impl Record {
+    pub(super) fn account(home: &GroupKey, facts: &AccountFacts) -> Self {
+        Self::Account {
+            home: Home::of(home),
+            name: facts.name.clone(),
+            currency: facts.currency.map(|code| code.as_str().to_owned()),
+            timezone: facts.timezone.clone(),
+            status: facts.status.clone(),
+        }
+    }
+
+    pub(super) fn listing(key: &TargetKey, home: &GroupKey, listing: &Listing) -> Self {
+        let campaigns = listing.iter().map(|listed| {
+            (listed.campaign.number(), listed.name.to_owned(), listed.status.to_owned(), listed.marketing)
+        });
+        Self::Listing { key: Key::of(key), home: Home::of(home), campaigns: campaigns.collect() }
+    }
+
+    pub(super) fn member(credential: &str, campaign: CampaignId, member: Option<(AccountId, Level)>) -> Self {
+        let account = member.map(|(account, level)| (account.number(), level == Level::Ad));
+        Self::Member { credential: credential.to_owned(), campaign: campaign.number(), account }
+    }
+
+    pub(super) fn blocked(lane: &LaneKey, until: Wall) -> Self {
+        Self::Blocked {
+            source: lane.source.label().to_owned(),
+            credential: lane.credential.as_ref().to_owned(),
+            account: lane.account.map(AccountId::number),
+            until,
+        }
+    }
+
+    /// Adds what the line says to a state.
+    pub(super) fn read(self, state: &mut super::State) -> Result<(), Unknown> {
+        match self {
+            Self::Target(target) => {
+                let (key, kept) = target.read()?;
+                state.targets.insert(key, kept);
+            }
+            Self::Account { home, name, currency, timezone, status } => {
+                let currency = currency.as_deref().and_then(Currency::parse);
+                state.accounts.push((home.read()?, AccountFacts { name, currency, timezone, status }));
+            }
+            Self::Listing { key, home, campaigns } => {
+                let mut facts = BTreeMap::new();
+                for (id, name, status, marketing) in campaigns {
+                    facts.insert(campaign(id)?, CampaignFacts { name, status, marketing });
+                }
+                state.listings.push((key.read()?, home.read()?, Listing::new(&facts)));
+            }
+            Self::Member { credential, campaign: id, account: member } => {
+                let level = |ad| if ad { Level::Ad } else { Level::Campaign };
+                let member = member.map(|(id, ad)| Ok((account(Some(id))?.ok_or(Unknown)?, level(ad)))).transpose()?;
+                state.members.push((credential.as_str().into(), campaign(id)?, member));
+            }
+            Self::Blocked { source: label, credential, account: id, until } => {
+                let credential = credential.as_str().into();
+                let lane = LaneKey { source: source(&label)?, credential, account: account(id)? };
+                state.blocked.push((lane, until));
+            }
+            Self::End { .. } => {}
+        }
+        Ok(())
+    }
+}
