@@ -205,7 +205,7 @@ class Scenario:
         (cpu, threads), (api_cpu, _) = meter.read(), api.read()
         passed = time.monotonic() - begun
         refreshed = (self.statistics()["insights"] - before) * min(PAGE, self.campaigns)
-        scrapes = sorted(load(running, "--gzip", "--seconds", seconds, "--pause", 50)["milliseconds"])
+        scrapes = sorted(load(running, "--gzip", "--seconds", seconds, "--pause", 20)["milliseconds"])
         row = {"cpu_s_per_10k": cpu / 1e3 / refreshed * 1e4 if refreshed else None, "cpu_ms_by_thread": threads,
                "refreshed_per_s": refreshed / passed, "api_cpu_share": api_cpu / 1e3 / passed,
                "scrapes": len(scrapes), "p50_ms": median(scrapes), "p99_ms": scrapes[int(0.99 * (len(scrapes) - 1) + 0.5)],
@@ -215,7 +215,8 @@ class Scenario:
 
     def stuck(self, ours, scrapers=20):
         """Scrapes that are asked for and never read, each of another moment."""
-        highest = lambda seconds: max(self.rss_over(ours, seconds))
+        rss = lambda: ours.process.memory("VmRSS")
+        highest = lambda seconds: max(rss() for _ in range(seconds * 10) if not time.sleep(0.1))
         before, sockets = highest(3), []
         host, port = ours.address.rsplit(":", 1)
         for _ in range(scrapers):
@@ -228,15 +229,12 @@ class Scenario:
         held = highest(3)
         for stuck in sockets:
             stuck.close()
-        after = min(self.rss_over(ours, 10))
+        after, end = rss(), time.monotonic() + 30
+        while after > before + (held - before) / 10 and time.monotonic() < end:
+            time.sleep(0.1)
+            after = min(after, rss())
         self.result["stuck"] = {"scrapers": scrapers, "before": before, "held": held, "after": after}
         self.result["figures"]["stuck.per_series"] = max(0, held - before) / scrapers / self.series
-
-    @staticmethod
-    def rss_over(running, seconds):
-        for _ in range(int(seconds * 10)):
-            yield running.process.memory("VmRSS")
-            time.sleep(0.1)
 
 
 def campaign_lines(text):
