@@ -29,6 +29,7 @@ unit: ## unit, wire, settings, whole-program, drift and tidy tests
 .PHONY: lint
 lint: ## formatting, clippy and the documentation, warnings denied
 	cargo fmt --check
+	cargo fmt --check --manifest-path benches/peers/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import show
 from measure import Scenario, figures
 from peers import EXPORTER, PEERS, TARGET
-from process import machine
+from process import Process, machine
 
 
 def numbers(text):
@@ -67,7 +67,7 @@ def main():
                     if not options.still:
                         scenario.moving()
                 finally:
-                    scenario.stop()
+                    Process.stop_all()
                 scenario.result["figures"] = figures(scenario.result)
                 results.append(scenario.result)
                 options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))

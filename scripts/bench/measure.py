@@ -40,24 +40,19 @@ class Scenario:
         folder.mkdir(parents=True, exist_ok=True)
         accounts = -(-campaigns // 1000)
         command = [EXPORTER, "simulate", "--listen-address", "127.0.0.1:0", "--accounts", accounts, "--campaigns", min(campaigns, 1000)]
-        self.simulation = Process([str(word) for word in command], folder / "simulate.log")
+        self.simulation = Process(command, folder / "simulate.log")
         self.world = World(self.simulation.line("simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder)
-        self.alive = []
+        # What the first scrape took, by exporter and encoding.
+        self.first_ms = {}
         self.result = {"campaigns": campaigns, "windows": windows, "series": self.series, "exporters": {}, "figures": {}}
-
-    def stop(self):
-        for running in self.alive:
-            running.process.stop()
-        self.simulation.stop()
 
     def start_ours(self, interval):
         begun = time.monotonic()
         accounts = ", ".join(f"{{id: {1001 + index}, totals: false}}" for index in range(self.world.accounts))
         config, port = self.folder / "config.yaml", self.folder / "port"
         port.unlink(missing_ok=True)
-        timeout = min(30, interval)
-        config.write_text(CONFIGURATION.format(interval=f"{interval}s", timeout=f"{timeout}s", api=self.world.api,
-                                               windows=", ".join(self.world.windows), accounts=accounts))
+        config.write_text(CONFIGURATION.format(interval=f"{interval}s", api=self.world.api, windows=", ".join(self.world.windows),
+                                               accounts=accounts))
         command = [EXPORTER, "run", "--config.file", config, "--web.listen-address", "127.0.0.1:0", "--web.port-file", port,
                    "--web.disable-exporter-metrics", "--log.level", "error"]
         process = Process(command, self.folder / "ours.log")
@@ -87,15 +82,11 @@ class Scenario:
         # Reading is part of the start, checking what was read is not.
         load(running, "--gzip")
         running.start_s = time.monotonic() - begun
-        self.alive.append(running)
         found = load(running, "--gzip", "--verify")
+        running.lines = found["lines"]
         if found["series"] != self.series:
             raise SystemExit(f"{running.name} shows {found['series']} campaign series, not {self.series}")
         return running
-
-    def end(self, running):
-        self.alive.remove(running)
-        running.process.stop()
 
     # Still figures.
 
@@ -114,11 +105,10 @@ class Scenario:
         if self.campaigns <= 10_000:
             self.same_samples(everybody)
         floor = start_floor(self.world, plain, packed)
-        floor.start_s = 0
-        self.alive.append(floor)
+        floor.start_s, floor.lines = 0, ours.lines
         everybody.append(floor)
         for running in everybody:
-            self.result["exporters"][running.name] = {"start_s": running.start_s, "scrapes": {}}
+            self.result["exporters"][running.name] = {"start_s": running.start_s, "lines": running.lines, "scrapes": {}}
         for mode in ("plain", "gzip"):
             for connections in self.connections:
                 self.in_turn(everybody, mode, connections)
@@ -126,26 +116,26 @@ class Scenario:
             rss, peak = (running.process.memory(field) for field in ("VmRSS", "VmHWM"))
             self.result["exporters"][running.name]["memory"] = {"rss": rss, "peak": peak}
         self.gzip_clients(ours, plain.read_text())
-        statistics_ = self.statistics()
-        # Every exporter asks for the same pages once; ours may ask for more.
-        others = len(self.peers) * self.pages()
-        self.result["figures"]["requests_per_500"] = (statistics_["insights"] - others) / self.pages()
-        for running in list(everybody):
-            self.end(running)
+        # The others asked for every page once; the rest was ours.
+        ours_asked = self.statistics()["insights"] - len(self.peers) * self.pages()
+        self.result["figures"]["requests_per_500"] = ours_asked / self.pages()
+        for running in everybody:
+            running.process.stop()
 
     def pages(self):
         return self.windows * self.world.accounts * -(-min(self.campaigns, 1000) // PAGE)
 
     def in_turn(self, everybody, mode, connections):
-        """A round is everybody once; the first round is thrown away."""
+        """A round is everybody once. The first scrape of each tells how many are enough, and is thrown away."""
         say(f"{mode}, {connections} {'client' if connections == 1 else 'clients'}")
-        flags = ["--gzip"] * (mode == "gzip") + ["--connections", connections]
-        plan = {}
+        flags, plan = ["--gzip"] * (mode == "gzip"), {}
         for running in everybody:
-            slowest = max(load(running, *flags[:-2])["milliseconds"])
-            if connections > 1 and slowest > SLOW_SCRAPE_MS:
+            if (running.name, mode) not in self.first_ms:
+                self.first_ms[running.name, mode] = load(running, *flags)["milliseconds"][0]
+            first = self.first_ms[running.name, mode]
+            if connections > 1 and first > SLOW_SCRAPE_MS:
                 continue
-            share = slowest * connections
+            share = first * connections
             plan[running.name] = (max(1, min(self.rounds, int(12_000 / share))), max(1, min(200, int(ENOUGH_MS / share))))
         for round_ in range(self.rounds):
             for running in everybody:
@@ -153,7 +143,7 @@ class Scenario:
                 if round_ >= rounds:
                     continue
                 meter = Meter(running.process)
-                times = load(running, *flags, "--requests", requests)["milliseconds"]
+                times = load(running, *flags, "--connections", connections, "--requests", requests)["milliseconds"]
                 cpu, threads = meter.read()
                 row = {"wall_ms": median(times), "cpu_ms": cpu / len(times), "scrapes": len(times), "cpu_ms_by_thread": threads}
                 self.result["exporters"][running.name]["scrapes"].setdefault(f"{mode}.{connections}", []).append(row)
@@ -192,16 +182,17 @@ class Scenario:
     def moving(self):
         body = json.dumps({"set_restless": True}).encode()
         urllib.request.urlopen(urllib.request.Request(f"{self.world.api}/_control/change", data=body, method="POST")).read()
-        self.watch(self.start_ours(MOVING), seconds=10)
-        self.stuck(self.alive[0])
-        self.end(self.alive[0])
+        ours = self.start_ours(MOVING)
+        self.watch(ours, seconds=10)
+        self.stuck(ours)
+        ours.process.stop()
         for peer in self.peers:
             if self.result["exporters"][peer.name]["start_s"] > SLOW_START_S:
                 say(f"{peer.name} is not watched while it polls: a round takes it too long")
                 continue
             running = self.start(peer, MOVING)
             self.watch(running, seconds=5)
-            self.end(running)
+            running.process.stop()
 
     def watch(self, running, seconds):
         """CPU of polling without scrapes; then scrapes while it polls."""
@@ -214,7 +205,7 @@ class Scenario:
         (cpu, threads), (api_cpu, _) = meter.read(), api.read()
         passed = time.monotonic() - begun
         refreshed = (self.statistics()["insights"] - before) * min(PAGE, self.campaigns)
-        scrapes = sorted(load(running, "--gzip", "--seconds", seconds, "--pause", 50)["milliseconds"])
+        scrapes = sorted(load(running, "--gzip", "--seconds", seconds, "--pause", 20)["milliseconds"])
         row = {"cpu_s_per_10k": cpu / 1e3 / refreshed * 1e4 if refreshed else None, "cpu_ms_by_thread": threads,
                "refreshed_per_s": refreshed / passed, "api_cpu_share": api_cpu / 1e3 / passed,
                "scrapes": len(scrapes), "p50_ms": median(scrapes), "p99_ms": scrapes[int(0.99 * (len(scrapes) - 1) + 0.5)],
@@ -224,7 +215,8 @@ class Scenario:
 
     def stuck(self, ours, scrapers=20):
         """Scrapes that are asked for and never read, each of another moment."""
-        highest = lambda seconds: max(self.rss_over(ours, seconds))
+        rss = lambda: ours.process.memory("VmRSS")
+        highest = lambda seconds: max(rss() for _ in range(seconds * 10) if not time.sleep(0.1))
         before, sockets = highest(3), []
         host, port = ours.address.rsplit(":", 1)
         for _ in range(scrapers):
@@ -237,15 +229,12 @@ class Scenario:
         held = highest(3)
         for stuck in sockets:
             stuck.close()
-        after = min(self.rss_over(ours, 10))
+        after, end = rss(), time.monotonic() + 30
+        while after > before + (held - before) / 10 and time.monotonic() < end:
+            time.sleep(0.1)
+            after = min(after, rss())
         self.result["stuck"] = {"scrapers": scrapers, "before": before, "held": held, "after": after}
         self.result["figures"]["stuck.per_series"] = max(0, held - before) / scrapers / self.series
-
-    @staticmethod
-    def rss_over(running, seconds):
-        for _ in range(int(seconds * 10)):
-            yield running.process.memory("VmRSS")
-            time.sleep(0.1)
 
 
 def campaign_lines(text):

@@ -15,7 +15,7 @@ EXPORTER = ROOT / "target" / "release" / "marketing-messages-exporter"
 VENV = TARGET / "venv"
 
 CONFIGURATION = """\
-poll: {{interval: {interval}, timeout: {timeout}}}
+poll: {{interval: {interval}}}
 exposition: {{max_series: 100000000}}
 meta:
   main:
@@ -85,7 +85,7 @@ class Running:
 
     def __init__(self, name, process, address):
         self.name, self.process, self.address = name, process, address
-        self.start_s = None
+        self.start_s = self.lines = None
 
 
 def start_peer(peer, world, interval):

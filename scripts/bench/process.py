@@ -6,11 +6,13 @@ from pathlib import Path
 class Process:
     """A child that says on its standard output where it listens, or writes it to a file."""
 
+    alive = []
+
     def __init__(self, command, log):
-        self.started = time.monotonic()
         self.log = open(log, "w")
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1)
+        self.child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1)
         self.pid = self.child.pid
+        self.alive.append(self)
 
     def line(self, begin):
         """The rest of the next line that begins so."""
@@ -19,7 +21,13 @@ class Process:
                 return line[len(begin):].strip()
         raise SystemExit(f"{self.child.args[0]} ended before it said {begin!r}; see {self.log.name}")
 
+    @classmethod
+    def stop_all(cls):
+        for process in list(cls.alive):
+            process.stop()
+
     def stop(self):
+        self.alive.remove(self)
         self.child.send_signal(signal.SIGTERM)
         try:
             self.child.wait(timeout=10)

@@ -44,12 +44,13 @@ def scenario(result, connections):
     rows = []
     for name, exporter in result["exporters"].items():
         memory, moving = exporter["memory"], exporter.get("moving", {})
-        rows.append([name, number(exporter["start_s"]), number(memory["rss"] / 2**20), number(memory["rss"] / result["series"]),
+        rows.append([name, number(exporter["start_s"]), number(memory["rss"] / 2**20), number(memory["rss"] / result["series"]), number(memory["rss"] / exporter["lines"]),
                      number(memory["peak"] / result["series"]), number(moving.get("cpu_s_per_10k")), number(moving.get("refreshed_per_s")),
                      number(moving.get("p50_ms")), number(moving.get("p99_ms")), number(moving["rss"] / result["series"]) if moving else "-"])
     print("Start, memory, and what happens while every figure moves each second (CPU of 10,000 campaigns refreshed in a window;\n"
           "gzip scrapes meanwhile):\n")
-    table(["exporter", "start s", "RSS MiB", "bytes a series", "peak", "poll CPU s", "campaigns/s", "p50 ms", "p99 ms", "bytes a series then"], rows)
+    table(["exporter", "start s", "RSS MiB", "bytes a series", "bytes a line", "peak", "poll CPU s", "campaigns/s", "p50 ms", "p99 ms", "bytes a series then"], rows)
+    print(f"The simulated API needed {100 * result['exporters']['ours'].get('moving', {}).get('api_cpu_share', 0):.0f} % of a core while ours polled.\n")
     threads(result)
     if stuck := result.get("stuck"):
         mib = {key: f"{stuck[key] / 2**20:,.1f} MiB" for key in ("before", "held", "after")}

@@ -40,6 +40,7 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     /// The value of the family with this index, where the row has one.
+    #[must_use]
     pub fn value(&self, index: usize) -> Option<f64> {
         let family = FAMILIES.get(index)?;
         let text = self.fields.get(family.field)?.as_str()?;

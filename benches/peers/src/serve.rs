@@ -30,6 +30,7 @@ pub fn run(router: Router) -> anyhow::Result<()> {
 }
 
 /// Whether gzip is accepted.
+#[must_use]
 pub fn wants_gzip(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT_ENCODING)
