@@ -29,9 +29,9 @@ pub(super) struct Cascade {
     pub(super) windows: Vec<Window>,
 }
 
-const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
+pub(super) const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
 /// Samples outlive at least an outage of this length.
 const STALE_AFTER: Duration = Duration::from_hours(1);
 /// How often Meta computes its figures anew.

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use schemars::{Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::entry::{Entry, Holds, kind};
+use super::entry::{Entry, Holds, kind, schema};
 use super::environment::variable;
 use super::leaf::Variable;
 use super::report::Place;
@@ -102,6 +103,11 @@ impl Holds for Hidden {
             Json::String(text) => Entry::sound(Self(text.into())),
             other => Entry::wrong(format!("{} is not a secret; write it in quotes", kind(&other))),
         }
+    }
+
+    // `writeOnly` is how a schema says that a value is never shown.
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema(json!({"type": "string", "writeOnly": true}))
     }
 }
 
