@@ -10,6 +10,7 @@ pub mod join;
 pub mod lane;
 pub mod metric;
 pub mod plan;
+pub mod repeat;
 pub mod schedule;
 pub mod snapshot;
 pub mod target;

@@ -25,9 +25,10 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, Fleet, Planned};
+use crate::domain::repeat::Repeats;
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::target::{CampaignId, Source, TargetKey};
+use crate::domain::target::{CampaignId, Source, TargetKey, account_label};
 use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
 use crate::settings::Settings;
@@ -86,6 +87,8 @@ struct Poll {
     progress: Option<Progress>,
     /// The reason of the last poll's fault; `None` after a success, and before the first poll.
     last: Option<Reason>,
+    /// What is to be said of it.
+    repeats: Repeats,
     samples: i64,
     /// Whether the answer under way is to a shorter list than is wanted by now.
     outgrown: bool,
@@ -286,7 +289,7 @@ impl Poller {
         for (key, _) in &expired {
             if let Some(poll) = self.tickets.get(key).and_then(|ticket| self.polls.get_mut(ticket)) {
                 count_samples(poll, 0, &self.telemetry);
-                tracing::warn!(target_key = %key, "no success for too long: its samples leave");
+                tracing::warn!(source = key.source.label(), credential = %key.credential, account = account_label(key.account), target = %key.subject, window = key.window.label(), "no success for too long: its samples leave");
             }
         }
         let changed: Vec<_> = expired.into_iter().map(|(_, group)| group).collect();
@@ -339,6 +342,7 @@ impl Poller {
                 labels,
                 progress: None,
                 last: None,
+                repeats: Repeats::default(),
                 samples: 0,
                 outgrown: false,
                 limit: PAGE_LIMIT,

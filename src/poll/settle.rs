@@ -1,12 +1,14 @@
 //! The end of a poll: publish what is good, say what is not, decide when to ask again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::progress::Progress;
 use super::{Poll, Poller, channel_of, count_samples, dice};
 use crate::clock;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Wanted;
+use crate::domain::repeat::Telling;
 use crate::domain::schedule::{Outcome, Ticket, Uptime};
 use crate::domain::snapshot::{GroupKey, Row};
 use crate::domain::target::{CampaignId, Source, Subject, account_label};
@@ -44,7 +46,8 @@ impl Poller {
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         // A check tells everything at its end.
         if self.trials.is_none() {
-            report(&poll, result.as_ref().err(), reason);
+            let telling = poll.repeats.note(reason, now);
+            report(&poll, result.as_ref().err().zip(reason), telling);
         }
         poll.last = reason;
         if poll.fit_page(result.as_ref().err()) {
@@ -96,7 +99,7 @@ impl Poller {
                 if let Some(full) = full {
                     let labels = [key.source.label(), &*key.credential];
                     self.telemetry.series_dropped.with_label_values(&labels).inc_by(full.left_out as u64);
-                    tracing::error!(target_key = %key, left_out = full.left_out, "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows");
+                    tracing::error!(source = key.source.label(), credential = %key.credential, account = account_label(key.account), target = %key.subject, window = key.window.label(), left_out = full.left_out, "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows");
                 }
                 let held = self.snapshot.rows(key).map_or(0, |rows| rows.iter().map(|row| row.figures.len()).sum());
                 count_samples(poll, i64::try_from(held).unwrap_or(i64::MAX), &self.telemetry);
@@ -203,26 +206,52 @@ impl Poller {
     }
 }
 
-/// One line when a target's state changes; what stays as it was is told at debug level.
-fn report(poll: &Poll, fault: Option<&Fault>, reason: Option<Reason>) {
+/// One line when a target's state changes, and one an hour while it fails; the rest is told at debug
+/// level.
+fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
     let key = &poll.planned.key;
     let (source, credential, window) = (key.source.label(), &*key.credential, key.window.label());
     let account = account_label(key.account);
     let target = key.subject.to_string();
-    match (fault, reason) {
-        (Some(fault), _) if fault.is_abuse() => {
-            tracing::error!(source, credential, account, target, window, "the API sees abuse and blocks: {fault}");
+    let Some((fault, reason)) = fault else {
+        if let Telling::Recovered(polls) = telling {
+            tracing::info!(source, credential, account, target, window, polls, "poll succeeds again");
+        } else {
+            tracing::debug!(source, credential, account, target, window, "poll succeeded");
         }
-        (Some(fault), Some(reason)) if poll.last != Some(reason) => {
-            let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
+        return;
+    };
+    let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
+    match telling {
+        Telling::Changed if fault.is_abuse() => {
+            tracing::error!(
+                source,
+                credential,
+                account,
+                target,
+                window,
+                reason,
+                code,
+                "the API sees abuse and blocks: {fault}"
+            );
+        }
+        Telling::Changed => {
             tracing::warn!(source, credential, account, target, window, reason, code, "poll failed: {fault}");
         }
-        (Some(fault), _) => {
-            tracing::debug!(source, credential, account, target, window, "poll failed again: {fault}");
+        Telling::Still(polls, time) => {
+            let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
+            tracing::warn!(
+                source,
+                credential,
+                account,
+                target,
+                window,
+                reason,
+                code,
+                polls,
+                "poll still fails, {polls} times in {time}: {fault}"
+            );
         }
-        (None, _) if poll.last.is_some() => {
-            tracing::info!(source, credential, account, target, window, "poll succeeds again");
-        }
-        (None, _) => tracing::debug!(source, credential, account, target, window, "poll succeeded"),
+        _ => tracing::debug!(source, credential, account, target, window, reason, code, "poll failed again: {fault}"),
     }
 }
