@@ -45,6 +45,7 @@ e2e: build ## the demo under a real Prometheus; installs it where it is missing
 .PHONY: docs
 docs: build ## write the generated documents anew
 	$(BINARY) metrics > docs/metrics.md
+	$(BINARY) check --print-schema > config/schema.json
 
 .PHONY: figures
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time

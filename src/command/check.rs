@@ -4,10 +4,19 @@ use std::fmt::Write as _;
 
 use super::{Done, load, online, print};
 use crate::cli::{Check, Flags};
+use crate::settings::schema;
 
 /// Prints warnings and a summary. Problems are the error, every one of them.
 pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
+    if arguments.print_schema {
+        print(&schema_text()?)?;
+        return Ok(Done::Well);
+    }
     let settings = load(flags)?;
+    if arguments.print {
+        print(&settings.printed)?;
+        return Ok(Done::Well);
+    }
     let mut text = String::new();
     for warning in &settings.warnings {
         writeln!(text, "warning: {warning}")?;
@@ -23,4 +32,9 @@ pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
     )?;
     print(&text)?;
     if arguments.online { online::try_out(&settings) } else { Ok(Done::Well) }
+}
+
+/// The schema as `config/schema.json` holds it.
+pub fn schema_text() -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&schema())? + "\n")
 }

@@ -31,7 +31,23 @@ pub fn plan(flags: &Flags) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-fn forecast(settings: &Settings) -> anyhow::Result<String> {
+/// The plan in one line, for the start of the daemon.
+pub(super) fn tell(settings: &Settings) {
+    let (targets, lanes) = lanes(settings);
+    let requests: f64 = lanes.values().map(|load| load.requests).sum();
+    let share = lanes.iter().map(|(lane, load)| load.requests / allowance(settings, lane)).fold(0.0, f64::max);
+    tracing::info!(
+        targets,
+        lanes = lanes.len(),
+        "marketing-messages-exporter {} is polling: {targets} targets in {} lanes, {requests:.1} requests an hour, up to {:.1} % of a lane's allowance",
+        env!("CARGO_PKG_VERSION"),
+        lanes.len(),
+        100.0 * share
+    );
+}
+
+/// How many targets there are, and what each lane is asked for.
+fn lanes(settings: &Settings) -> (usize, BTreeMap<LaneKey, Load>) {
     let planned = settings.fleet.targets(|_| Vec::new());
     let mut lanes: BTreeMap<LaneKey, Load> = BTreeMap::new();
     for target in &planned {
@@ -40,7 +56,11 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
         load.requests += 3600.0 / target.terms.interval.as_secs_f64();
     }
     mark_open(&settings.fleet, &mut lanes);
+    (planned.len(), lanes)
+}
 
+fn forecast(settings: &Settings) -> anyhow::Result<String> {
+    let (targets, lanes) = lanes(settings);
     let mut text = String::from("lane                                      targets  requests/h  allowance/h  share\n");
     let mut crowded = Vec::new();
     for (lane, load) in &lanes {
@@ -61,7 +81,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
         }
     }
     let requests: f64 = lanes.values().map(|load| load.requests).sum();
-    writeln!(text, "\n{} targets in {} lanes, {requests:.1} requests an hour", planned.len(), lanes.len())?;
+    writeln!(text, "\n{} targets in {} lanes, {requests:.1} requests an hour", targets, lanes.len())?;
     writeln!(text, "{}", series(&settings.fleet))?;
     if lanes.values().any(|load| load.open) {
         writeln!(

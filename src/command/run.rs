@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Done, block_on, load};
+use super::{Done, block_on, load, plan};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
 use crate::settings::Settings;
@@ -40,14 +40,7 @@ pub(super) async fn serve(
         write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
     }
     announce(app.addresses())?;
-    let fleet = &settings.fleet;
-    tracing::info!(
-        accounts = fleet.accounts.len(),
-        campaigns = fleet.campaigns.len(),
-        channels = fleet.channels.len(),
-        "marketing-messages-exporter {} is polling",
-        env!("CARGO_PKG_VERSION")
-    );
+    plan::tell(settings);
     app.run(stop).await?;
     tracing::info!("stopped");
     Ok(Done::Well)

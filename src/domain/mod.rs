@@ -11,6 +11,7 @@ pub mod join;
 pub mod lane;
 pub mod metric;
 pub mod plan;
+pub mod repeat;
 pub mod rows;
 pub mod schedule;
 pub mod snapshot;

@@ -11,10 +11,11 @@ mod keep;
 mod keys;
 mod learn;
 mod progress;
+mod roster;
 mod settle;
 mod trial;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +28,14 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, Fleet, Planned};
+use crate::domain::repeat::Repeats;
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
-use crate::domain::snapshot::Change;
 use crate::domain::status::TargetStatus;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
 use crate::publish::{News, Outlet};
 use crate::settings::Settings;
-use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Asked, Target};
 use crate::telemetry::Telemetry;
 use answer::Answer;
@@ -95,6 +95,8 @@ struct Poll {
     progress: Option<Progress>,
     /// The reason of the last poll's fault; `None` after a success, and before the first poll.
     last: Option<Reason>,
+    /// What is to be said of it.
+    repeats: Repeats,
     /// Whether the answer under way is to a shorter list than is wanted by now.
     outgrown: bool,
     /// Rows a page, and good polls since that was last changed.
@@ -321,56 +323,6 @@ impl Poller {
             Ok(false) => self.settle(ticket, &Ok(())),
             Err(fault) => self.settle(ticket, &Err(fault)),
         }
-    }
-
-    /// Brings the timetable in line with the fleet and what discovery knows.
-    fn replan(&mut self) {
-        let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
-        let planned = self.fleet.joined(|campaign| self.member(campaign)).targets(listed);
-        let wanted: BTreeSet<_> = planned.iter().map(|planned| planned.key.clone()).collect();
-        let gone: Vec<_> = self.tickets.keys().filter(|key| !wanted.contains(key)).cloned().collect();
-        let now = self.clock.uptime();
-        for planned in planned {
-            match self.tickets.get(&planned.key).and_then(|ticket| self.polls.get_mut(ticket)) {
-                Some(poll) if poll.planned.ask != planned.ask => {
-                    let Some((_, target)) = api::target(&self.apis, &planned) else { continue };
-                    poll.outgrown = poll.progress.is_some();
-                    (poll.planned, poll.target) = (planned.clone(), target);
-                    self.hand_over(&planned, &gone);
-                }
-                Some(_) => {}
-                None => {
-                    self.hand_over(&planned, &gone);
-                    self.enlist(planned, now);
-                }
-            }
-        }
-        for key in gone {
-            self.forget(key);
-        }
-    }
-
-    fn enlist(&mut self, planned: Planned, now: Uptime) {
-        let key = planned.key.clone();
-        let Some((grant, target)) = api::target(&self.apis, &planned) else { return };
-        let ticket = self.timetable.enlist(&LaneKey::of(&key), grant, planned.terms.interval, now);
-        let status = TargetStatus { interval: planned.terms.interval, ..TargetStatus::default() };
-        if !key.subject.is_discovery() {
-            self.news.changes.push(Change::Status(key.clone(), status.clone()));
-        }
-        self.polls.insert(
-            ticket,
-            Poll { planned, target, status, progress: None, last: None, outgrown: false, limit: PAGE_LIMIT, good: 0 },
-        );
-        self.tickets.insert(key, ticket);
-    }
-
-    /// Takes a target out with everything that it showed.
-    fn forget(&mut self, key: TargetKey) {
-        let Some(ticket) = self.tickets.remove(&key) else { return };
-        self.timetable.remove(ticket);
-        self.polls.remove(&ticket);
-        self.news.changes.push(Change::Gone(key));
     }
 }
 

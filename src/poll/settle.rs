@@ -1,11 +1,14 @@
 //! The end of a poll: publish what is good, say what is not, decide when to ask again.
 
+use std::time::Duration;
+
 use super::progress::Progress;
 use super::{Poll, Poller, channel_of, dice};
 use crate::clock;
 use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Wanted;
+use crate::domain::repeat::Telling;
 use crate::domain::schedule::{Outcome, Ticket, Uptime};
 use crate::domain::snapshot::{Brought, Change, GroupKey};
 use crate::domain::target::{Source, Subject, account_label};
@@ -43,7 +46,8 @@ impl Poller {
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         // A check tells everything at its end.
         if self.trials.is_none() {
-            report(&poll, result.as_ref().err(), reason);
+            let telling = poll.repeats.note(reason, now);
+            report(&poll, result.as_ref().err().zip(reason), telling);
         }
         poll.last = reason;
         if poll.fit_page(result.as_ref().err()) {
@@ -182,26 +186,52 @@ impl Poller {
     }
 }
 
-/// One line when a target's state changes; what stays as it was is told at debug level.
-fn report(poll: &Poll, fault: Option<&Fault>, reason: Option<Reason>) {
+/// One line when a target's state changes, and one an hour while it fails; the rest is told at debug
+/// level.
+fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
     let key = &poll.planned.key;
     let (source, credential, window) = (key.source.label(), &*key.credential, key.window.label());
     let account = account_label(key.account);
     let target = key.subject.to_string();
-    match (fault, reason) {
-        (Some(fault), _) if fault.is_abuse() => {
-            tracing::error!(source, credential, account, target, window, "the API sees abuse and blocks: {fault}");
+    let Some((fault, reason)) = fault else {
+        if let Telling::Recovered(polls) = telling {
+            tracing::info!(source, credential, account, target, window, polls, "poll succeeds again");
+        } else {
+            tracing::debug!(source, credential, account, target, window, "poll succeeded");
         }
-        (Some(fault), Some(reason)) if poll.last != Some(reason) => {
-            let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
+        return;
+    };
+    let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
+    match telling {
+        Telling::Changed if fault.is_abuse() => {
+            tracing::error!(
+                source,
+                credential,
+                account,
+                target,
+                window,
+                reason,
+                code,
+                "the API sees abuse and blocks: {fault}"
+            );
+        }
+        Telling::Changed => {
             tracing::warn!(source, credential, account, target, window, reason, code, "poll failed: {fault}");
         }
-        (Some(fault), _) => {
-            tracing::debug!(source, credential, account, target, window, "poll failed again: {fault}");
+        Telling::Still(polls, time) => {
+            let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
+            tracing::warn!(
+                source,
+                credential,
+                account,
+                target,
+                window,
+                reason,
+                code,
+                polls,
+                "poll still fails, {polls} times in {time}: {fault}"
+            );
         }
-        (None, _) if poll.last.is_some() => {
-            tracing::info!(source, credential, account, target, window, "poll succeeds again");
-        }
-        (None, _) => tracing::debug!(source, credential, account, target, window, "poll succeeded"),
+        _ => tracing::debug!(source, credential, account, target, window, reason, code, "poll failed again: {fault}"),
     }
 }

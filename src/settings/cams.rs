@@ -13,9 +13,9 @@ use super::{Access, Credential, Keys};
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::CamsChannel;
 
-const ENDPOINT: &str = "https://cams.ap-southeast-1.aliyuncs.com";
+pub(super) const ENDPOINT: &str = "https://cams.ap-southeast-1.aliyuncs.com";
 const REGION: &str = "ap-southeast-1";
-const REQUESTS_PER_SECOND: f64 = 5.0;
+pub(super) const REQUESTS_PER_SECOND: f64 = 5.0;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(

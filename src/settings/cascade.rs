@@ -29,16 +29,16 @@ pub(super) struct Cascade {
     pub(super) windows: Vec<Window>,
 }
 
-const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
+pub(super) const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
 /// Samples outlive at least an outage of this length.
 const STALE_AFTER: Duration = Duration::from_hours(1);
 /// How often Meta computes its figures anew.
 const META_REFRESH: Duration = Duration::from_mins(15);
 
-/// Names of labels that samples have anyway, or that Prometheus adds.
-const BUILT_IN: [&str; 15] = [
+/// Names of labels that samples or the exporter's own metrics have, or that the format gives a meaning.
+const BUILT_IN: [&str; 14] = [
     "source",
     "account_id",
     "campaign_id",
@@ -52,9 +52,10 @@ const BUILT_IN: [&str; 15] = [
     "credential",
     "target",
     "le",
-    "job",
-    "instance",
+    "quantile",
 ];
+/// Labels of the scrape itself, over which Prometheus renames a sample's own.
+const OF_THE_SCRAPE: [&str; 2] = ["job", "instance"];
 const MOST_LABELS: usize = 16;
 
 impl Cascade {
@@ -171,6 +172,8 @@ fn label_fault(name: &str) -> Option<&'static str> {
         Some("this is no label name; use letters, digits and _, and no digit first")
     } else if name.starts_with("__") {
         Some("label names that begin with __ are Prometheus' own; choose another")
+    } else if OF_THE_SCRAPE.contains(&name) {
+        Some("Prometheus sets this label itself and would rename this one to exported_...; choose another")
     } else if BUILT_IN.contains(&name) {
         Some("samples have a label of this name already; choose another")
     } else {

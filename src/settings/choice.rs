@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Value as Json, json};
 
 use super::entry::Leaf;
-use super::entry::{Entry, Holds, List, kind, quoted, scalar};
+use super::entry::{Entry, Holds, List, kind, quoted, scalar, schema};
 use super::leaf::leaf;
 use super::nearest::nearest;
 use super::raw::Range;
@@ -46,6 +47,10 @@ impl Holds for WindowChoice {
     fn keys() -> Json {
         Range::keys()
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema(json!({"anyOf": [{"enum": PRESETS}, Range::schema(generator)]}))
+    }
 }
 
 /// Names of windows that mean something else.
@@ -62,7 +67,8 @@ leaf!(
         let free = !RESERVED.contains(&text) && Window::preset(text).is_none();
         (plain && free && (1..=64).contains(&text.len())).then(|| RangeName(text.into()))
     },
-    "1 to 64 of a-z, 0-9, _ and -, other than the presets, `day` and `unspecified`"
+    "1 to 64 of a-z, 0-9, _ and -, other than the presets, `day` and `unspecified`",
+    {"type": ["string", "integer"], "pattern": "^[a-z0-9_-]{1,64}$"}
 );
 
 /// The windows of a list; `None` unless the list is sound.
@@ -118,6 +124,10 @@ impl Holds for Campaigns {
 
     fn keys() -> Json {
         Json::Null
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema(json!({"anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "items": CampaignId::shape()}]}))
     }
 }
 

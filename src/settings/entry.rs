@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::nearest::nearest;
 
@@ -66,6 +67,21 @@ impl<T: Holds> Serialize for Entry<T> {
     }
 }
 
+/// The schema of what an entry holds, or null.
+impl<T: Holds> JsonSchema for Entry<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Entry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_null(&T::schema(generator))
+    }
+}
+
 /// What an entry can hold.
 pub(super) trait Holds: Sized {
     /// Reads any value but null.
@@ -75,6 +91,9 @@ pub(super) trait Holds: Sized {
     fn keys() -> Json {
         Json::Null
     }
+
+    /// What an editor should know of the value.
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
 /// A value without keys of its own, read from its text: `8`, `"8"` and an environment variable of
@@ -88,6 +107,9 @@ pub(super) trait Leaf: Sized {
 
     /// What to write instead of a text that is refused; of an empty one when there is none.
     fn remedy(text: &str) -> String;
+
+    /// What an editor should know of the value, as JSON Schema.
+    fn shape() -> Json;
 
     /// A refused text as a message may show it.
     fn shown(text: &str) -> String {
@@ -113,6 +135,10 @@ impl<T: Leaf> Holds for T {
         };
         Entry::wrong(format!("{shown} is not {}; write {remedy}", T::NOUN))
     }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema(T::shape())
+    }
 }
 
 /// A list, item by item.
@@ -132,6 +158,10 @@ impl<T: Holds> Holds for List<T> {
     fn keys() -> Json {
         Json::Array(vec![T::keys()])
     }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema(json!({"type": "array", "items": T::schema(generator)}))
+    }
 }
 
 /// A mapping by names of the user's.
@@ -147,6 +177,10 @@ impl<T: Holds> Holds for Named<T> {
 
     fn keys() -> Json {
         Json::Object([("*".to_owned(), T::keys())].into_iter().collect())
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema(json!({"type": "object", "additionalProperties": or_null(&T::schema(generator))}))
     }
 }
 
@@ -174,6 +208,16 @@ pub(super) fn section<T: DeserializeOwned + Serialize + Default>(json: Json) -> 
 /// The keys of a section's struct.
 pub(super) fn section_keys<T: Serialize + Default>() -> Json {
     serde_json::to_value(T::default()).unwrap_or_default()
+}
+
+/// A schema from its JSON; anything but a mapping allows everything.
+pub(super) fn schema(json: Json) -> Schema {
+    json.try_into().unwrap_or_default()
+}
+
+/// The schema, or null: a key that is given without a value is as good as absent.
+fn or_null(given: &Schema) -> Schema {
+    schema(json!({"anyOf": [given, {"type": "null"}]}))
 }
 
 /// The text of a scalar, or the kind of anything else.

@@ -84,6 +84,46 @@ fn the_example_loads_and_shows_every_key() {
     assert_eq!(missing, Vec::<String>::new(), "keys that config/example.yaml does not show");
 }
 
+/// The content of a YAML file as an editor sees it.
+fn yaml(path: &Path) -> Json {
+    let table = config::File::from(path).format(FileFormat::Yaml).collect().unwrap();
+    config::Value::new(None, table).try_deserialize().unwrap()
+}
+
+#[test]
+fn the_schema_accepts_what_loads_and_refuses_what_it_can() {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("schema.json", super::schema()).unwrap();
+    let index = compiler.compile("schema.json", &mut schemas).unwrap();
+    let shipped = ["config/example.yaml".into(), "config/demo.yaml".into()];
+    for path in fixtures(".ok.yaml").into_iter().chain(shipped) {
+        let given = yaml(&path);
+        let verdict = schemas.validate(&given, index);
+        assert!(verdict.is_ok(), "{}: {:#}", path.display(), verdict.unwrap_err());
+    }
+    for name in ["unknown-key", "wrong-type", "duration", "extra-metrics", "windows"] {
+        let path = Path::new(FOLDER).join(format!("{name}.bad.yaml"));
+        assert!(schemas.validate(&yaml(&path), index).is_err(), "{name} fits the schema");
+    }
+}
+
+#[test]
+fn what_is_printed_means_the_same_and_shows_no_secret() {
+    for path in fixtures(".ok.yaml").into_iter().chain(["config/demo.yaml".into()]) {
+        let settings = load_file(&path, &[("MME__META__MAIN__TOKEN", "hush")], &[]).unwrap();
+        assert!(settings.printed.contains("token: \"<secret>\""), "{}", settings.printed);
+        assert!(!settings.printed.contains("hush"), "{}", settings.printed);
+        let again = written("printed.yaml", &settings.printed);
+        let same = load_file(&again, &[], &[]).unwrap_or_else(|problems| panic!("{problems}\n{}", settings.printed));
+        assert_eq!(format!("{:?}", same.fleet), format!("{:?}", settings.fleet));
+        assert_eq!(format!("{:?}", same.credentials), format!("{:?}", settings.credentials));
+        assert_eq!((same.poll, same.max_series), (settings.poll, settings.max_series));
+        assert_eq!(same.printed, settings.printed);
+        fs::remove_file(again).unwrap();
+    }
+}
+
 /// Collects the keys that none of the shown values has.
 fn compare(keys: &Json, shown: &[&Json], path: &str, missing: &mut Vec<String>) {
     match keys {

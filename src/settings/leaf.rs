@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use jiff::civil::Date;
+use serde_json::{Value as Json, json};
 
 use super::entry::{Leaf, quoted};
 use super::nearest::nearest;
@@ -15,7 +16,7 @@ use crate::domain::target::{AccountId, CampaignId, Currency, Level, PageId};
 
 /// Implements [`Leaf`] for a type: its noun, its parser, and what to write instead.
 macro_rules! leaf {
-    ($type:ty, $noun:literal, $parse:expr, $remedy:literal) => {
+    ($type:ty, $noun:literal, $parse:expr, $remedy:literal, $shape:tt) => {
         impl Leaf for $type {
             const NOUN: &'static str = $noun;
 
@@ -26,6 +27,10 @@ macro_rules! leaf {
 
             fn remedy(_: &str) -> String {
                 $remedy.to_owned()
+            }
+
+            fn shape() -> serde_json::Value {
+                serde_json::json!($shape)
             }
         }
     };
@@ -42,7 +47,8 @@ leaf!(
     Span,
     "a length of time",
     |text| humantime::parse_duration(text).ok().filter(|span| !span.is_zero() && *span <= LONGEST).map(Span),
-    "a number with its unit, such as 90s, 15m or 1h 30m, above zero and up to a year"
+    "a number with its unit, such as 90s, 15m or 1h 30m, above zero and up to a year",
+    {"type": "string", "pattern": r"^\s*([0-9]+\s*[a-zA-Z]+\s*)+$"}
 );
 
 /// A whole number between two bounds, both inclusive.
@@ -57,6 +63,10 @@ impl<const MIN: usize, const MAX: usize> Leaf for Whole<MIN, MAX> {
 
     fn remedy(_: &str) -> String {
         format!("a whole number from {MIN} to {MAX}")
+    }
+
+    fn shape() -> Json {
+        json!({"type": ["integer", "string"], "minimum": MIN, "maximum": MAX, "pattern": "^[0-9]+$"})
     }
 }
 
@@ -84,8 +94,12 @@ leaf!(
         let size = number.trim_end().parse::<usize>().ok()?.checked_mul(*bytes)?;
         (1 << 10..=1 << 30).contains(&size).then_some(Size(size))
     },
-    "a number with its unit B, KB, MB, GB, KiB, MiB or GiB, such as 32MiB, from 1KiB to 1GiB"
+    "a number with its unit B, KB, MB, GB, KiB, MiB or GiB, such as 32MiB, from 1KiB to 1GiB",
+    {"type": ["string", "integer"], "minimum": 1 << 10, "maximum": 1 << 30, "pattern": "^[0-9]+ *([KMG]i?)?B?$"}
 );
+
+/// A number that stands in quotes.
+const NUMBER: &str = "^[0-9.eE+-]+$";
 
 /// A share above nothing, up to the whole.
 pub(super) struct Share(pub(super) f64);
@@ -94,7 +108,8 @@ leaf!(
     Share,
     "a share",
     |text| text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0).map(Share),
-    "a number above 0 and up to 1, such as 0.75"
+    "a number above 0 and up to 1, such as 0.75",
+    {"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1, "pattern": NUMBER}
 );
 
 /// Requests in a second.
@@ -104,12 +119,13 @@ leaf!(
     Rate,
     "a rate",
     |text| text.parse().ok().filter(|rate| *rate > 0.0 && *rate <= 1000.0).map(Rate),
-    "a number above 0 and up to 1000, such as 5"
+    "a number above 0 and up to 1000, such as 5",
+    {"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1000, "pattern": NUMBER}
 );
 
-leaf!(bool, "a truth value", |text| text.parse().ok(), "true or false");
+leaf!(bool, "a truth value", |text| text.parse().ok(), "true or false", {"enum": [true, false, "true", "false"]});
 
-leaf!(PathBuf, "a path", |text| (!text.is_empty() && !text.contains('\0')).then(|| text.into()), "the path of a file");
+leaf!(PathBuf, "a path", |text| (!text.is_empty() && !text.contains('\0')).then(|| text.into()), "the path of a file", {"type": "string", "minLength": 1});
 
 /// The name of an environment variable.
 pub(super) struct Variable(pub(super) String);
@@ -121,7 +137,8 @@ leaf!(
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         (plain && !text.is_empty()).then(|| Variable(text.to_owned()))
     },
-    "its name, of letters, digits and _, without $"
+    "its name, of letters, digits and _, without $",
+    {"type": "string", "pattern": "^[A-Za-z0-9_]+$"}
 );
 
 /// The id of an app.
@@ -131,29 +148,42 @@ leaf!(
     Digits,
     "an app id",
     |text| CampaignId::parse(text).ok().map(|id| Digits(id.to_string())),
-    "its digits, in quotes if there are more than 18"
+    "its digits, in quotes if there are more than 18",
+    {"type": ["string", "integer"], "minimum": 1, "pattern": "^[0-9]+$"}
 );
 
 leaf!(
     AccountId,
     "an ad account id",
     |text| Self::parse(text).ok(),
-    "its digits, with or without act_, in quotes if there are more than 18"
+    "its digits, with or without act_, in quotes if there are more than 18",
+    {"type": ["string", "integer"], "minimum": 1, "pattern": "^(act_)?[0-9]+$"}
 );
-leaf!(CampaignId, "a campaign id", |text| Self::parse(text).ok(), "its digits, in quotes if there are more than 18");
-leaf!(PageId, "a page id", |text| Self::parse(text).ok(), "its digits, in quotes if there are more than 18");
-leaf!(Currency, "a currency", |text| Self::parse(text), "its three capital letters, such as EUR");
+leaf!(CampaignId, "a campaign id", |text| Self::parse(text).ok(),
+    "its digits, in quotes if there are more than 18",
+    {"type": ["string", "integer"], "minimum": 1, "pattern": "^[0-9]+$"}
+);
+leaf!(PageId, "a page id", |text| Self::parse(text).ok(),
+    "its digits, in quotes if there are more than 18",
+    {"type": ["string", "integer"], "minimum": 1, "pattern": "^[0-9]+$"}
+);
+leaf!(Currency, "a currency", |text| Self::parse(text),
+    "its three capital letters, such as EUR",
+    {"type": "string", "pattern": "^[A-Z]{3}$"}
+);
 leaf!(
     Level,
     "a level",
     |text| [Self::Ad, Self::Campaign].into_iter().find(|level| level.label() == text),
-    "ad or campaign"
+    "ad or campaign",
+    {"enum": [Level::Ad.label(), Level::Campaign.label()]}
 );
 leaf!(
     Date,
     "a day",
     |text| text.parse().ok().filter(|date: &Date| date.to_string() == text),
-    "year, month and day, such as 2026-03-31"
+    "year, month and day, such as 2026-03-31",
+    {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 );
 
 /// The id of a CAMS space or instance.
@@ -166,13 +196,14 @@ leaf!(
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         (plain && (1..=64).contains(&text.len())).then(|| Space(text.into()))
     },
-    "1 to 64 letters, digits, dots, hyphens and underscores, such as cams-xk3v7q"
+    "1 to 64 letters, digits, dots, hyphens and underscores, such as cams-xk3v7q",
+    {"type": ["string", "integer"], "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 );
 
 /// The one word that `credentials` knows.
 pub(super) struct DefaultChain;
 
-leaf!(DefaultChain, "a way to find access keys", |text| (text == "default").then_some(DefaultChain), "default");
+leaf!(DefaultChain, "a way to find access keys", |text| (text == "default").then_some(DefaultChain), "default", {"const": "default"});
 
 /// The value of a static label.
 pub(super) struct LabelValue(pub(super) String);
@@ -181,7 +212,8 @@ leaf!(
     LabelValue,
     "a label's value",
     |text| (text.chars().count() <= 256).then(|| LabelValue(text.to_owned())),
-    "a text of at most 256 characters"
+    "a text of at most 256 characters",
+    {"type": ["string", "number", "boolean"], "maxLength": 256}
 );
 
 /// A version of the Graph API.
@@ -195,7 +227,8 @@ leaf!(
         let number = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
         (number(major) && number(minor)).then(|| ApiVersion(text.to_owned()))
     },
-    "v and two numbers, such as v26.0"
+    "v and two numbers, such as v26.0",
+    {"type": "string", "pattern": r"^v[0-9]{1,4}\.[0-9]{1,4}$"}
 );
 
 /// A word of `extra_metrics`.
@@ -214,6 +247,10 @@ impl Leaf for Extra {
             Some(word) => format!("`{word}`"),
             None => format!("one of {}", words.join(", ")),
         }
+    }
+
+    fn shape() -> Json {
+        json!({"enum": extra_words()})
     }
 }
 
@@ -259,6 +296,10 @@ impl Leaf for BaseUrl {
 
     fn remedy(_: &str) -> String {
         "https://host without user, query and fragment; http:// only to 127.0.0.1, [::1] or localhost".to_owned()
+    }
+
+    fn shape() -> Json {
+        json!({"type": "string", "pattern": "^(https://|http://(127\\.|\\[::1\\]|localhost))[^@?#]*$"})
     }
 
     // What stands before an at sign or behind a question mark may be a secret.

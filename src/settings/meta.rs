@@ -13,9 +13,9 @@ use super::{Access, Credential};
 use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
 use crate::domain::target::Level;
 
-const API_VERSION: &str = "v26.0";
-const BASE_URL: &str = "https://graph.facebook.com";
-const BUDGET: f64 = 0.75;
+pub(super) const API_VERSION: &str = "v26.0";
+pub(super) const BASE_URL: &str = "https://graph.facebook.com";
+pub(super) const BUDGET: f64 = 0.75;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(

@@ -17,6 +17,7 @@ mod meta;
 mod nearest;
 mod raw;
 mod report;
+mod schema;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use environment::environment;
 pub use leaf::BaseUrl;
 pub use report::{Problem, Problems};
+pub use schema::schema;
 pub use secret::{Secret, SecretError};
 
 use secrecy::SecretString;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub fleet: Fleet,
     /// What is allowed but hardly meant, each with its path.
     pub warnings: Vec<String>,
+    /// The configuration in force as YAML: all layers, the defaults, and no secret.
+    pub printed: String,
 }
 
 /// Bounds of an API request.
@@ -171,8 +175,9 @@ fn load_for(
     let report = Report::default();
     let settings = layers::merge(files, environment, overrides, &report).map(|json| {
         let top = report.place("");
+        let printed = schema::printed(&json);
         let raw = top.open(Raw::read(json)).unwrap_or_default();
-        read(&top, raw, environment, purpose)
+        Settings { printed, ..read(&top, raw, environment, purpose) }
     });
     let warnings = report.finish()?;
     settings.map(|settings| Settings { warnings, ..settings }).ok_or_else(|| Problems(Vec::new()))
@@ -215,7 +220,7 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
         }
         _ => {}
     }
-    Settings { poll, max_series, state_file, credentials, fleet, warnings: Vec::new() }
+    Settings { poll, max_series, state_file, credentials, fleet, warnings: Vec::new(), printed: String::new() }
 }
 
 /// The credentials of a source, sorted by name.

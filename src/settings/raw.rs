@@ -2,21 +2,25 @@
 //! `leaf.rs`; what they mean together is decided in `meta.rs` and `cams.rs`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::choice::{Campaigns, RangeName, WindowChoice};
 use super::entry::{Entry, Holds, List, Named, section, section_keys};
 use super::leaf::{ApiVersion, BaseUrl, DefaultChain, Digits, Extra, LabelValue, Rate, Share, Size, Space, Span};
 use super::leaf::{Variable, Whole};
 use super::secret::Hidden;
+use super::{cams, cascade, meta};
 
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, PageId};
 
 /// A configuration.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Raw {
     /// How targets are asked.
     pub(super) poll: Entry<Poll>,
@@ -31,40 +35,50 @@ pub(super) struct Raw {
 }
 
 /// How targets are asked.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Poll {
     /// How often each target is asked.
+    #[schemars(extend("default" = span(cascade::DEFAULT_INTERVAL)))]
     pub(super) interval: Entry<Span>,
     /// One API request, from connect to the last byte.
+    #[schemars(extend("default" = span(super::TIMEOUT)))]
     pub(super) timeout: Entry<Span>,
     /// A target's samples leave /metrics this long after its last success.
     pub(super) stale_after: Entry<Span>,
     /// API requests in flight, over everything.
+    #[schemars(extend("default" = super::CONCURRENCY))]
     pub(super) concurrency: Entry<Whole<1, 256>>,
     /// A larger body is refused.
+    #[schemars(extend("default" = format!("{}MiB", super::MAX_RESPONSE >> 20)))]
     pub(super) max_response: Entry<Size>,
 }
 
 /// What is shown.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct Exposition {
     /// Campaign series; beyond it whole targets are left out.
+    #[schemars(extend("default" = super::MAX_SERIES))]
     pub(super) max_series: Entry<Whole<1, 1_000_000_000>>,
 }
 
 /// What survives a restart.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub(super) struct State {
     /// Where the last good samples and the schedule are kept.
     pub(super) file: Entry<PathBuf>,
 }
 
 /// A credential of Meta's Graph API and what is asked with it.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("allOf" = one_place_each(&["token", "app_secret"])))]
 pub(super) struct Meta {
     /// The access token itself; prefer `token_file`.
     pub(super) token: Entry<Hidden>,
@@ -81,14 +95,18 @@ pub(super) struct Meta {
     /// An environment variable that holds the app's secret.
     pub(super) app_secret_env: Entry<Variable>,
     /// The Graph API's version.
+    #[schemars(extend("default" = meta::API_VERSION))]
     pub(super) api_version: Entry<ApiVersion>,
     /// Where the API is; http only to loopback.
+    #[schemars(extend("default" = meta::BASE_URL))]
     pub(super) base_url: Entry<BaseUrl>,
     /// Share of the API's allowance that this exporter may use.
+    #[schemars(extend("default" = meta::BUDGET))]
     pub(super) budget: Entry<Share>,
     /// Overrides `poll.interval`.
     pub(super) interval: Entry<Span>,
     /// Over which days figures are summed.
+    #[schemars(extend("default" = cascade::DEFAULT_WINDOWS))]
     pub(super) windows: Entry<List<WindowChoice>>,
     /// Families that are off by default.
     pub(super) extra_metrics: Entry<List<Extra>>,
@@ -101,16 +119,21 @@ pub(super) struct Meta {
 }
 
 /// A Meta ad account.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("required" = ["id"]))]
 pub(super) struct Account {
     /// The account's id, with or without `act_`.
     pub(super) id: Entry<AccountId>,
     /// Also the account's own figures, for one request more a window.
+    #[schemars(extend("default" = true))]
     pub(super) totals: Entry<bool>,
     /// What a campaign id means: `ad` or `campaign`.
+    #[schemars(extend("default" = Level::Ad.label()))]
     pub(super) level: Entry<Level>,
     /// `all`, or a list of ids.
+    #[schemars(extend("default" = "all"))]
     pub(super) campaigns: Entry<Campaigns>,
     /// Overrides the credential's windows.
     pub(super) windows: Entry<List<WindowChoice>>,
@@ -121,8 +144,10 @@ pub(super) struct Account {
 }
 
 /// A single Meta campaign.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("required" = ["id"]))]
 pub(super) struct Campaign {
     /// The campaign's id.
     pub(super) id: Entry<CampaignId>,
@@ -135,8 +160,10 @@ pub(super) struct Campaign {
 }
 
 /// A window of fixed days.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("required" = ["name", "since", "until"]))]
 pub(super) struct Range {
     /// The value of the label `window`.
     pub(super) name: Entry<RangeName>,
@@ -147,8 +174,10 @@ pub(super) struct Range {
 }
 
 /// A credential of Alibaba Cloud CAMS and what is asked with it.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("allOf" = one_place_each(&["access_key_id", "access_key_secret", "security_token"])))]
 pub(super) struct Cams {
     /// The access key's id itself; prefer `access_key_id_file`.
     pub(super) access_key_id: Entry<Hidden>,
@@ -171,8 +200,10 @@ pub(super) struct Cams {
     /// `default`: instead of access keys, what the surroundings offer.
     pub(super) credentials: Entry<DefaultChain>,
     /// Where the API is; http only to loopback.
+    #[schemars(extend("default" = cams::ENDPOINT))]
     pub(super) endpoint: Entry<BaseUrl>,
     /// How many requests are sent in a second at most.
+    #[schemars(extend("default" = cams::REQUESTS_PER_SECOND))]
     pub(super) requests_per_second: Entry<Rate>,
     /// Overrides `poll.interval`.
     pub(super) interval: Entry<Span>,
@@ -183,8 +214,10 @@ pub(super) struct Cams {
 }
 
 /// A CAMS channel's page and ad account.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("required" = ["cust_space_id", "page_id", "ad_account_id"]))]
 pub(super) struct Channel {
     /// Space id of an ISV's customer, or instance id of a direct customer.
     pub(super) cust_space_id: Entry<Space>,
@@ -195,11 +228,28 @@ pub(super) struct Channel {
     /// The account's currency; asked for when absent.
     pub(super) currency: Entry<Currency>,
     /// `all`, or a list of ids.
+    #[schemars(extend("default" = "all"))]
     pub(super) campaigns: Entry<Campaigns>,
     /// Overrides the credential's interval.
     pub(super) interval: Entry<Span>,
     /// Static labels, over those of the credential.
     pub(super) labels: Entry<Named<LabelValue>>,
+}
+
+/// A length of time as it is typed.
+fn span(span: Duration) -> String {
+    humantime::format_duration(span).to_string()
+}
+
+/// Forbids that a secret is given in two places. That it is given in one cannot be said of a single
+/// file: it may come from another layer.
+fn one_place_each(stems: &[&str]) -> Vec<Json> {
+    let given = |key: &str| json!({"required": [key], "properties": {key: {"not": {"type": "null"}}}});
+    let pairs = stems.iter().flat_map(|stem| {
+        let keys = [(*stem).to_owned(), format!("{stem}_file"), format!("{stem}_env")];
+        [(0, 1), (0, 2), (1, 2)].map(|(one, other)| [keys[one].clone(), keys[other].clone()])
+    });
+    pairs.map(|[one, other]| json!({"not": {"allOf": [given(&one), given(&other)]}})).collect()
 }
 
 macro_rules! sections {
@@ -211,6 +261,10 @@ macro_rules! sections {
 
             fn keys() -> Json {
                 section_keys::<Self>()
+            }
+
+            fn schema(generator: &mut SchemaGenerator) -> Schema {
+                generator.subschema_for::<Self>()
             }
         }
     )*};

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use schemars::{Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::entry::{Entry, Holds, kind};
+use super::entry::{Entry, Holds, kind, schema};
 use super::environment::variable;
 use super::leaf::Variable;
 use super::report::Place;
@@ -103,6 +104,11 @@ impl Holds for Hidden {
             other => Entry::wrong(format!("{} is not a secret; write it in quotes", kind(&other))),
         }
     }
+
+    // `writeOnly` is how a schema says that a value is never shown.
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema(json!({"type": "string", "writeOnly": true}))
+    }
 }
 
 /// The three keys of one secret: `token`, `token_file` and `token_env`.
@@ -130,7 +136,7 @@ impl SecretKeys<'_> {
         let keys = [format!("{stem}_file"), format!("{stem}_env"), stem.to_owned()];
         let [file, variable, inline] = &keys;
         let given = [
-            at.take(file, self.file).map(Secret::File),
+            at.take(file, self.file).map(|path| Secret::File(found(path, environment))),
             at.take(variable, self.variable).map(|variable| Secret::Environment(variable.0)),
             at.take(inline, self.inline).map(|hidden| Secret::Inline(hidden.0)),
         ];
@@ -149,12 +155,26 @@ impl SecretKeys<'_> {
     }
 }
 
+/// Where a relative path leads: to the credential of this name that systemd passes, if there is one,
+/// and else from the working directory.
+fn found(path: PathBuf, environment: &BTreeMap<String, String>) -> PathBuf {
+    let passed = environment.get("CREDENTIALS_DIRECTORY").map(|folder| Path::new(folder).join(&path));
+    passed.filter(|passed| path.is_relative() && passed.is_file()).unwrap_or(path)
+}
+
 #[cfg(unix)]
 fn warn_of_readers(at: &Place<'_>, secret: &Secret) {
     use std::os::unix::fs::PermissionsExt;
 
     let Secret::File(path) = secret else { return };
-    if path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+    let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o022 != 0 {
+        at.warning(format!(
+            "others than its owner can replace the secret in {}; take that away with chmod go-w",
+            path.display()
+        ));
+    }
+    if mode & 0o004 != 0 {
         at.warning(format!("every user of this machine can read {}; take that away with chmod o-r", path.display()));
     }
 }
@@ -194,5 +214,16 @@ mod tests {
             missing.to_string().starts_with("the file /nonexistent/token cannot be read: No such file"),
             "{missing}"
         );
+    }
+
+    #[test]
+    fn relative_paths_name_credentials_of_systemd_first() {
+        let folder = env!("CARGO_MANIFEST_DIR").to_owned();
+        let environment = BTreeMap::from([("CREDENTIALS_DIRECTORY".to_owned(), folder.clone())]);
+        assert_eq!(found("Cargo.toml".into(), &environment), Path::new(&folder).join("Cargo.toml"));
+        for elsewhere in ["missing-token", "/etc/hostname"] {
+            assert_eq!(found(elsewhere.into(), &environment), Path::new(elsewhere));
+        }
+        assert_eq!(found("Cargo.toml".into(), &BTreeMap::new()), Path::new("Cargo.toml"));
     }
 }

@@ -34,10 +34,13 @@ pub struct State {
     /// What discoveries know of campaigns.
     pub listings: Vec<(TargetKey, GroupKey, Listing)>,
     /// The accounts of single campaigns, by credential; `None` for those that are read by themselves.
-    pub members: Vec<(Arc<str>, CampaignId, Option<(AccountId, Level)>)>,
+    pub members: Vec<Member>,
     /// Lanes that the API stopped, and until when.
     pub blocked: Vec<(LaneKey, Wall)>,
 }
+
+/// A single campaign of a credential, and where it belongs.
+pub type Member = (Arc<str>, CampaignId, Option<(AccountId, Level)>);
 
 /// What survives of a target.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,9 +103,12 @@ pub fn load(path: &Path) -> Option<State> {
     };
     let aside = path.with_extension("unreadable");
     let file = path.display();
+    let aside_is = aside.display();
     match std::fs::rename(path, &aside) {
-        Ok(()) => tracing::warn!("{file}: {unreadable}; it is set aside as {} and everything is polled anew", aside.display()),
-        Err(error) => tracing::warn!("{file}: {unreadable}; it cannot be set aside ({error}) and is overwritten, everything is polled anew"),
+        Ok(()) => tracing::warn!("{file}: {unreadable}; it is set aside as {aside_is} and everything is polled anew"),
+        Err(error) => {
+            tracing::warn!("{file}: {unreadable}; it cannot be set aside ({error}), everything is polled anew");
+        }
     }
     None
 }

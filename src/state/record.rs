@@ -73,7 +73,7 @@ struct Columns {
     currencies: Vec<Option<String>>,
     days: Vec<Option<(Date, Date)>>,
     /// Metric, action, and a number or nothing for each campaign.
-    columns: Vec<(String, Option<String>, Vec<Option<f64>>)>,
+    values: Vec<(String, Option<String>, Vec<Option<f64>>)>,
 }
 
 /// What a line says that this version does not know: a window or a subject of another.
@@ -172,7 +172,6 @@ impl TargetRecord {
             interval: status.interval,
             failures: status.failures,
             rows: status.rows,
-            ..TargetStatus::default()
         });
         let rows = self.rows.map(Columns::read).transpose()?;
         Ok((self.key.read()?, Kept { asks: self.asks, due: self.due, failures: self.failures, status, rows }))
@@ -193,7 +192,7 @@ impl Columns {
             campaigns: rows.campaigns().iter().map(|campaign| campaign.map(CampaignId::number)).collect(),
             currencies: rows.currencies().iter().map(|code| code.map(|code| code.as_str().to_owned())).collect(),
             days: rows.days().to_vec(),
-            columns: rows.columns().map(column).collect(),
+            values: rows.columns().map(column).collect(),
         }
     }
 
@@ -201,7 +200,7 @@ impl Columns {
     fn read(self) -> Result<KeptRows, Unknown> {
         let index = |at: Option<usize>| at.and_then(|at| u8::try_from(at).ok());
         let mut columns = Vec::new();
-        for (metric, action, values) in self.columns {
+        for (metric, action, values) in self.values {
             let metric = index(METRICS.iter().position(|known| known.name == metric));
             let known = action.as_ref().map(|action| index(ACTIONS.iter().position(|known| known == action)));
             if let (Some(metric), None | Some(Some(_))) = (metric, known) {

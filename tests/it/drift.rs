@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use marketing_messages_exporter::command::check::schema_text;
 use marketing_messages_exporter::command::metrics::reference;
 use marketing_messages_exporter::domain::metric::{METRICS, extra_words};
 use marketing_messages_exporter::domain::target::PRESETS;
@@ -14,6 +15,11 @@ fn read(path: &str) -> String {
 #[test]
 fn the_reference_of_metrics_is_the_tables() {
     assert!(read("docs/metrics.md") == reference().unwrap(), "docs/metrics.md is out of date: run `make docs`");
+}
+
+#[test]
+fn the_schema_is_the_types() {
+    assert!(read("config/schema.json") == schema_text().unwrap(), "config/schema.json is out of date: run `make docs`");
 }
 
 #[test]
