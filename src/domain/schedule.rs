@@ -132,10 +132,16 @@ impl Timetable {
     pub fn resume(&mut self, ticket: Ticket, due: Uptime, failures: u32) {
         let slot = &mut self.slots[ticket.0];
         (slot.settled, slot.failures, slot.anchor) = (true, failures, due);
+        self.reschedule(ticket, due);
+    }
+
+    /// Moves a target that waits to another instant.
+    pub fn reschedule(&mut self, ticket: Ticket, due: Uptime) {
+        let slot = &mut self.slots[ticket.0];
         if let Some(at) = slot.queued.take() {
             self.lanes[slot.lane].queue.remove(&(at, ticket));
+            self.queue(ticket, due);
         }
-        self.queue(ticket, due);
     }
 
     /// A lane was stopped in an earlier life.

@@ -25,6 +25,10 @@ impl Poller {
                 Some(poll) if poll.planned.ask != planned.ask => {
                     let Some((_, target)) = api::target(&self.apis, &planned) else { continue };
                     poll.outgrown = poll.progress.is_some();
+                    if planned.key.subject.is_discovery() {
+                        // Names of campaigns that just joined are not waited for until the next listing.
+                        self.timetable.reschedule(self.tickets[&planned.key], now);
+                    }
                     (poll.planned, poll.target) = (planned.clone(), target);
                     self.hand_over(&planned, &gone);
                 }

@@ -43,6 +43,9 @@ impl Poller {
         if let Err(fault) = result {
             replan |= self.part_members(&poll, fault.reason);
         }
+        if poll.planned.key.subject.is_discovery() && std::mem::take(&mut poll.outgrown) {
+            self.timetable.reschedule(ticket, now);
+        }
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         // A check tells everything at its end.
         if self.trials.is_none() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use marketing_messages_exporter::app::{App, WebOptions};
 use marketing_messages_exporter::settings;
 use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulation, Spec};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Longest that a condition may take; a machine that compiles at the same time is slow.
@@ -20,6 +21,10 @@ pub(crate) struct TestApp {
     pub(crate) addr: SocketAddr,
     pub(crate) folder: Folder,
     client: reqwest::Client,
+    environment: BTreeMap<String, String>,
+    stop: Option<oneshot::Sender<()>>,
+    /// The daemon while it runs, and its world.
+    daemon: JoinSet<()>,
     tasks: JoinSet<()>,
 }
 
@@ -65,8 +70,26 @@ impl TestApp {
         let configuration = configuration
             .replace("URL", &format!("http://{}", simulation.addr()))
             .replace("DIR", &folder.0.display().to_string());
-        let file = folder.write("config.yaml", &configuration);
-        let settings = settings::load(&[file], environment, &[]).unwrap();
+        folder.write("config.yaml", &configuration);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
+        let mut app = Self {
+            control,
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            folder,
+            client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(),
+            environment: environment.clone(),
+            stop: None,
+            daemon: JoinSet::new(),
+            tasks,
+        };
+        app.run().await;
+        app
+    }
+
+    /// Starts the daemon with the configuration as it is now.
+    pub(crate) async fn run(&mut self) {
+        let settings = settings::load(&[self.folder.0.join("config.yaml")], &self.environment, &[]).unwrap();
         let options = WebOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             telemetry_path: "/metrics".to_owned(),
@@ -74,11 +97,24 @@ impl TestApp {
             process_metrics: true,
         };
         let app = App::bind(&settings, &options).await.unwrap();
-        let addr = app.addr();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
-        tasks.spawn(async move { app.run(std::future::pending()).await.unwrap() });
-        Self { control, addr, folder, client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(), tasks }
+        self.addr = app.addr();
+        let (stop, stopped) = oneshot::channel();
+        self.stop = Some(stop);
+        self.daemon.spawn(async move {
+            // A sender that is gone is no stop.
+            let stopped = async {
+                if stopped.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            app.run(stopped).await.unwrap();
+        });
+    }
+
+    /// Stops the daemon as a signal would, and waits for its end.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.daemon.join_next().await.unwrap().unwrap();
     }
 
     /// Requests a path with header fields.
@@ -108,7 +144,7 @@ impl TestApp {
             if condition(&metrics) {
                 return metrics;
             }
-            if let Some(ended) = self.tasks.try_join_next() {
+            if let Some(ended) = self.tasks.try_join_next().or_else(|| self.daemon.try_join_next()) {
                 ended.expect("the daemon and its world go on");
             }
             assert!(Instant::now() < deadline, "never came true: {what}\n{}", metrics.0);
