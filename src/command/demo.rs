@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::run::{serve, write_whole};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::simulate::{Control, Simulation, Spec};
 
 /// The demo's configuration, compiled in.
@@ -31,10 +31,12 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         for name in TOKENS {
             issue(&folder.0, &control, name)?;
         }
-        let mut settings =
-            settings::load(&[folder.configuration()?], &settings::environment(), &overrides(&folder.0, api))?;
-        // They warn of the placeholders in the demo's configuration.
-        settings.warnings.clear();
+        let (file, overrides) = (folder.configuration()?, overrides(&folder.0, api));
+        let load = move || {
+            let settings = settings::load(std::slice::from_ref(&file), &settings::environment(), &overrides)?;
+            // The warnings are of the placeholders in the demo's configuration.
+            Ok(Settings { warnings: Vec::new(), ..settings })
+        };
         let announce = |addresses: &[SocketAddr]| {
             let urls: Vec<_> =
                 addresses.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();
@@ -47,7 +49,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
         tokio::select! {
-            done = serve(flags, &settings, true, announce) => done,
+            done = serve(flags, Box::new(load), true, announce) => done,
             Some(ended) = tasks.join_next() => {
                 ended.context("a task of the demo broke")??;
                 anyhow::bail!("a task of the demo ended");

@@ -13,26 +13,28 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Done, block_on, load, plan};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
-use crate::settings::Settings;
+use crate::reload::Load;
 
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
-    let settings = load(flags)?;
-    block_on(serve(flags, &settings, false, |_| Ok(())))
+    let again = flags.clone();
+    block_on(serve(flags, Box::new(move || load(&again)), false, |_| Ok(())))
 }
 
-/// Binds, says where, and runs until SIGTERM or SIGINT. `announce` is told the bound addresses.
+/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` is told the bound addresses.
 pub(super) async fn serve(
     flags: &Flags,
-    settings: &Settings,
+    load: Load,
     demo: bool,
     announce: impl FnOnce(&[SocketAddr]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Done> {
+    let settings = load()?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
-    let app = App::bind(settings, &web_options(flags, demo)).await?;
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
+    let app = App::bind(&settings, &web_options(flags, demo), load).await?;
     for address in app.addresses() {
         tracing::info!(%address, "listening: http://{address}{}", flags.telemetry_path);
     }
@@ -40,8 +42,19 @@ pub(super) async fn serve(
         write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
     }
     announce(app.addresses())?;
-    plan::tell(settings);
-    app.run(stop).await?;
+    plan::tell(&settings);
+    let reload = app.reload();
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            // The reloader logs what became of it.
+            let _ = reload.ask().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = app.run(stop) => ended?,
+        () = reloads => {}
+    }
     tracing::info!("stopped");
     Ok(Done::Well)
 }

@@ -82,7 +82,8 @@ impl Poller {
                 false
             }
             Subject::AccountFacts => {
-                self.news.changes.extend(progress.facts.map(|facts| Change::Account(home, facts, labels)));
+                let change = progress.facts.map(|facts| Change::Account(key.clone(), home, facts, labels));
+                self.news.changes.extend(change);
                 false
             }
             Subject::Listing | Subject::CampaignFacts(_) => {

@@ -73,8 +73,8 @@ fn lines(out: &mut impl Write, state: &State) -> std::io::Result<()> {
     for (key, kept) in &state.targets {
         add(&Record::Target(Box::new(TargetRecord::of(key, kept))))?;
     }
-    for (home, facts) in &state.accounts {
-        add(&Record::account(home, facts))?;
+    for (key, home, facts) in &state.accounts {
+        add(&Record::account(key, home, facts))?;
     }
     for (key, home, listing) in &state.listings {
         add(&Record::listing(key, home, listing))?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::app::{App, WebOptions};
+use marketing_messages_exporter::reload::Reload;
 use marketing_messages_exporter::settings;
 use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulation, Spec};
 use tokio::sync::oneshot;
@@ -23,6 +24,7 @@ pub(crate) struct TestApp {
     client: reqwest::Client,
     environment: BTreeMap<String, String>,
     stop: Option<oneshot::Sender<()>>,
+    reload: Option<Reload>,
     /// The daemon while it runs, and its world.
     daemon: JoinSet<()>,
     tasks: JoinSet<()>,
@@ -80,6 +82,7 @@ impl TestApp {
             client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(),
             environment: environment.clone(),
             stop: None,
+            reload: None,
             daemon: JoinSet::new(),
             tasks,
         };
@@ -89,15 +92,18 @@ impl TestApp {
 
     /// Starts the daemon with the configuration as it is now.
     pub(crate) async fn run(&mut self) {
-        let settings = settings::load(&[self.folder.0.join("config.yaml")], &self.environment, &[]).unwrap();
+        let (file, environment) = (self.folder.0.join("config.yaml"), self.environment.clone());
+        let load = move || Ok(settings::load(&[file.clone()], &environment, &[])?);
+        let settings = load().unwrap();
         let options = WebOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             telemetry_path: "/metrics".to_owned(),
             max_requests: 40,
             process_metrics: true,
         };
-        let app = App::bind(&settings, &options).await.unwrap();
+        let app = App::bind(&settings, &options, Box::new(load)).await.unwrap();
         self.addr = app.addr();
+        self.reload = Some(app.reload());
         let (stop, stopped) = oneshot::channel();
         self.stop = Some(stop);
         self.daemon.spawn(async move {
@@ -109,6 +115,15 @@ impl TestApp {
             };
             app.run(stopped).await.unwrap();
         });
+    }
+
+    /// Replaces a part of the configuration and has it reloaded.
+    pub(crate) async fn reload(&self, former: &str, new: &str) -> Result<(), String> {
+        let file = self.folder.0.join("config.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(former), "{former} is not in the configuration");
+        std::fs::write(&file, text.replace(former, new)).unwrap();
+        self.reload.as_ref().unwrap().ask().await
     }
 
     /// Stops the daemon as a signal would, and waits for its end.

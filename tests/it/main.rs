@@ -13,6 +13,7 @@ mod exposition;
 mod faults;
 mod harness;
 mod online;
+mod reload;
 mod restart;
 mod roles;
 mod scrape;
