@@ -56,8 +56,22 @@ impl TestApp {
         Self::start_in(spec, configuration, &BTreeMap::new()).await
     }
 
+    /// The same with a web side of its own.
+    pub(crate) async fn start_with(spec: Spec, configuration: &str, options: WebOptions) -> Self {
+        Self::start_as(spec, configuration, &BTreeMap::new(), options).await
+    }
+
     /// The same with variables of the environment.
     pub(crate) async fn start_in(spec: Spec, configuration: &str, environment: &BTreeMap<String, String>) -> Self {
+        Self::start_as(spec, configuration, environment, WebOptions::default()).await
+    }
+
+    async fn start_as(
+        spec: Spec,
+        configuration: &str,
+        environment: &BTreeMap<String, String>,
+        options: WebOptions,
+    ) -> Self {
         let folder = Folder::new();
         let simulation = Simulation::bind(spec, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let control = simulation.control();
@@ -67,12 +81,6 @@ impl TestApp {
             .replace("DIR", &folder.0.display().to_string());
         let file = folder.write("config.yaml", &configuration);
         let settings = settings::load(&[file], environment, &[]).unwrap();
-        let options = WebOptions {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-            telemetry_path: "/metrics".to_owned(),
-            max_requests: 40,
-            process_metrics: true,
-        };
         let app = App::bind(&settings, &options).await.unwrap();
         let addr = app.addr();
         let mut tasks = JoinSet::new();
