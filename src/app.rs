@@ -1,7 +1,7 @@
 //! The daemon: binds, wires, owns every task, drains.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
-use crate::web::{self, Site};
+use crate::web::{self, Limits, Server, Site};
 
 /// Answers under way get this long after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -34,6 +34,21 @@ pub struct WebOptions {
     pub max_requests: usize,
     /// Whether `process_*` is served.
     pub process_metrics: bool,
+    /// What a client may take.
+    pub limits: Limits,
+}
+
+impl Default for WebOptions {
+    /// What the flags say when none is given, but for the address: a free port on loopback.
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            telemetry_path: "/metrics".to_owned(),
+            max_requests: 40,
+            process_metrics: true,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// A bound daemon that does not run yet.
@@ -45,7 +60,7 @@ pub struct App {
     publisher: Publisher,
     reloader: Reloader,
     reload: Reload,
-    site: Site,
+    server: Server,
 }
 
 impl App {
@@ -69,7 +84,8 @@ impl App {
         }
         publisher.begin(poller.first_news());
         let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
-        Ok(Self { listeners, addresses, poller, publisher, reloader, reload, site })
+        let server = Server::new(web::router(site), options.limits);
+        Ok(Self { listeners, addresses, poller, publisher, reloader, reload, server })
     }
 
     /// The first bound address; a real port from here on.
@@ -93,15 +109,7 @@ impl App {
         let (stop, stopped) = watch::channel(false);
         let mut servers = JoinSet::new();
         for listener in self.listeners {
-            let mut stopped = stopped.clone();
-            let router = web::router(self.site.clone());
-            servers.spawn(async move {
-                let drain = async move {
-                    // An error means that the sender is gone, which is a stop as well.
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                };
-                axum::serve(listener, router).with_graceful_shutdown(drain).await
-            });
+            servers.spawn(self.server.clone().serve(listener, stopped.clone()));
         }
         let mut pollers = JoinSet::new();
         let (orders, obeyed) = mpsc::channel(1);

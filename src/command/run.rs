@@ -14,6 +14,7 @@ use super::{Done, block_on, load, plan};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
 use crate::reload::Load;
+use crate::web::Limits;
 
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
@@ -74,6 +75,7 @@ fn web_options(flags: &Flags, demo: bool) -> WebOptions {
         telemetry_path: flags.telemetry_path.clone(),
         max_requests: usize::from(flags.max_requests),
         process_metrics: !flags.disable_exporter_metrics,
+        limits: Limits::default(),
     }
 }
 

@@ -21,7 +21,8 @@ pub(super) async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     let Ok(permit) = site.scrapes.clone().try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time (--web.max-requests)\n").into_response();
+        let explanation = "too many scrapes at a time (--web.max-requests)\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation).into_response();
     };
     let filter = match filter(&parameters) {
         Ok(filter) => filter,

@@ -5,6 +5,8 @@ mod metrics;
 mod negotiate;
 mod openmetrics;
 mod own;
+mod patience;
+mod server;
 
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 
 use own::OwnMetrics;
+pub use patience::Limits;
+pub use server::Server;
 
 use crate::clock::Clock;
 use crate::store::Store;

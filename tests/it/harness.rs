@@ -23,6 +23,7 @@ pub(crate) struct TestApp {
     pub(crate) folder: Folder,
     client: reqwest::Client,
     environment: BTreeMap<String, String>,
+    options: WebOptions,
     stop: Option<oneshot::Sender<()>>,
     reload: Option<Reload>,
     /// The daemon while it runs, and its world.
@@ -63,8 +64,22 @@ impl TestApp {
         Self::start_in(spec, configuration, &BTreeMap::new()).await
     }
 
+    /// The same with a web side of its own.
+    pub(crate) async fn start_with(spec: Spec, configuration: &str, options: WebOptions) -> Self {
+        Self::start_as(spec, configuration, &BTreeMap::new(), options).await
+    }
+
     /// The same with variables of the environment.
     pub(crate) async fn start_in(spec: Spec, configuration: &str, environment: &BTreeMap<String, String>) -> Self {
+        Self::start_as(spec, configuration, environment, WebOptions::default()).await
+    }
+
+    async fn start_as(
+        spec: Spec,
+        configuration: &str,
+        environment: &BTreeMap<String, String>,
+        options: WebOptions,
+    ) -> Self {
         let folder = Folder::new();
         let simulation = Simulation::bind(spec, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let control = simulation.control();
@@ -81,6 +96,7 @@ impl TestApp {
             folder,
             client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(),
             environment: environment.clone(),
+            options,
             stop: None,
             reload: None,
             daemon: JoinSet::new(),
@@ -93,15 +109,9 @@ impl TestApp {
     /// Starts the daemon with the configuration as it is now.
     pub(crate) async fn run(&mut self) {
         let (file, environment) = (self.folder.0.join("config.yaml"), self.environment.clone());
-        let load = move || Ok(settings::load(&[file.clone()], &environment, &[])?);
+        let load = move || Ok(settings::load(std::slice::from_ref(&file), &environment, &[])?);
         let settings = load().unwrap();
-        let options = WebOptions {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-            telemetry_path: "/metrics".to_owned(),
-            max_requests: 40,
-            process_metrics: true,
-        };
-        let app = App::bind(&settings, &options, Box::new(load)).await.unwrap();
+        let app = App::bind(&settings, &self.options, Box::new(load)).await.unwrap();
         self.addr = app.addr();
         self.reload = Some(app.reload());
         let (stop, stopped) = oneshot::channel();

@@ -6,6 +6,7 @@
 
 mod allowance;
 mod cli;
+mod connections;
 mod credentials;
 mod day;
 mod drift;
