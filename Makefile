@@ -60,6 +60,10 @@ bench: release ## side by side with a floor and home-made exporters (docs/perfor
 bench-check: release ## fails when a scrape costs more than its share of CPU; two minutes
 	python3 scripts/bench --check
 
+.PHONY: soak
+soak: release ## MINUTES=10 of random faults, reloads and token rotations under two scrapers; tells what leaked
+	scripts/soak.py --binary target/release/marketing-messages-exporter --minutes $(or $(MINUTES),10)
+
 .PHONY: day
 day: ## play a day of polling against a model of the API's limits
 	cargo run --locked --release --quiet --example day -- $(FLEET)
