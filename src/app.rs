@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
-use crate::web::{self, Limits, Server, Site};
+use crate::web::{self, Limits, Server, Site, WebConfig};
 
 /// Answers under way get this long after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -33,7 +33,9 @@ pub struct WebOptions {
     pub max_requests: usize,
     /// Whether `process_*` is served.
     pub process_metrics: bool,
-    /// What a client may take.
+    /// TLS and logins.
+    pub config: Arc<WebConfig>,
+    /// How long a client may take.
     pub limits: Limits,
 }
 
@@ -45,6 +47,7 @@ impl Default for WebOptions {
             telemetry_path: "/metrics".to_owned(),
             max_requests: 40,
             process_metrics: true,
+            config: Arc::default(),
             limits: Limits::default(),
         }
     }
@@ -81,7 +84,7 @@ impl App {
         }
         publisher.begin(poller.first_news());
         let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
-        let server = Server::new(web::router(site), options.limits);
+        let server = Server::new(web::router(site), options.config.clone(), options.limits);
         Ok(Self { listeners, addresses, poller, publisher, server })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Done, load, online, print};
+use super::{Done, load_with_web, online, print};
 use crate::cli::{Check, Flags};
 use crate::settings::schema;
 
@@ -12,7 +12,7 @@ pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
         print(&schema_text()?)?;
         return Ok(Done::Well);
     }
-    let settings = load(flags)?;
+    let (settings, _) = load_with_web(flags)?;
     if arguments.print {
         print(&settings.printed)?;
         return Ok(Done::Well);

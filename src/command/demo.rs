@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::{serve, write_whole};
-use super::{Done, block_on, print};
+use super::run::{serve, web_options, write_whole};
+use super::{Done, block_on, print, web_config};
 use crate::cli::Flags;
 use crate::settings;
 use crate::simulate::{Control, Simulation, Spec};
@@ -35,9 +35,11 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
             settings::load(&[folder.configuration()?], &settings::environment(), &overrides(&folder.0, api))?;
         // They warn of the placeholders in the demo's configuration.
         settings.warnings.clear();
+        let options = web_options(flags, true, web_config(flags)?);
+        let scheme = options.config.scheme();
         let announce = |addresses: &[SocketAddr]| {
             let urls: Vec<_> =
-                addresses.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();
+                addresses.iter().map(|address| format!("{scheme}://{address}{}", flags.telemetry_path)).collect();
             print(&format!(
                 "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
                 urls.join(" ")
@@ -47,7 +49,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
         tokio::select! {
-            done = serve(flags, &settings, true, announce) => done,
+            done = serve(flags, &settings, options, announce) => done,
             Some(ended) = tasks.join_next() => {
                 ended.context("a task of the demo broke")??;
                 anyhow::bail!("a task of the demo ended");

@@ -22,6 +22,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Flags};
 use crate::settings::{self, Problems, Settings};
+use crate::web::WebConfig;
 
 /// Where the configuration lies when no file is named.
 const DEFAULT_FILE: &str = "/etc/marketing-messages-exporter/config.yaml";
@@ -80,6 +81,22 @@ fn load_with(flags: &Flags, overrides: &[(String, String)]) -> anyhow::Result<Se
 fn files(flags: &Flags) -> Vec<PathBuf> {
     let default = PathBuf::from(DEFAULT_FILE);
     if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() }
+}
+
+/// The settings, and the web configuration; what is wrong with either of them.
+fn load_with_web(flags: &Flags) -> anyhow::Result<(Settings, WebConfig)> {
+    match (settings::load(&files(flags), &settings::environment(), &[]), web_config(flags)) {
+        (Ok(settings), Ok(web)) => Ok((settings, web)),
+        (settings, web) => {
+            let problems = [settings.err(), web.err()].into_iter().flatten().flat_map(|Problems(problems)| problems);
+            Err(Problems(problems.collect()).into())
+        }
+    }
+}
+
+/// The web configuration that is named, or one without TLS and logins.
+fn web_config(flags: &Flags) -> Result<WebConfig, Problems> {
+    flags.web_config_file.as_deref().map_or_else(|| Ok(WebConfig::default()), WebConfig::open)
 }
 
 /// Runs a future on a runtime of its own.

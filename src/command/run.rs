@@ -6,36 +6,38 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Done, block_on, load, plan};
+use super::{Done, block_on, load_with_web, plan};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
 use crate::settings::Settings;
-use crate::web::Limits;
+use crate::web::{Limits, WebConfig};
 
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
-    let settings = load(flags)?;
-    block_on(serve(flags, &settings, false, |_| Ok(())))
+    let (settings, web) = load_with_web(flags)?;
+    block_on(serve(flags, &settings, web_options(flags, false, web), |_| Ok(())))
 }
 
 /// Binds, says where, and runs until SIGTERM or SIGINT. `announce` is told the bound addresses.
 pub(super) async fn serve(
     flags: &Flags,
     settings: &Settings,
-    demo: bool,
+    options: WebOptions,
     announce: impl FnOnce(&[SocketAddr]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Done> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
-    let app = App::bind(settings, &web_options(flags, demo)).await?;
+    let app = App::bind(settings, &options).await?;
+    let scheme = options.config.scheme();
     for address in app.addresses() {
-        tracing::info!(%address, "listening: http://{address}{}", flags.telemetry_path);
+        tracing::info!(%address, "listening: {scheme}://{address}{}", flags.telemetry_path);
     }
     if let Some(file) = &flags.port_file {
         write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
@@ -56,12 +58,14 @@ pub(super) fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&new, file)
 }
 
-fn web_options(flags: &Flags, demo: bool) -> WebOptions {
+/// What the flags say of the web side.
+pub(super) fn web_options(flags: &Flags, demo: bool, config: WebConfig) -> WebOptions {
     WebOptions {
         listen: flags.listen(demo),
         telemetry_path: flags.telemetry_path.clone(),
         max_requests: usize::from(flags.max_requests),
         process_metrics: !flags.disable_exporter_metrics,
+        config: Arc::new(config),
         limits: Limits::default(),
     }
 }

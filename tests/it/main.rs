@@ -18,4 +18,5 @@ mod roles;
 mod scrape;
 mod secrets;
 mod tidy;
+mod tls;
 mod wire;
