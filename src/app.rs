@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::poll::Poller;
 use crate::publish::Publisher;
+use crate::reload::{Load, Reload, Reloader};
 use crate::settings::Settings;
 use crate::state;
 use crate::store::Store;
@@ -60,20 +61,23 @@ pub struct App {
     addresses: Vec<SocketAddr>,
     poller: Poller,
     publisher: Publisher,
+    reloader: Reloader,
+    reload: Reload,
     server: Server,
 }
 
 impl App {
     /// Binds every address. Nothing is polled before [`App::run`].
-    pub async fn bind(settings: &Settings, options: &WebOptions) -> anyhow::Result<Self> {
+    /// `load` reads the settings anew when a reload is asked for.
+    pub async fn bind(settings: &Settings, options: &WebOptions, load: Load) -> anyhow::Result<Self> {
         let mut listeners = Vec::new();
         for address in &options.listen {
             listeners.push(listen(*address).await.with_context(|| format!("cannot listen on {address}"))?);
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
-        telemetry.config_last_reload_successful.set(1.0);
-        telemetry.config_last_reload_success.set(clock::wall_seconds());
+        let (reloader, reload) =
+            Reloader::new(load, options.config.clone(), telemetry.clone(), settings.state_file.clone());
         let store = Arc::new(Store::default());
         let clock = Clock::start();
         let (mut publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
@@ -85,12 +89,17 @@ impl App {
         publisher.begin(poller.first_news());
         let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
         let server = Server::new(web::router(site), options.config.clone(), options.limits);
-        Ok(Self { listeners, addresses, poller, publisher, server })
+        Ok(Self { listeners, addresses, poller, publisher, reloader, reload, server })
     }
 
     /// The first bound address; a real port from here on.
     pub fn addr(&self) -> SocketAddr {
         self.addresses.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
+
+    /// The way to have the settings loaded anew.
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// All bound addresses.
@@ -107,12 +116,11 @@ impl App {
             servers.spawn(self.server.clone().serve(listener, stopped.clone()));
         }
         let mut pollers = JoinSet::new();
-        let mut polling_stopped = stopped.clone();
-        pollers.spawn(self.poller.run(async move {
-            // An error means that the sender is gone, which is a stop as well.
-            let _ = polling_stopped.wait_for(|stop| *stop).await;
-        }));
+        let (orders, obeyed) = mpsc::channel(1);
+        pollers.spawn(self.poller.run(obeyed));
         pollers.spawn(self.publisher.run());
+        let mut reloaders = JoinSet::new();
+        reloaders.spawn(self.reloader.run(orders));
         tokio::select! {
             () = shutdown => {}
             Some(ended) = pollers.join_next() => {
@@ -125,6 +133,8 @@ impl App {
             }
         }
         tracing::info!("stopping: no further polls, answers under way are finished");
+        // The poller ends when nobody can bring it other settings.
+        reloaders.shutdown().await;
         stop.send_replace(true);
         let drained = tokio::time::timeout(DRAIN, async {
             while servers.join_next().await.is_some() {}

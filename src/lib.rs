@@ -31,6 +31,7 @@ pub mod keyring;
 pub mod logging;
 pub mod poll;
 pub mod publish;
+pub mod reload;
 pub mod settings;
 pub mod simulate;
 pub mod source;

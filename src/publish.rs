@@ -124,6 +124,9 @@ impl Desk {
         // Of several the last one holds what the others did.
         let state = news.iter_mut().rev().find_map(|news| news.state.take());
         for change in news.into_iter().flat_map(|news| news.changes) {
+            if let Change::CredentialGone(source, name) = &change {
+                self.telemetry.forget_credential(*source, name);
+            }
             let Some(full) = self.snapshot.apply(change) else { continue };
             let (key, left_out) = (&full.key, full.left_out);
             let labels = [key.source.label(), &*key.credential];

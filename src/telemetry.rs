@@ -1,9 +1,10 @@
 //! The exporter's own metrics: the registry of the `prometheus` crate holds these and nothing else.
 //! The state of each target is not among them: there may be as many targets as campaigns.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::core::Collector;
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -151,6 +152,37 @@ impl Telemetry {
         }
     }
 
+    /// Takes out what is told of a credential.
+    pub fn forget_credential(&self, source: Source, credential: &str) {
+        let of = Forgotten { source: source.label(), credential, account: None };
+        for vec in [&self.polls, &self.poll_failures, &self.api_requests, &self.series_dropped] {
+            of.forget(vec);
+        }
+        for vec in [&self.samples, &self.credential_valid, &self.field_supported, &self.api_version_info] {
+            of.forget(vec);
+        }
+        for vec in [
+            &self.api_usage,
+            &self.api_allowance,
+            &self.api_demand,
+            &self.api_blocked_until,
+            &self.credential_expires,
+            &self.credential_data_access_expires,
+            &self.credential_last_read,
+        ] {
+            of.forget(vec);
+        }
+    }
+
+    /// Takes out what is told of a lane.
+    pub fn forget_lane(&self, lane: &LaneKey) {
+        let account = Some(account_label(lane.account));
+        let of = Forgotten { source: lane.source.label(), credential: &lane.credential, account };
+        for vec in [&self.api_usage, &self.api_allowance, &self.api_demand, &self.api_blocked_until] {
+            of.forget(vec);
+        }
+    }
+
     /// Replaces the list of blocked lanes.
     pub fn set_blocked<'a>(&self, lanes: impl Iterator<Item = (&'a LaneKey, f64)>) {
         self.api_blocked_until.reset();
@@ -178,6 +210,29 @@ impl Telemetry {
     /// The families as they are now.
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+/// A credential, or one account of it, whose series go.
+struct Forgotten<'a> {
+    source: &'static str,
+    credential: &'a str,
+    account: Option<String>,
+}
+
+impl Forgotten<'_> {
+    fn forget<B: MetricVecBuilder>(&self, vec: &MetricVec<B>) {
+        for metric in vec.collect().iter().flat_map(MetricFamily::get_metric) {
+            let labels: HashMap<&str, &str> =
+                metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+            // The version's family has no source; only Meta has versions.
+            let source = labels.get("source").copied().unwrap_or(Source::Meta.label());
+            let account = self.account.as_deref().is_none_or(|account| labels.get("account_id") == Some(&account));
+            if account && source == self.source && labels.get("credential") == Some(&self.credential) {
+                // It was there a moment ago; nobody else takes it out.
+                let _ = vec.remove(&labels);
+            }
+        }
     }
 }
 

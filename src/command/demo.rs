@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::{serve, web_options, write_whole};
-use super::{Done, block_on, print, web_config};
+use super::run::{serve, write_whole};
+use super::{Done, block_on, print};
 use crate::cli::Flags;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::simulate::{Control, Simulation, Spec};
 
 /// The demo's configuration, compiled in.
@@ -31,15 +31,13 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         for name in TOKENS {
             issue(&folder.0, &control, name)?;
         }
-        let mut settings =
-            settings::load(&[folder.configuration()?], &settings::environment(), &overrides(&folder.0, api))?;
-        // They warn of the placeholders in the demo's configuration.
-        settings.warnings.clear();
-        let options = web_options(flags, true, web_config(flags)?);
-        let scheme = options.config.scheme();
-        let announce = |addresses: &[SocketAddr]| {
-            let urls: Vec<_> =
-                addresses.iter().map(|address| format!("{scheme}://{address}{}", flags.telemetry_path)).collect();
+        let (file, overrides) = (folder.configuration()?, overrides(&folder.0, api));
+        let load = move || {
+            let settings = settings::load(std::slice::from_ref(&file), &settings::environment(), &overrides)?;
+            // The warnings are of the placeholders in the demo's configuration.
+            Ok(Settings { warnings: Vec::new(), ..settings })
+        };
+        let announce = |urls: &[String]| {
             print(&format!(
                 "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
                 urls.join(" ")
@@ -49,7 +47,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
         tokio::select! {
-            done = serve(flags, &settings, options, announce) => done,
+            done = serve(flags, Box::new(load), true, announce) => done,
             Some(ended) = tasks.join_next() => {
                 ended.context("a task of the demo broke")??;
                 anyhow::bail!("a task of the demo ended");

@@ -1,6 +1,6 @@
 //! `healthcheck`: for a container without a shell.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,30 +9,31 @@ use anyhow::Context as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 use super::{Done, print, web_config};
 use crate::cli::Flags;
+use crate::web::WebConfig;
 
 /// Longest time that a healthy daemon takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a daemon answers that lets nobody in without a login, nor without a certificate.
+/// What a daemon answers that lets nobody in without a login.
 const LOGIN: &str = "HTTP/1.1 401";
 
 /// Asks the daemon behind `--web.listen-address`, over TLS if the web configuration says so. A daemon
 /// that asks for a login or a certificate is alive; this command has neither.
 pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
-    let tls = web_config(flags)?.is_tls();
+    let web = web_config(flags)?;
     let mut address = flags.listen(false).first().copied().context("no address")?;
     // A daemon that listens everywhere listens on loopback.
     if address.ip().is_unspecified() {
         let loopback = if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         address.set_ip(loopback);
     }
-    let answer = ask(address, tls).or_else(|error| {
+    let answer = ask(address, &web).or_else(|error| {
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
-        if address.is_ipv6() { ask(v4, tls) } else { Err(error) }
+        if address.is_ipv6() { ask(v4, &web) } else { Err(error) }
     });
     let answer = answer.with_context(|| format!("no answer from {address}"))?;
     let status = answer.lines().next().unwrap_or_default();
@@ -41,23 +42,21 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     Ok(if alive { Done::Well } else { Done::Badly })
 }
 
-fn ask(address: SocketAddr, tls: bool) -> anyhow::Result<String> {
+fn ask(address: SocketAddr, web: &WebConfig) -> anyhow::Result<String> {
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    if !tls {
+    if !web.is_tls() {
         return Ok(exchange(stream, address)?);
     }
     let connection = ClientConnection::new(Arc::new(client()?), ServerName::from(address.ip()))?;
-    exchange(StreamOwned::new(connection, stream), address).or_else(|error| {
-        let alert = error.get_ref().and_then(|error| error.downcast_ref());
-        match alert {
-            Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
-                Ok(format!("{LOGIN} (it asks for a certificate)"))
-            }
-            _ => Err(error.into()),
-        }
-    })
+    match exchange(StreamOwned::new(connection, stream), address) {
+        Ok(answer) => Ok(answer),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(error.into()),
+        // It hung up, which only somebody does who is there. In which way depends on who is faster.
+        Err(_) if web.demands_certificates() => Ok(format!("{LOGIN} (it asks for a certificate)")),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> std::io::Result<String> {

@@ -69,29 +69,14 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// The settings of the files named, or of the default file, and the environment.
-fn load(flags: &Flags) -> anyhow::Result<Settings> {
-    load_with(flags, &[])
-}
-
-fn load_with(flags: &Flags, overrides: &[(String, String)]) -> anyhow::Result<Settings> {
-    Ok(settings::load(&files(flags), &settings::environment(), overrides)?)
+fn load(flags: &Flags) -> Result<Settings, Problems> {
+    settings::load(&files(flags), &settings::environment(), &[])
 }
 
 /// The files named, or the default file where it exists.
 fn files(flags: &Flags) -> Vec<PathBuf> {
     let default = PathBuf::from(DEFAULT_FILE);
     if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() }
-}
-
-/// The settings, and the web configuration; what is wrong with either of them.
-fn load_with_web(flags: &Flags) -> anyhow::Result<(Settings, WebConfig)> {
-    match (settings::load(&files(flags), &settings::environment(), &[]), web_config(flags)) {
-        (Ok(settings), Ok(web)) => Ok((settings, web)),
-        (settings, web) => {
-            let problems = [settings.err(), web.err()].into_iter().flatten().flat_map(|Problems(problems)| problems);
-            Err(Problems(problems.collect()).into())
-        }
-    }
 }
 
 /// The web configuration that is named, or one without TLS and logins.

@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,40 +10,57 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Done, block_on, load_with_web, plan};
+use super::{Done, block_on, load, plan, web_config};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
-use crate::settings::Settings;
+use crate::reload::{Load, both};
 use crate::web::{Limits, WebConfig};
 
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
-    let (settings, web) = load_with_web(flags)?;
-    block_on(serve(flags, &settings, web_options(flags, false, web), |_| Ok(())))
+    let again = flags.clone();
+    block_on(serve(flags, Box::new(move || load(&again)), false, |_| Ok(())))
 }
 
-/// Binds, says where, and runs until SIGTERM or SIGINT. `announce` is told the bound addresses.
+/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` is told where the
+/// exposition is.
 pub(super) async fn serve(
     flags: &Flags,
-    settings: &Settings,
-    options: WebOptions,
-    announce: impl FnOnce(&[SocketAddr]) -> anyhow::Result<()>,
+    load: Load,
+    demo: bool,
+    announce: impl FnOnce(&[String]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Done> {
+    let (settings, web) = both(load(), web_config(flags))?;
+    let scheme = web.scheme();
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
-    let app = App::bind(settings, &options).await?;
-    let scheme = options.config.scheme();
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
+    let app = App::bind(&settings, &web_options(flags, demo, web), load).await?;
+    let mut urls = Vec::new();
     for address in app.addresses() {
-        tracing::info!(%address, "listening: {scheme}://{address}{}", flags.telemetry_path);
+        let url = format!("{scheme}://{address}{}", flags.telemetry_path);
+        tracing::info!(%address, "listening: {url}");
+        urls.push(url);
     }
     if let Some(file) = &flags.port_file {
         write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    announce(app.addresses())?;
-    plan::tell(settings);
-    app.run(stop).await?;
+    announce(&urls)?;
+    plan::tell(&settings);
+    let reload = app.reload();
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            // The reloader logs what became of it.
+            let _ = reload.ask().await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = app.run(stop) => ended?,
+        () = reloads => {}
+    }
     tracing::info!("stopped");
     Ok(Done::Well)
 }
@@ -58,8 +74,7 @@ pub(super) fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&new, file)
 }
 
-/// What the flags say of the web side.
-pub(super) fn web_options(flags: &Flags, demo: bool, config: WebConfig) -> WebOptions {
+fn web_options(flags: &Flags, demo: bool, config: WebConfig) -> WebOptions {
     WebOptions {
         listen: flags.listen(demo),
         telemetry_path: flags.telemetry_path.clone(),

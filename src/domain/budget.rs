@@ -172,6 +172,12 @@ impl Budget {
         budget
     }
 
+    /// Another share of the same allowance: what the API told of it stands.
+    pub fn regrant(&mut self, grant: Grant) {
+        self.grant = grant;
+        self.resize();
+    }
+
     /// Requests that may be under way at once.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "settings bound the rate to 0..=1000")]
     pub fn parallel(&self) -> usize {

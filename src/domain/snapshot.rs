@@ -16,8 +16,8 @@ pub type GroupKey = (Source, Option<AccountId>);
 /// Everything known of one account.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// The account's own facts and their static labels.
-    pub facts: Option<(AccountFacts, Labels)>,
+    /// The account's own facts, by the discovery that found them.
+    pub facts: BTreeMap<TargetKey, (AccountFacts, Labels)>,
     /// Its campaigns, by the discovery that found them.
     pub listings: BTreeMap<TargetKey, (Arc<Listing>, Labels)>,
     /// Its rows by target.
@@ -44,8 +44,14 @@ pub enum Change {
     Move(Vec<TargetKey>, TargetKey, Labels),
     /// A target is gone, with its rows, its listing and its state.
     Gone(TargetKey),
+    /// A credential is gone; its targets went before.
+    CredentialGone(Source, Arc<str>),
+    /// A target has other static labels.
+    Labels(TargetKey, Labels),
+    /// Another bound on series, from the next rows on.
+    Bound(usize),
     /// What is known of an account.
-    Account(GroupKey, AccountFacts, Labels),
+    Account(TargetKey, GroupKey, AccountFacts, Labels),
     /// What a discovery knows of an account's campaigns.
     Campaigns(TargetKey, GroupKey, Listing, Labels),
     /// How a target fares.
@@ -154,13 +160,19 @@ impl Snapshot {
                 self.changed.statuses |= self.statuses.remove(&key).is_some();
                 self.remove(&key);
             }
-            Change::Account(home, facts, labels) => {
-                let facts = Some((facts, labels));
+            Change::CredentialGone(source, name) => {
+                self.samples.remove(&(source, name));
+            }
+            Change::Labels(key, labels) => self.relabel(&key, &labels),
+            Change::Bound(max_series) => self.max_series = max_series,
+            Change::Account(key, home, facts, labels) => {
                 let group = self.groups.entry(home).or_default();
-                if group.facts != facts {
-                    group.facts = facts;
+                let known = Some((facts, labels));
+                if group.facts.get(&key) != known.as_ref() {
+                    group.facts.extend(known.map(|known| (key.clone(), known)));
                     self.changed.groups.insert(home);
                 }
+                self.homes.insert(key, home);
             }
             Change::Campaigns(key, home, listing, labels) => {
                 let group = self.groups.entry(home).or_default();
@@ -257,6 +269,22 @@ impl Snapshot {
         }
     }
 
+    fn relabel(&mut self, key: &TargetKey, labels: &Labels) {
+        let home = self.homes.get(key).copied().unwrap_or((key.source, key.account));
+        let Some(group) = self.groups.get_mut(&home) else { return };
+        let mut relabelled = false;
+        let mut relabel = |with: &mut Labels| {
+            relabelled = true;
+            *with = labels.clone();
+        };
+        group.targets.get_mut(key).into_iter().for_each(|published| relabel(&mut published.labels));
+        group.listings.get_mut(key).into_iter().for_each(|(_, with)| relabel(with));
+        group.facts.get_mut(key).into_iter().for_each(|(_, with)| relabel(with));
+        if relabelled {
+            self.changed.groups.insert(home);
+        }
+    }
+
     /// What changes hands grows no younger by it: the oldest decides when all leave.
     fn hand_over(&mut self, from: &[TargetKey], to: TargetKey, labels: Labels) -> Option<Full> {
         let givers = from.iter().chain([&to]).filter_map(|key| self.published(key));
@@ -278,7 +306,7 @@ impl Snapshot {
         self.changed.groups.insert(home);
     }
 
-    /// Takes a target's rows and listing out.
+    /// Takes a target's rows, listing and facts out.
     fn remove(&mut self, key: &TargetKey) {
         let Some(home) = self.homes.remove(key) else { return };
         let Some(group) = self.groups.get_mut(&home) else { return };
@@ -289,11 +317,24 @@ impl Snapshot {
             }
         }
         group.listings.remove(key);
+        group.facts.remove(key);
+        if group.is_empty() {
+            self.groups.remove(&home);
+        }
         self.changed.groups.insert(home);
     }
 }
 
 impl Group {
+    /// What is known of the account itself. Of several discoveries, the first one's word counts.
+    pub fn account(&self) -> Option<&(AccountFacts, Labels)> {
+        self.facts.values().next()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.listings.is_empty() && self.facts.is_empty()
+    }
+
     /// Whether a single campaign is shown by another target of its account already: one that reads
     /// the whole account, or an earlier one that reads the same campaign.
     fn hides(&self, (source, account): GroupKey, key: &TargetKey) -> bool {

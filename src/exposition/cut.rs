@@ -38,7 +38,7 @@ pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> 
         let content = Campaigns { group: key, origins: origins.clone(), members: run.to_vec() };
         Some((BlockId::Campaigns(run.first()?.campaign), Content::Campaigns(content)))
     }));
-    if let Some((facts, labels)) = &group.facts {
+    if let Some((facts, labels)) = group.account() {
         let account = info::Account { group: key, facts: facts.clone(), labels: labels.clone() };
         blocks.push((BlockId::Account, Content::Account(account)));
     }
@@ -46,7 +46,7 @@ pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> 
 }
 
 fn figures(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> {
-    let facts = group.facts.as_ref().map(|(facts, _)| facts);
+    let facts = group.account().map(|(facts, _)| facts);
     let currency = facts.and_then(|facts| facts.currency);
     let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
     let empty = || Figures { group: key, currency, zone: zone.clone(), parts: Vec::new() };

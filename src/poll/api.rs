@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::domain::budget::{Grant, Tier};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Planned, Terms};
+use crate::domain::plan::{Fleet, Planned, Terms};
 use crate::domain::target::Source;
-use crate::settings::{Access, Credential};
+use crate::settings::{Access, Credential, Settings};
 use crate::source::Target;
 use crate::source::cams::CamsTarget;
 use crate::source::meta::{Graph, MetaTarget};
@@ -24,6 +24,13 @@ pub(super) enum Api {
 }
 
 impl Api {
+    /// What its lanes are granted.
+    pub(super) fn grant(&self) -> Grant {
+        match self {
+            Self::Meta { grant, .. } | Self::Cams { grant, .. } => *grant,
+        }
+    }
+
     /// Where it is.
     pub(super) fn base_url(&self) -> &str {
         match self {
@@ -59,8 +66,13 @@ pub(super) fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
     ((credential.access.source(), credential.name.clone()), api)
 }
 
+/// Everything that the settings ask for, the health of tokens included.
+pub(super) fn fleet(settings: &Settings) -> Fleet {
+    Fleet { tokens: settings.credentials.iter().filter_map(token).collect(), ..settings.fleet.clone() }
+}
+
 /// The terms of a token whose health can be read: once a day.
-pub(super) fn token(credential: &Credential) -> Option<Terms> {
+fn token(credential: &Credential) -> Option<Terms> {
     let Access::Meta { app_id: Some(_), app_secret: Some(_), .. } = &credential.access else { return None };
     Some(Terms {
         credential: credential.name.clone(),

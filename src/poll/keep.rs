@@ -1,6 +1,6 @@
 //! What survives a restart: where each target stood in the timetable, and what was learned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::clock;
 use crate::domain::plan::Planned;
 use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::{Brought, Change};
-use crate::domain::target::{Source, Subject};
+use crate::domain::target::{Labels, Source, TargetKey};
 use crate::state::{Kept, State};
 
 /// How old the file may grow while there is news.
@@ -130,21 +130,25 @@ impl Poller {
                     expires,
                 }));
             }
-            if key.subject == Subject::AccountFacts {
-                let facts = state.accounts.iter().find(|(home, _)| *home == (key.source, key.account));
-                let change = facts.map(|(home, facts)| Change::Account(*home, facts.clone(), terms.labels.clone()));
-                self.news.changes.extend(change);
+        }
+        for (key, home, facts) in state.accounts {
+            if let Some(labels) = self.labels_of(&key, &state.targets) {
+                self.news.changes.push(Change::Account(key, home, facts, labels));
             }
         }
         for (key, home, listing) in state.listings {
-            let poll = self.tickets.get(&key).and_then(|ticket| self.polls.get(ticket));
-            let same = |kept: &Kept| poll.is_some_and(|poll| self.question(&poll.planned) == kept.asks);
-            if let (Some(poll), true) = (poll, state.targets.get(&key).is_some_and(same)) {
-                let labels = poll.planned.terms.labels.clone();
+            if let Some(labels) = self.labels_of(&key, &state.targets) {
                 self.news.changes.push(Change::Campaigns(key, home, listing, labels));
             }
         }
         restored
+    }
+
+    /// The static labels of a target that is still wanted and asks what it asked.
+    fn labels_of(&self, key: &TargetKey, kept: &BTreeMap<TargetKey, Kept>) -> Option<Labels> {
+        let poll = self.polls.get(self.tickets.get(key)?)?;
+        let same = kept.get(key)?.asks == self.question(&poll.planned);
+        same.then(|| poll.planned.terms.labels.clone())
     }
 
     fn question(&self, planned: &Planned) -> String {
@@ -153,7 +157,7 @@ impl Poller {
 }
 
 /// What a target asks of whom, in a few letters: rows that answer another question are not shown.
-fn question(apis: &HashMap<(Source, Arc<str>), Api>, planned: &Planned) -> String {
+pub(super) fn question(apis: &HashMap<(Source, Arc<str>), Api>, planned: &Planned) -> String {
     let api = apis.get(&(planned.key.source, planned.key.credential.clone())).map(Api::base_url);
     let text = format!("{api:?} {:?} {:?}", planned.ask, planned.terms.metrics);
     let mut letters = String::new();

@@ -11,16 +11,17 @@ mod keep;
 mod keys;
 mod learn;
 mod progress;
+mod reload;
 mod roster;
 mod settle;
 mod trial;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
@@ -35,7 +36,7 @@ use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
 use crate::publish::{News, Outlet};
-use crate::settings::Settings;
+use crate::settings::{Credential, Settings};
 use crate::source::{Asked, Target};
 use crate::telemetry::Telemetry;
 use answer::Answer;
@@ -45,6 +46,7 @@ use join::Membership;
 use keep::Saving;
 use learn::Acquaintance;
 use progress::Progress;
+pub use reload::Order;
 pub use trial::{Trial, Untried};
 
 /// How often the content of a refused credential is looked at.
@@ -58,6 +60,7 @@ pub struct Poller {
     concurrency: usize,
     fleet: Fleet,
     apis: HashMap<(Source, Arc<str>), Api>,
+    credentials: Vec<Credential>,
     keyring: Keyring,
     timetable: Timetable,
     polls: HashMap<Ticket, Poll>,
@@ -128,11 +131,9 @@ impl Poller {
             clock,
             fetch,
             concurrency: settings.poll.concurrency,
-            fleet: Fleet {
-                tokens: settings.credentials.iter().filter_map(api::token).collect(),
-                ..settings.fleet.clone()
-            },
+            fleet: api::fleet(settings),
             apis: settings.credentials.iter().map(api::api).collect(),
+            credentials: settings.credentials.clone(),
             keyring: Keyring::new(&settings.credentials)?,
             timetable: Timetable::default(),
             polls: HashMap::new(),
@@ -154,14 +155,16 @@ impl Poller {
         Ok(poller)
     }
 
-    /// Polls until `stop` is over; what is kept is passed on then.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let mut stop = std::pin::pin!(stop);
+    /// Polls until nobody is left who could bring other settings; what is kept is passed on then.
+    pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) -> anyhow::Result<()> {
         loop {
             let wake = self.prepare().await;
             tokio::select! {
                 woken = self.wait(wake) => woken?,
-                () = &mut stop => break,
+                order = orders.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => break,
+                },
             }
         }
         self.save();

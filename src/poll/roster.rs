@@ -15,8 +15,7 @@ use crate::source::meta::PAGE_LIMIT;
 impl Poller {
     /// Brings the timetable in line with the fleet and what discovery knows.
     pub(super) fn replan(&mut self) {
-        let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
-        let planned = self.fleet.joined(|campaign| self.member(campaign)).targets(listed);
+        let planned = self.planned();
         let wanted: BTreeSet<_> = planned.iter().map(|planned| planned.key.clone()).collect();
         let gone: Vec<_> = self.tickets.keys().filter(|key| !wanted.contains(key)).cloned().collect();
         let now = self.clock.uptime();
@@ -25,6 +24,10 @@ impl Poller {
                 Some(poll) if poll.planned.ask != planned.ask => {
                     let Some((_, target)) = api::target(&self.apis, &planned) else { continue };
                     poll.outgrown = poll.progress.is_some();
+                    if planned.key.subject.is_discovery() {
+                        // Names of campaigns that just joined are not waited for until the next listing.
+                        self.timetable.reschedule(self.tickets[&planned.key], now);
+                    }
                     (poll.planned, poll.target) = (planned.clone(), target);
                     self.hand_over(&planned, &gone);
                 }
@@ -35,8 +38,24 @@ impl Poller {
                 }
             }
         }
+        self.forget_lanes(&gone);
         for key in gone {
             self.forget(key);
+        }
+    }
+
+    /// Every target that is wanted, as far as it is known.
+    pub(super) fn planned(&self) -> Vec<Planned> {
+        let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
+        self.fleet.joined(|campaign| self.member(campaign)).targets(listed)
+    }
+
+    /// What is told of lanes goes with the last of their targets.
+    fn forget_lanes(&self, gone: &[TargetKey]) {
+        let leaving: BTreeSet<_> = gone.iter().map(LaneKey::of).collect();
+        let left: BTreeSet<_> = self.tickets.keys().filter(|key| !gone.contains(key)).map(LaneKey::of).collect();
+        for lane in leaving.difference(&left) {
+            self.telemetry.forget_lane(lane);
         }
     }
 
@@ -66,7 +85,7 @@ impl Poller {
     }
 
     /// Takes a target out with everything that it showed.
-    fn forget(&mut self, key: TargetKey) {
+    pub(super) fn forget(&mut self, key: TargetKey) {
         let Some(ticket) = self.tickets.remove(&key) else { return };
         self.timetable.remove(ticket);
         self.polls.remove(&ticket);

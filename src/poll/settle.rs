@@ -43,6 +43,9 @@ impl Poller {
         if let Err(fault) = result {
             replan |= self.part_members(&poll, fault.reason);
         }
+        if poll.planned.key.subject.is_discovery() && std::mem::take(&mut poll.outgrown) {
+            self.timetable.reschedule(ticket, now);
+        }
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         // A check tells everything at its end.
         if self.trials.is_none() {
@@ -79,7 +82,8 @@ impl Poller {
                 false
             }
             Subject::AccountFacts => {
-                self.news.changes.extend(progress.facts.map(|facts| Change::Account(home, facts, labels)));
+                let change = progress.facts.map(|facts| Change::Account(key.clone(), home, facts, labels));
+                self.news.changes.extend(change);
                 false
             }
             Subject::Listing | Subject::CampaignFacts(_) => {

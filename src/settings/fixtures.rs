@@ -231,14 +231,13 @@ fn syntax_errors_name_the_line_and_show_nothing_of_it() {
 fn what_is_hardly_meant_is_warned_of() {
     let path = written(
         "warnings.yaml",
-        "poll: {interval: 20s}\nstate: {file: /tmp/x}\nmeta: {main: {token: x, accounts: [{id: 1}]}, idle: {token: x}}\n\
+        "poll: {interval: 20s}\nmeta: {main: {token: x, accounts: [{id: 1}]}, idle: {token: x}}\n\
          cams: {eu: {credentials: default, endpoint: 'https://cams.eu-central-1.aliyuncs.com'}}\n",
     );
     let warnings = load_file(&path, &[], &[]).unwrap().warnings.join("\n");
     for part in [
         "poll.interval: Meta refreshes",
         "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
-        "state.file: has no effect",
         "meta.main.token: the secret stands in a file",
         "meta.idle: nothing is asked",
         "cams.eu.endpoint: CAMS gives out",

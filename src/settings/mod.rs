@@ -31,7 +31,7 @@ pub use report::{Problem, Problems};
 pub use schema::schema;
 pub use secret::{Secret, SecretError};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use self::cascade::Cascade;
 use self::draft::Draft;
@@ -73,7 +73,7 @@ pub struct Poll {
 }
 
 /// A named way into one of the APIs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Credential {
     /// The label `credential`.
     pub name: Arc<str>,
@@ -82,7 +82,7 @@ pub struct Credential {
 }
 
 /// What a source needs to be asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Access {
     /// Meta's Graph API.
     Meta {
@@ -135,6 +135,25 @@ pub enum Keys {
     /// From the surroundings: environment, role of the machine or workload. Holds the environment's
     /// variables that say which.
     Default(BTreeMap<String, SecretString>),
+}
+
+impl PartialEq for Keys {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Static { id, secret, security_token }, Self::Static { id: i, secret: s, security_token: t }) => {
+                id == i && secret == s && security_token == t
+            }
+            (Self::Default(one), Self::Default(other)) => {
+                let known = |variables: &BTreeMap<String, SecretString>| -> Vec<(String, String)> {
+                    let exposed =
+                        |(name, value): (&String, &SecretString)| (name.clone(), value.expose_secret().to_owned());
+                    variables.iter().map(exposed).collect()
+                };
+                known(one) == known(other)
+            }
+            _ => false,
+        }
+    }
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -25,6 +25,18 @@ pub enum Secret {
     Inline(SecretString),
 }
 
+/// Whether it is the same place, and for one in the configuration the same content.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Environment(one), Self::Environment(other)) => one == other,
+            (Self::Inline(one), Self::Inline(other)) => one.expose_secret() == other.expose_secret(),
+            _ => false,
+        }
+    }
+}
+
 /// Why a secret cannot be used. Names where it is kept, never what it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {

@@ -18,6 +18,9 @@ const FORMAT: &str = "marketing-messages-exporter state";
 /// Raised when an older version could not read the file.
 const VERSION: u32 = 1;
 
+/// What every gzip member begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Longest text of a file that is read: several times what the largest fleet takes.
 const LONGEST: u64 = 4 << 30;
 
@@ -70,8 +73,8 @@ fn lines(out: &mut impl Write, state: &State) -> std::io::Result<()> {
     for (key, kept) in &state.targets {
         add(&Record::Target(Box::new(TargetRecord::of(key, kept))))?;
     }
-    for (home, facts) in &state.accounts {
-        add(&Record::account(home, facts))?;
+    for (key, home, facts) in &state.accounts {
+        add(&Record::account(key, home, facts))?;
     }
     for (key, home, listing) in &state.listings {
         add(&Record::listing(key, home, listing))?;
@@ -97,9 +100,12 @@ pub fn read(path: &Path) -> Result<Option<State>, Unreadable> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(Unreadable::Closed)?,
     };
-    let text = GzDecoder::new(BufReader::new(file)).take(LONGEST);
-    let mut lines = BufReader::new(text).lines();
-    let first = lines.next().ok_or(Unreadable::Foreign)?.map_err(|_| Unreadable::Foreign)?;
+    let mut packed = BufReader::new(file);
+    if !packed.fill_buf().map_err(Unreadable::Closed)?.starts_with(&GZIP) {
+        return Err(Unreadable::Foreign);
+    }
+    let mut lines = BufReader::new(GzDecoder::new(packed).take(LONGEST)).lines();
+    let first = lines.next().ok_or(Unreadable::Foreign)?.map_err(|_| Unreadable::Damaged)?;
     let head: Head = serde_json::from_str(&first).map_err(|_| Unreadable::Foreign)?;
     if head.format != FORMAT {
         return Err(Unreadable::Foreign);

@@ -30,7 +30,7 @@ pub struct State {
     /// Every target that is polled.
     pub targets: BTreeMap<TargetKey, Kept>,
     /// What is known of accounts.
-    pub accounts: Vec<(GroupKey, AccountFacts)>,
+    pub accounts: Vec<(TargetKey, GroupKey, AccountFacts)>,
     /// What discoveries know of campaigns.
     pub listings: Vec<(TargetKey, GroupKey, Listing)>,
     /// The accounts of single campaigns, by credential; `None` for those that are read by themselves.
@@ -81,7 +81,7 @@ impl State {
                 }
             }
             let home = (*source, *account);
-            self.accounts.extend(group.facts.iter().map(|(facts, _)| (home, facts.clone())));
+            self.accounts.extend(group.facts.iter().map(|(key, (facts, _))| (key.clone(), home, facts.clone())));
             let listings = group.listings.iter();
             self.listings.extend(listings.map(|(key, (listing, _))| (key.clone(), home, (**listing).clone())));
         }

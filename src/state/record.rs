@@ -22,7 +22,7 @@ use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subj
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
     Target(Box<TargetRecord>),
-    Account { home: Home, name: String, currency: Option<String>, timezone: String, status: String },
+    Account { key: Key, home: Home, name: String, currency: Option<String>, timezone: String, status: String },
     Listing { key: Key, home: Home, campaigns: Vec<(u64, String, String, bool)> },
     Member { credential: String, campaign: u64, account: Option<(u64, bool)> },
     Blocked { source: String, credential: String, account: Option<u64>, until: Wall },
@@ -227,8 +227,9 @@ impl Columns {
 }
 
 impl Record {
-    pub(super) fn account(home: &GroupKey, facts: &AccountFacts) -> Self {
+    pub(super) fn account(key: &TargetKey, home: &GroupKey, facts: &AccountFacts) -> Self {
         Self::Account {
+            key: Key::of(key),
             home: Home::of(home),
             name: facts.name.clone(),
             currency: facts.currency.map(|code| code.as_str().to_owned()),
@@ -265,9 +266,10 @@ impl Record {
                 let (key, kept) = target.read()?;
                 state.targets.insert(key, kept);
             }
-            Self::Account { home, name, currency, timezone, status } => {
+            Self::Account { key, home, name, currency, timezone, status } => {
                 let currency = currency.as_deref().and_then(Currency::parse);
-                state.accounts.push((home.read()?, AccountFacts { name, currency, timezone, status }));
+                let facts = AccountFacts { name, currency, timezone, status };
+                state.accounts.push((key.read()?, home.read()?, facts));
             }
             Self::Listing { key, home, campaigns } => {
                 let mut facts = BTreeMap::new();

@@ -91,7 +91,7 @@ impl Server {
         let _ = stream.set_nodelay(true);
         // Clients come and go; what is wrong with one of them is no event of ours.
         let told = |error: &dyn std::error::Error| tracing::debug!("a connection ended: {error}");
-        let Some(tls) = self.config.terms().tls.clone() else {
+        let Some(tls) = self.config.terms().tls.as_ref().map(|tls| tls.server.clone()) else {
             return self.http1(stream, stop).await.unwrap_or_else(|error| told(&error));
         };
         match timeout(self.limits.head, TlsAcceptor::from(tls).accept(stream)).await {

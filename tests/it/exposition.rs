@@ -51,7 +51,7 @@ fn line(family: &str, labels: &[(&str, &str)], value: f64) -> String {
 fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<String>>) {
     let account = account_label(key.1);
     let base = [("source", key.0.label()), ("account_id", account.as_str())];
-    let facts = group.facts.as_ref().map(|(facts, _)| facts);
+    let facts = group.account().map(|(facts, _)| facts);
     let mut campaigns: BTreeMap<CampaignId, (String, String, Labels)> = BTreeMap::new();
     for (target, published) in &group.targets {
         let statics: Vec<_> = published.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -102,7 +102,7 @@ fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<S
         labels.extend(statics.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         lines.entry(name.clone()).or_default().push(line(&name, &labels, 1.0));
     }
-    if let Some((facts, statics)) = &group.facts {
+    if let Some((facts, statics)) = group.account() {
         let name = format!("{PREFIX}account_info");
         let currency = facts.currency.as_ref().map_or("", Currency::as_str);
         let mut labels = base.to_vec();
@@ -274,7 +274,9 @@ fn change() -> impl Strategy<Value = Change> {
         1 => key().prop_map(Change::Gone),
         1 => (any::<bool>(), 0..4_u64, text(), text(), labels()).prop_map(move |(cams, at, name, status, labels)| {
             let facts = AccountFacts { name, currency: Currency::parse("USD"), timezone: "Europe/Berlin".to_owned(), status };
-            Change::Account(home(cams, at), facts, labels)
+            let (source, account) = home(cams, at);
+            let key = TargetKey { source, account, subject: Subject::AccountFacts, credential: "main".into(), part: 0, window: Window::Unspecified };
+            Change::Account(key, (source, account), facts, labels)
         }),
         2 => (key(), proptest::collection::btree_map((1..1500_u64).prop_map(campaign), facts, 0..20), labels()).prop_map(|(key, facts, labels)| {
             let home = (key.source, key.account);

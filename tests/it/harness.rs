@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::app::{App, WebOptions};
+use marketing_messages_exporter::reload::Reload;
 use marketing_messages_exporter::settings;
 use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulation, Spec};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Longest that a condition may take; a machine that compiles at the same time is slow.
@@ -20,6 +22,12 @@ pub(crate) struct TestApp {
     pub(crate) addr: SocketAddr,
     pub(crate) folder: Folder,
     client: reqwest::Client,
+    environment: BTreeMap<String, String>,
+    options: WebOptions,
+    stop: Option<oneshot::Sender<()>>,
+    reload: Option<Reload>,
+    /// The daemon while it runs, and its world.
+    daemon: JoinSet<()>,
     tasks: JoinSet<()>,
 }
 
@@ -79,14 +87,59 @@ impl TestApp {
         let configuration = configuration
             .replace("URL", &format!("http://{}", simulation.addr()))
             .replace("DIR", &folder.0.display().to_string());
-        let file = folder.write("config.yaml", &configuration);
-        let settings = settings::load(&[file], environment, &[]).unwrap();
-        let app = App::bind(&settings, &options).await.unwrap();
-        let addr = app.addr();
+        folder.write("config.yaml", &configuration);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
-        tasks.spawn(async move { app.run(std::future::pending()).await.unwrap() });
-        Self { control, addr, folder, client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(), tasks }
+        let mut app = Self {
+            control,
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            folder,
+            client: reqwest::Client::builder().no_gzip().no_proxy().build().unwrap(),
+            environment: environment.clone(),
+            options,
+            stop: None,
+            reload: None,
+            daemon: JoinSet::new(),
+            tasks,
+        };
+        app.run().await;
+        app
+    }
+
+    /// Starts the daemon with the configuration as it is now.
+    pub(crate) async fn run(&mut self) {
+        let (file, environment) = (self.folder.0.join("config.yaml"), self.environment.clone());
+        let load = move || settings::load(std::slice::from_ref(&file), &environment, &[]);
+        let settings = load().unwrap();
+        let app = App::bind(&settings, &self.options, Box::new(load)).await.unwrap();
+        self.addr = app.addr();
+        self.reload = Some(app.reload());
+        let (stop, stopped) = oneshot::channel();
+        self.stop = Some(stop);
+        self.daemon.spawn(async move {
+            // A sender that is gone is no stop.
+            let stopped = async {
+                if stopped.await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            app.run(stopped).await.unwrap();
+        });
+    }
+
+    /// Replaces a part of the configuration and has it reloaded.
+    pub(crate) async fn reload(&self, former: &str, new: &str) -> Result<(), String> {
+        let file = self.folder.0.join("config.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(former), "{former} is not in the configuration");
+        std::fs::write(&file, text.replace(former, new)).unwrap();
+        self.reload.as_ref().unwrap().ask().await
+    }
+
+    /// Stops the daemon as a signal would, and waits for its end.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.daemon.join_next().await.unwrap().unwrap();
     }
 
     /// Requests a path with header fields.
@@ -116,7 +169,7 @@ impl TestApp {
             if condition(&metrics) {
                 return metrics;
             }
-            if let Some(ended) = self.tasks.try_join_next() {
+            if let Some(ended) = self.tasks.try_join_next().or_else(|| self.daemon.try_join_next()) {
                 ended.expect("the daemon and its world go on");
             }
             assert!(Instant::now() < deadline, "never came true: {what}\n{}", metrics.0);

@@ -14,6 +14,8 @@ mod exposition;
 mod faults;
 mod harness;
 mod online;
+mod reload;
+mod restart;
 mod roles;
 mod scrape;
 mod secrets;

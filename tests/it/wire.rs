@@ -118,7 +118,7 @@ fn check(file: &Path, source: Source) {
     let home = (source, planned.key.account);
     let (key, labels) = (planned.key, planned.terms.labels);
     if let Some(facts) = page.facts {
-        snapshot.apply(Change::Account(home, facts, labels.clone()));
+        snapshot.apply(Change::Account(key.clone(), home, facts, labels.clone()));
     }
     if !page.campaigns.is_empty() {
         snapshot.apply(Change::Campaigns(key.clone(), home, Listing::new(&page.campaigns), labels.clone()));

@@ -1,7 +1,9 @@
 //! A timetable played without a clock.
 
 use super::*;
+use crate::domain::fault::Scope;
 use crate::domain::target::AccountId;
+use crate::domain::target::Source;
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// One request a second, one under way.

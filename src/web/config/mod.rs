@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderName, HeaderValue};
-use rustls::ServerConfig;
 use tokio::time::Instant;
 
 use self::document::{Report, Section};
 use self::files::Files;
 use self::rate::Rate;
 pub(super) use self::tls::HTTP2;
+use self::tls::Tls;
 use super::login::Logins;
 use crate::settings::Problems;
 
@@ -42,7 +42,7 @@ pub struct WebConfig {
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     /// `None` serves plain HTTP.
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) tls: Option<Tls>,
     /// `None` lets everybody in.
     pub(super) logins: Option<Arc<Logins>>,
     /// Fields that every answer gets unless it has them.
@@ -69,6 +69,11 @@ impl WebConfig {
     /// Whether clients have to speak TLS. It does not change while the daemon runs.
     pub fn is_tls(&self) -> bool {
         self.terms.load().tls.is_some()
+    }
+
+    /// Whether clients have to show a certificate.
+    pub fn demands_certificates(&self) -> bool {
+        self.terms.load().tls.as_ref().is_some_and(|tls| tls.demands)
     }
 
     /// How addresses of the daemon begin.
@@ -102,6 +107,25 @@ impl WebConfig {
         self.terms.load_full()
     }
 
+    /// Whether the file may be put into force, without doing so.
+    pub fn check(&self) -> Result<(), Problems> {
+        let Some(file) = &self.file else { return Ok(()) };
+        read(file, &mut Files::default()).and_then(|terms| self.check_doors(file, &terms))
+    }
+
+    /// Half a file must not open the doors.
+    fn check_doors(&self, file: &Path, terms: &Terms) -> Result<(), Problems> {
+        let former = self.terms.load();
+        let report = Report::new(file.display().to_string());
+        if former.tls.is_some() != terms.tls.is_some() {
+            report.problem("tls_server_config", "TLS is turned on or off; restart for that");
+        }
+        if former.logins.is_some() && terms.logins.is_none() {
+            report.problem("basic_auth_users", "the last user is gone; restart to let everybody in");
+        }
+        report.finish(Some(()))
+    }
+
     fn reread(&self, watch: &mut Watch) -> Result<(), Problems> {
         let Some(file) = &self.file else { return Ok(()) };
         let mut files = Files::default();
@@ -113,20 +137,9 @@ impl WebConfig {
             watch.files.renew();
         }
         let mut terms = read?;
-        let former = self.terms.load();
-        for (was, is, what) in [
-            (former.tls.is_some(), terms.tls.is_some(), "tls_server_config"),
-            (former.logins.is_some(), terms.logins.is_some(), "basic_auth_users"),
-        ] {
-            // Half a file must not open the doors.
-            if was && !is || what == "tls_server_config" && was != is {
-                let report = Report::new(file.display().to_string());
-                report.problem(what, "this was not so at the start; restart to turn it on or off");
-                return report.finish(None);
-            }
-        }
+        self.check_doors(file, &terms)?;
         // Whoever is known need not be hashed again.
-        if let (Some(known), Some(logins)) = (&former.logins, &terms.logins)
+        if let (Some(known), Some(logins)) = (&self.terms.load().logins, &terms.logins)
             && known.has_users_of(logins)
         {
             terms.logins = Some(known.clone());

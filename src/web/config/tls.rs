@@ -27,8 +27,16 @@ const CURVES: [(&str, &dyn SupportedKxGroup); 3] = [
 pub(in super::super) const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
+/// How TLS is served.
+#[derive(Debug)]
+pub(in super::super) struct Tls {
+    pub(in super::super) server: Arc<ServerConfig>,
+    /// Whether a client without a certificate is refused.
+    pub(super) demands: bool,
+}
+
 /// Reads the section; `None` without TLS, or when something is wrong with it.
-pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut Files) -> Option<Arc<ServerConfig>> {
+pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut Files) -> Option<Tls> {
     if at.is_empty() {
         return None;
     }
@@ -49,6 +57,7 @@ pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut 
     let clients = clients(&mut at, issuers, &provider);
     at.finish();
     let (certificates, key) = (certificates?, key?.pop()?);
+    let demands = clients.as_ref().is_some_and(|clients| clients.mandatory);
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let built = builder.and_then(|builder| {
         match clients {
@@ -61,7 +70,7 @@ pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut 
         Ok(mut config) => {
             config.ignore_client_order = prefer_ours;
             config.alpn_protocols = if http2 { vec![HTTP2.to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
-            Some(Arc::new(config))
+            Some(Tls { server: Arc::new(config), demands })
         }
         Err(error) => {
             at.problem(

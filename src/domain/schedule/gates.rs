@@ -1,0 +1,131 @@
+//! What opens and shuts lanes: blocks, refused credentials, requests that come back.
+
+use std::sync::Arc;
+
+use super::{Outcome, Ticket, Timetable, Uptime};
+use crate::domain::budget::Grant;
+use crate::domain::cadence;
+use crate::domain::fault::{Fault, Reason, Scope};
+use crate::domain::lane::{LaneKey, Rejection};
+use crate::domain::target::Source;
+
+impl Timetable {
+    /// The credential's content changed: whatever it was refused for may be over.
+    pub fn credential_changed(&mut self, source: Source, name: &str) {
+        if let Some(credential) = self.credentials.iter().position(|c| c.source == source && *c.name == *name) {
+            self.credentials[credential].rejected = None;
+            self.refresh_credential(credential);
+        }
+    }
+
+    /// Credentials that were refused and have not been accepted since.
+    pub fn rejected(&self) -> impl Iterator<Item = (Source, &Arc<str>)> {
+        self.credentials.iter().filter(|c| c.rejected.is_some()).map(|c| (c.source, &c.name))
+    }
+
+    /// Lanes that are stopped, and until when.
+    pub fn blocked(&self, now: Uptime) -> impl Iterator<Item = (&LaneKey, Uptime)> {
+        self.lanes.iter().filter_map(move |lane| {
+            let wide = Some(self.credentials[lane.credential].blocked).filter(|until| *until > now);
+            let until = lane.budget.blocked_until(now).max(wide)?;
+            Some((&lane.key, until))
+        })
+    }
+
+    /// The lanes of a credential get another grant; what was learned of their allowance stands.
+    pub fn regrant(&mut self, source: Source, name: &str, grant: Grant) {
+        for at in 0..self.lanes.len() {
+            if self.lanes[at].key.source == source && *self.lanes[at].key.credential == *name {
+                self.lanes[at].budget.regrant(grant);
+                self.refresh(at);
+            }
+        }
+    }
+
+    /// A lane was stopped in an earlier life.
+    pub fn block(&mut self, key: &LaneKey, until: Uptime) {
+        if let Some(lane) = self.by_key.get(key).copied() {
+            self.lanes[lane].budget.block(until);
+            self.refresh(lane);
+        }
+    }
+
+    /// A request came back: what it says of the lane and of the credential.
+    pub(super) fn landed(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime) {
+        let lane = self.slots[ticket.0].lane;
+        let credential = self.lanes[lane].credential;
+        self.lanes[lane].under_way = self.lanes[lane].under_way.saturating_sub(1);
+        let reason = match outcome {
+            Outcome::Fresh => None,
+            Outcome::Failed(fault) => Some(fault.reason),
+        };
+        match reason {
+            Some(Reason::Unauthorized) => self.reject(credential, now),
+            // The API knew the credential and did not refuse for want of allowance.
+            None | Some(Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) => {
+                self.lanes[lane].budget.answered();
+                self.credentials[credential].blocks = 0;
+                if self.credentials[credential].rejected.take().is_some() {
+                    self.refresh_credential(credential);
+                }
+            }
+            // The probe of a dead credential that learned nothing is made again later.
+            Some(_) if self.credentials[credential].rejected.is_some_and(|rejection| rejection.probing) => {
+                self.reject(credential, now);
+            }
+            Some(_) => {}
+        }
+        self.refresh(lane);
+    }
+
+    pub(super) fn throttle(&mut self, lane: usize, fault: &Fault, now: Uptime, dice: f64) {
+        match fault.scope {
+            Scope::Lane => {
+                let blocks = self.lanes[lane].budget.refused();
+                let until = now + cadence::after_throttle(fault.wait, blocks, dice);
+                self.lanes[lane].budget.block(until);
+                self.refresh(lane);
+            }
+            Scope::Credential => {
+                let credential = self.lanes[lane].credential;
+                let wide = &mut self.credentials[credential];
+                wide.blocks += 1;
+                wide.blocked = wide.blocked.max(now + cadence::after_throttle(fault.wait, wide.blocks, dice));
+                self.refresh_credential(credential);
+            }
+        }
+    }
+
+    /// Requests that were under way when the first refusal came count as the same one.
+    fn reject(&mut self, credential: usize, now: Uptime) {
+        let refusals = match self.credentials[credential].rejected {
+            Some(Rejection { probing: false, .. }) => return,
+            Some(rejection) => rejection.refusals.saturating_add(1),
+            None => 1,
+        };
+        let probe = now + cadence::after_rejection(refusals);
+        self.credentials[credential].rejected = Some(Rejection { refusals, probe, probing: false });
+        self.refresh_credential(credential);
+    }
+
+    pub(super) fn refresh_credential(&mut self, credential: usize) {
+        for at in 0..self.credentials[credential].lanes.len() {
+            self.refresh(self.credentials[credential].lanes[at]);
+        }
+    }
+
+    /// Puts the lane's opening into the agenda anew.
+    pub(super) fn refresh(&mut self, at: usize) {
+        let lane = &self.lanes[at];
+        let opens = lane.opens(&self.credentials[lane.credential]);
+        if lane.agenda != opens {
+            if let Some(old) = self.lanes[at].agenda {
+                self.agenda.remove(&(old, at));
+            }
+            if let Some(new) = opens {
+                self.agenda.insert((new, at));
+            }
+            self.lanes[at].agenda = opens;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Reload: loads the settings anew, has them put into force, and tells whoever asked.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::poll::Order;
+use crate::settings::{Problems, Settings};
+use crate::telemetry::Telemetry;
+use crate::web::WebConfig;
+
+/// Reads files and environment.
+pub type Load = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
+
+/// Reloads that may wait for the one under way.
+const WAITING: usize = 16;
+
+/// The way to ask for a reload.
+#[derive(Clone, Debug)]
+pub struct Reload(mpsc::Sender<oneshot::Sender<Result<(), String>>>);
+
+impl Reload {
+    /// Has the settings loaded anew. When they are wrong, nothing changes, and every problem is told.
+    pub async fn ask(&self) -> Result<(), String> {
+        let (done, told) = oneshot::channel();
+        let stopping = || "the daemon is stopping".to_owned();
+        self.0.send(done).await.map_err(|_| stopping())?;
+        told.await.unwrap_or_else(|_| Err(stopping()))
+    }
+}
+
+/// Takes one reload after the other.
+pub struct Reloader {
+    load: Arc<dyn Fn() -> Result<Settings, Problems> + Send + Sync>,
+    web: Arc<WebConfig>,
+    asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
+    telemetry: Arc<Telemetry>,
+    state_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloader").finish_non_exhaustive()
+    }
+}
+
+impl Reloader {
+    /// A reloader, and the way to ask it. The settings that are in force count as the first load.
+    pub fn new(
+        load: Load,
+        web: Arc<WebConfig>,
+        telemetry: Arc<Telemetry>,
+        state_file: Option<PathBuf>,
+    ) -> (Self, Reload) {
+        let (sender, asked) = mpsc::channel(WAITING);
+        let reloader = Self { load: load.into(), web, asked, telemetry, state_file };
+        reloader.note(true);
+        (reloader, Reload(sender))
+    }
+
+    /// Reloads whenever it is asked to. `orders` is the poller's ear.
+    pub async fn run(mut self, orders: mpsc::Sender<Order>) {
+        while let Some(done) = self.asked.recv().await {
+            let result = self.reload(&orders).await;
+            self.note(result.is_ok());
+            if let Err(problem) = &result {
+                tracing::error!("the configuration is not reloaded, the former one stays in force: {problem:#}");
+            }
+            // Whoever asked may have gone.
+            let _ = done.send(result.map_err(|problem| format!("{problem:#}")));
+        }
+    }
+
+    async fn reload(&self, orders: &mpsc::Sender<Order>) -> anyhow::Result<()> {
+        let (load, web) = (self.load.clone(), self.web.clone());
+        let settings = tokio::task::spawn_blocking(move || {
+            let settings = load();
+            // Neither of the two is put into force without the other.
+            let web = if settings.is_ok() { web.reload() } else { web.check() };
+            both(settings, web)
+        });
+        let (settings, ()) = settings.await.context("loading broke")??;
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        if settings.state_file != self.state_file {
+            tracing::warn!("state.file: another file is used after a restart only");
+        }
+        let (done, told) = oneshot::channel();
+        orders.send(Order { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
+        told.await.context("the poller ended")?
+    }
+
+    fn note(&self, success: bool) {
+        self.telemetry.config_last_reload_successful.set(f64::from(u8::from(success)));
+        if success {
+            self.telemetry.config_last_reload_success.set(clock::wall_seconds());
+        }
+        self.telemetry.touch();
+    }
+}
+
+/// Both, or everything that is wrong with either.
+pub fn both<T, U>(one: Result<T, Problems>, other: Result<U, Problems>) -> Result<(T, U), Problems> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => {
+            let problems = [one.err(), other.err()].into_iter().flatten().flat_map(|Problems(problems)| problems);
+            Err(Problems(problems.collect()))
+        }
+    }
+}
