@@ -41,6 +41,7 @@ deny: ## licences, bans and sources of what is linked; installs the checker wher
 e2e: build ## the demo under a real Prometheus; installs it where it is missing
 	scripts/install-peers.sh
 	scripts/e2e.py --binary $(BINARY)
+	scripts/e2e_tls.py --binary $(BINARY)
 
 .PHONY: docs
 docs: build ## write the generated documents anew

@@ -1,11 +1,14 @@
 #!/bin/sh
-# Installs what scripts/e2e.py runs against: Prometheus, and promtool, which comes with it.
-# For Debian and its kin, as root. Does nothing when both are there.
+# Installs what scripts/e2e.py and scripts/e2e_tls.py run against: Prometheus with promtool, the node
+# exporter, and openssl. For Debian and its kin, as root. Does nothing when all are there.
 set -eu
 
-if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
-    exit 0
-fi
+peers="prometheus promtool prometheus-node-exporter openssl"
+missing=
+for peer in $peers; do
+    command -v "$peer" >/dev/null || missing=yes
+done
+[ "$missing" ] || exit 0
 
 # Debian starts a service when its package is installed. Only the programs are wanted here, so that
 # is refused for as long as this script runs; a policy that is there already is left alone.
@@ -21,7 +24,8 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+apt-get install -y -qq --no-install-recommends prometheus prometheus-node-exporter openssl >/dev/null
 
-command -v prometheus >/dev/null
-command -v promtool >/dev/null
+for peer in $peers; do
+    command -v "$peer" >/dev/null
+done

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
-use crate::web::{self, Limits, Server, Site};
+use crate::web::{self, Limits, Server, Site, WebConfig};
 
 /// Answers under way get this long after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -34,7 +34,9 @@ pub struct WebOptions {
     pub max_requests: usize,
     /// Whether `process_*` is served.
     pub process_metrics: bool,
-    /// What a client may take.
+    /// TLS and logins.
+    pub config: Arc<WebConfig>,
+    /// How long a client may take.
     pub limits: Limits,
 }
 
@@ -46,6 +48,7 @@ impl Default for WebOptions {
             telemetry_path: "/metrics".to_owned(),
             max_requests: 40,
             process_metrics: true,
+            config: Arc::default(),
             limits: Limits::default(),
         }
     }
@@ -73,7 +76,8 @@ impl App {
         }
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
-        let (reloader, reload) = Reloader::new(load, telemetry.clone(), settings.state_file.clone());
+        let (reloader, reload) =
+            Reloader::new(load, options.config.clone(), telemetry.clone(), settings.state_file.clone());
         let store = Arc::new(Store::default());
         let clock = Clock::start();
         let (mut publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
@@ -84,7 +88,7 @@ impl App {
         }
         publisher.begin(poller.first_news());
         let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
-        let server = Server::new(web::router(site), options.limits);
+        let server = Server::new(web::router(site), options.config.clone(), options.limits);
         Ok(Self { listeners, addresses, poller, publisher, reloader, reload, server })
     }
 

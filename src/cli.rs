@@ -132,6 +132,9 @@ pub struct Flags {
     /// File to write the first bound address to
     #[arg(long = "web.port-file", value_name = "PATH", env = "MME_WEB_PORT_FILE", global = true)]
     pub port_file: Option<PathBuf>,
+    /// TLS and logins, in the format of Prometheus' exporters (web.config); re-read when it changes
+    #[arg(long = "web.config.file", value_name = "PATH", env = "MME_WEB_CONFIG_FILE", global = true)]
+    pub web_config_file: Option<PathBuf>,
     /// Path of the exposition
     #[arg(long = "web.telemetry-path", value_name = "PATH", env = "MME_WEB_TELEMETRY_PATH", global = true, default_value = "/metrics", value_parser = telemetry_path)]
     pub telemetry_path: String,

@@ -8,11 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::poll::Order;
-use crate::settings::Settings;
+use crate::settings::{Problems, Settings};
 use crate::telemetry::Telemetry;
+use crate::web::WebConfig;
 
 /// Reads files and environment.
-pub type Load = Box<dyn Fn() -> anyhow::Result<Settings> + Send + Sync>;
+pub type Load = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
 
 /// Reloads that may wait for the one under way.
 const WAITING: usize = 16;
@@ -33,7 +34,8 @@ impl Reload {
 
 /// Takes one reload after the other.
 pub struct Reloader {
-    load: Arc<dyn Fn() -> anyhow::Result<Settings> + Send + Sync>,
+    load: Arc<dyn Fn() -> Result<Settings, Problems> + Send + Sync>,
+    web: Arc<WebConfig>,
     asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
     telemetry: Arc<Telemetry>,
     state_file: Option<PathBuf>,
@@ -47,9 +49,14 @@ impl std::fmt::Debug for Reloader {
 
 impl Reloader {
     /// A reloader, and the way to ask it. The settings that are in force count as the first load.
-    pub fn new(load: Load, telemetry: Arc<Telemetry>, state_file: Option<PathBuf>) -> (Self, Reload) {
+    pub fn new(
+        load: Load,
+        web: Arc<WebConfig>,
+        telemetry: Arc<Telemetry>,
+        state_file: Option<PathBuf>,
+    ) -> (Self, Reload) {
         let (sender, asked) = mpsc::channel(WAITING);
-        let reloader = Self { load: load.into(), asked, telemetry, state_file };
+        let reloader = Self { load: load.into(), web, asked, telemetry, state_file };
         reloader.note(true);
         (reloader, Reload(sender))
     }
@@ -68,8 +75,14 @@ impl Reloader {
     }
 
     async fn reload(&self, orders: &mpsc::Sender<Order>) -> anyhow::Result<()> {
-        let load = self.load.clone();
-        let settings = tokio::task::spawn_blocking(move || load()).await.context("loading broke")??;
+        let (load, web) = (self.load.clone(), self.web.clone());
+        let settings = tokio::task::spawn_blocking(move || {
+            let settings = load();
+            // Neither of the two is put into force without the other.
+            let web = if settings.is_ok() { web.reload() } else { web.check() };
+            both(settings, web)
+        });
+        let (settings, ()) = settings.await.context("loading broke")??;
         for warning in &settings.warnings {
             tracing::warn!("{warning}");
         }
@@ -87,5 +100,16 @@ impl Reloader {
             self.telemetry.config_last_reload_success.set(clock::wall_seconds());
         }
         self.telemetry.touch();
+    }
+}
+
+/// Both, or everything that is wrong with either.
+pub fn both<T, U>(one: Result<T, Problems>, other: Result<U, Problems>) -> Result<(T, U), Problems> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (one, other) => {
+            let problems = [one.err(), other.err()].into_iter().flatten().flat_map(|Problems(problems)| problems);
+            Err(Problems(problems.collect()))
+        }
     }
 }

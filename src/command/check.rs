@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Done, load, online, print};
+use super::{Done, load, online, print, web_config};
 use crate::cli::{Check, Flags};
+use crate::reload::both;
 use crate::settings::schema;
 
 /// Prints warnings and a summary. Problems are the error, every one of them.
@@ -12,7 +13,7 @@ pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
         print(&schema_text()?)?;
         return Ok(Done::Well);
     }
-    let settings = load(flags)?;
+    let (settings, _) = both(load(flags), web_config(flags))?;
     if arguments.print {
         print(&settings.printed)?;
         return Ok(Done::Well);

@@ -37,9 +37,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
             // The warnings are of the placeholders in the demo's configuration.
             Ok(Settings { warnings: Vec::new(), ..settings })
         };
-        let announce = |addresses: &[SocketAddr]| {
-            let urls: Vec<_> =
-                addresses.iter().map(|address| format!("http://{address}{}", flags.telemetry_path)).collect();
+        let announce = |urls: &[String]| {
             print(&format!(
                 "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
                 urls.join(" ")

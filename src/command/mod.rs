@@ -22,6 +22,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Flags};
 use crate::settings::{self, Problems, Settings};
+use crate::web::WebConfig;
 
 /// Where the configuration lies when no file is named.
 const DEFAULT_FILE: &str = "/etc/marketing-messages-exporter/config.yaml";
@@ -68,18 +69,19 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// The settings of the files named, or of the default file, and the environment.
-fn load(flags: &Flags) -> anyhow::Result<Settings> {
-    load_with(flags, &[])
-}
-
-fn load_with(flags: &Flags, overrides: &[(String, String)]) -> anyhow::Result<Settings> {
-    Ok(settings::load(&files(flags), &settings::environment(), overrides)?)
+fn load(flags: &Flags) -> Result<Settings, Problems> {
+    settings::load(&files(flags), &settings::environment(), &[])
 }
 
 /// The files named, or the default file where it exists.
 fn files(flags: &Flags) -> Vec<PathBuf> {
     let default = PathBuf::from(DEFAULT_FILE);
     if flags.config_file.is_empty() && default.exists() { vec![default] } else { flags.config_file.clone() }
+}
+
+/// The web configuration that is named, or one without TLS and logins.
+fn web_config(flags: &Flags) -> Result<WebConfig, Problems> {
+    flags.web_config_file.as_deref().map_or_else(|| Ok(WebConfig::default()), WebConfig::open)
 }
 
 /// Runs a future on a runtime of its own.

@@ -3,18 +3,18 @@
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Done, block_on, load, plan};
+use super::{Done, block_on, load, plan, web_config};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
-use crate::reload::Load;
-use crate::web::Limits;
+use crate::reload::{Load, both};
+use crate::web::{Limits, WebConfig};
 
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
@@ -22,27 +22,32 @@ pub fn run(flags: &Flags) -> anyhow::Result<Done> {
     block_on(serve(flags, Box::new(move || load(&again)), false, |_| Ok(())))
 }
 
-/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` is told the bound addresses.
+/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` is told where the
+/// exposition is.
 pub(super) async fn serve(
     flags: &Flags,
     load: Load,
     demo: bool,
-    announce: impl FnOnce(&[SocketAddr]) -> anyhow::Result<()>,
+    announce: impl FnOnce(&[String]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Done> {
-    let settings = load()?;
+    let (settings, web) = both(load(), web_config(flags))?;
+    let scheme = web.scheme();
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
-    let app = App::bind(&settings, &web_options(flags, demo), load).await?;
+    let app = App::bind(&settings, &web_options(flags, demo, web), load).await?;
+    let mut urls = Vec::new();
     for address in app.addresses() {
-        tracing::info!(%address, "listening: http://{address}{}", flags.telemetry_path);
+        let url = format!("{scheme}://{address}{}", flags.telemetry_path);
+        tracing::info!(%address, "listening: {url}");
+        urls.push(url);
     }
     if let Some(file) = &flags.port_file {
         write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    announce(app.addresses())?;
+    announce(&urls)?;
     plan::tell(&settings);
     let reload = app.reload();
     let reloads = async {
@@ -69,12 +74,13 @@ pub(super) fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&new, file)
 }
 
-fn web_options(flags: &Flags, demo: bool) -> WebOptions {
+fn web_options(flags: &Flags, demo: bool, config: WebConfig) -> WebOptions {
     WebOptions {
         listen: flags.listen(demo),
         telemetry_path: flags.telemetry_path.clone(),
         max_requests: usize::from(flags.max_requests),
         process_metrics: !flags.disable_exporter_metrics,
+        config: Arc::new(config),
         limits: Limits::default(),
     }
 }

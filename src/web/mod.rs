@@ -1,6 +1,9 @@
-//! The HTTP server: `/metrics`, health and a landing page. A scrape copies what is there; it never
+//! The web side: who may ask, `/metrics`, health and a landing page. A scrape copies what is there; it never
 //! calls an API and never waits for a poll.
 
+mod config;
+mod guard;
+mod login;
 mod metrics;
 mod negotiate;
 mod openmetrics;
@@ -17,6 +20,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use tokio::sync::Semaphore;
 
+pub use config::WebConfig;
 use own::OwnMetrics;
 pub use patience::Limits;
 pub use server::Server;

@@ -75,6 +75,11 @@ impl<S> Patient<S> {
         Self { stream, limits, stalled: Alarm::default(), serial: Some(serial) }
     }
 
+    /// A stream on which much goes on at once.
+    pub(super) fn parallel(stream: S, limits: Limits) -> Self {
+        Self { stream, limits, stalled: Alarm::default(), serial: None }
+    }
+
     /// What a write came to. One that waits fails when it waits for too long.
     fn written<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {

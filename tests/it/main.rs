@@ -20,4 +20,5 @@ mod roles;
 mod scrape;
 mod secrets;
 mod tidy;
+mod tls;
 mod wire;

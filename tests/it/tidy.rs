@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("poll/", &["clock", "domain", "fetch", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
     ("publish.rs", &["clock", "domain", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("state/", &["domain", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
-    ("web/", &["clock", "domain", "exposition", "store", "telemetry", "web"], &["*"]),
+    ("web/", &["clock", "domain", "exposition", "settings", "store", "telemetry", "web"], &["*"]),
 ];
 
 /// What the pure modules must not even name.

@@ -1,0 +1,174 @@
+//! A YAML mapping that is asked key by key: everything wrong with it is gathered, and keys that nobody
+//! asked for are unknown.
+
+use std::cell::RefCell;
+
+use yaml_rust2::{Yaml, YamlLoader};
+
+use crate::settings::{Problem, Problems};
+
+/// What is wrong with a file so far.
+#[derive(Debug)]
+pub(super) struct Report {
+    file: String,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Report {
+    /// A report about a file.
+    pub(super) fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), problems: RefCell::default() }
+    }
+
+    /// Notes what is wrong with a key, and what to write instead; with the file if the key is empty.
+    pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
+        let colon = if key.is_empty() { "" } else { ": " };
+        let path = format!("{}{colon}{key}", self.file);
+        self.problems.borrow_mut().push(Problem { path, message: message.into() });
+    }
+
+    /// A value, if nothing at all is wrong.
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
+        let problems = self.problems.into_inner();
+        value.filter(|_| problems.is_empty()).ok_or(Problems(problems))
+    }
+}
+
+/// A mapping, at a place.
+pub(super) struct Section<'r> {
+    report: &'r Report,
+    path: String,
+    entries: Vec<(String, Yaml)>,
+    asked: Vec<&'static str>,
+}
+
+impl<'r> Section<'r> {
+    /// The mapping that a whole file holds.
+    pub(super) fn parse(text: &str, report: &'r Report) -> Option<Self> {
+        let documents = match YamlLoader::load_from_str(text) {
+            Ok(documents) => documents,
+            Err(error) => {
+                report.problem("", format!("{error}; correct the syntax there"));
+                return None;
+            }
+        };
+        let top = documents.into_iter().next().filter(Yaml::is_hash);
+        if top.is_none() {
+            // A file that is being written is empty for a moment, and must not open the doors.
+            report.problem("", "the file is no mapping; write `{}` for a web side without TLS and logins");
+        }
+        top.map(|top| Self::of(report, String::new(), top))
+    }
+
+    fn of(report: &'r Report, path: String, yaml: Yaml) -> Self {
+        let mut entries = Vec::new();
+        match yaml {
+            Yaml::Hash(hash) => {
+                for (key, value) in hash {
+                    match text(&key) {
+                        Some(key) => entries.push((key, value)),
+                        None => report.problem(&path, "a key is no text; write `key: value`"),
+                    }
+                }
+            }
+            Yaml::Null => {}
+            _ => report.problem(&path, "this is no mapping; write `key: value` below it"),
+        }
+        Self { report, path, entries, asked: Vec::new() }
+    }
+
+    /// The place of a key, from the top.
+    pub(super) fn path(&self, key: &str) -> String {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        format!("{}{dot}{}", self.path, key.escape_debug())
+    }
+
+    /// Notes what is wrong with a key.
+    pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
+        self.report.problem(&self.path(key), message);
+    }
+
+    /// Whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Yaml> {
+        self.asked.push(key);
+        let index = self.entries.iter().position(|(name, _)| name == key)?;
+        Some(self.entries.swap_remove(index).1).filter(|value| !value.is_null())
+    }
+
+    /// The mapping below a key; an empty one if there is none.
+    pub(super) fn section(&mut self, key: &'static str) -> Self {
+        let yaml = self.take(key).unwrap_or(Yaml::Null);
+        Self::of(self.report, self.path(key), yaml)
+    }
+
+    /// A text. An empty one is none, as in the files of other exporters.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        let found = text(&self.take(key)?);
+        if found.is_none() {
+            self.problem(key, "this is no text; write one, in quotes if need be");
+        }
+        found.filter(|text| !text.is_empty())
+    }
+
+    /// A truth value.
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        match self.take(key) {
+            None => default,
+            Some(Yaml::Boolean(flag)) => flag,
+            Some(_) => {
+                self.problem(key, "this is no truth value; write true or false");
+                default
+            }
+        }
+    }
+
+    /// A list of texts, each with its place; `None` if there is none.
+    pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<(String, String)>> {
+        let Yaml::Array(items) = self.take(key)? else {
+            self.problem(key, "this is no list; write `- item` below it");
+            return None;
+        };
+        let mut texts = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let place = format!("{key}[{index}]");
+            match text(item) {
+                Some(text) => texts.push((place, text)),
+                None => self.problem(&place, "this is no text; write one, in quotes if need be"),
+            }
+        }
+        Some(texts)
+    }
+
+    /// Every key with its text, where the keys are names of the user's own.
+    pub(super) fn texts(&mut self) -> Vec<(String, String)> {
+        let mut texts = Vec::new();
+        for (key, value) in std::mem::take(&mut self.entries) {
+            match text(&value) {
+                Some(text) => texts.push((key, text)),
+                None => self.problem(&key, "this is no text; write one, in quotes if need be"),
+            }
+        }
+        texts
+    }
+
+    /// Says that what is left is unknown.
+    pub(super) fn finish(&self) {
+        for (key, _) in &self.entries {
+            self.problem(key, format!("unknown key; there are {}", self.asked.join(", ")));
+        }
+    }
+}
+
+/// A scalar as it was typed, as far as YAML tells.
+fn text(yaml: &Yaml) -> Option<String> {
+    match yaml {
+        Yaml::String(text) | Yaml::Real(text) => Some(text.clone()),
+        Yaml::Integer(number) => Some(number.to_string()),
+        Yaml::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}

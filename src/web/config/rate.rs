@@ -1,0 +1,68 @@
+//! `rate_limit`: so many requests in a while, over all clients.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::document::Section;
+
+/// A bucket that a token drips into at each interval, and every request takes one of.
+#[derive(Debug)]
+pub(in super::super) struct Rate {
+    interval: Duration,
+    burst: u32,
+    /// When it will be full, if nobody takes any more.
+    full: Mutex<Option<Instant>>,
+}
+
+/// Reads the section; `None` without a limit.
+pub(super) fn read(mut at: Section<'_>) -> Option<Rate> {
+    if at.is_empty() {
+        return None;
+    }
+    let interval = at.text("interval").and_then(|text| {
+        let interval = humantime::parse_duration(&text).ok();
+        if interval.is_none() {
+            at.problem(
+                "interval",
+                format!("`{}` is no duration; write one such as 1s, or 0 for no limit", text.escape_debug()),
+            );
+        }
+        interval
+    });
+    let burst = at.text("burst").map(|text| text.parse::<u32>().unwrap_or(0));
+    let limited = interval.is_some_and(|interval| !interval.is_zero());
+    if limited && burst.is_none_or(|burst| burst == 0) {
+        at.problem("burst", "nothing would be answered; write how many requests may come at once, 1 or more");
+    }
+    at.finish();
+    limited.then(|| Rate { interval: interval.unwrap_or_default(), burst: burst.unwrap_or(1), full: Mutex::default() })
+}
+
+impl Rate {
+    /// Takes a token if there is one.
+    pub(in super::super) fn allows(&self, now: Instant) -> bool {
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = full.map_or(now, |full| full.max(now)) + self.interval;
+        let allowed = next <= now + self.interval * self.burst;
+        if allowed {
+            *full = Some(next);
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_one_an_interval() {
+        let rate = Rate { interval: Duration::from_secs(2), burst: 3, full: Mutex::default() };
+        let start = Instant::now();
+        let mut allowed = |after: f64| rate.allows(start + Duration::from_secs_f64(after));
+        assert_eq!([0.0, 0.0, 0.0, 0.0, 1.9].map(&mut allowed), [true, true, true, false, false]);
+        assert_eq!([2.0, 2.0, 100.0, 100.0].map(&mut allowed), [true, false, true, true]);
+    }
+}

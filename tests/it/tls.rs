@@ -1,0 +1,351 @@
+//! The web configuration file: TLS, logins, headers, and what happens when it changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use marketing_messages_exporter::app::WebOptions;
+use marketing_messages_exporter::simulate::Spec;
+use marketing_messages_exporter::web::WebConfig;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, StatusCode, Version};
+
+use crate::cli;
+use crate::harness::{Folder, TestApp};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const CONFIGURATION: &str = "
+poll: {interval: 1h}
+meta: {main: {token_file: DIR/token, base_url: URL, accounts: [{id: 1001, windows: [today]}]}}
+";
+
+/// An authority whose certificates both sides trust, and a folder for what it signs.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: Folder,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
+        let folder = Folder::new();
+        folder.write("ca.crt", &issuer.pem());
+        Self { issuer, folder }
+    }
+
+    /// A certificate for these names and its key, as PEM.
+    fn sign(&self, names: &[&str]) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+        for name in names {
+            parameters.subject_alt_names.push(match (name.parse(), name.contains("://")) {
+                (Ok(address), _) => SanType::IpAddress(address),
+                (_, true) => SanType::URI((*name).try_into().unwrap()),
+                _ => SanType::DnsName((*name).try_into().unwrap()),
+            });
+        }
+        (parameters.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    /// Puts a new certificate where the daemon reads its own.
+    fn renew(&self) {
+        let (certificate, key) = self.sign(&["127.0.0.1"]);
+        self.folder.write("server.crt", &certificate);
+        self.folder.write("server.key", &key);
+    }
+
+    fn config(&self, text: &str) -> PathBuf {
+        self.folder.write("web.yml", text)
+    }
+
+    fn client(&self) -> ClientBuilder {
+        let authority = Certificate::from_pem(self.issuer.pem().as_bytes()).unwrap();
+        Client::builder().no_proxy().tls_certs_only([authority])
+    }
+
+    fn identity(&self, names: &[&str]) -> Identity {
+        let (certificate, key) = self.sign(names);
+        Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap()
+    }
+
+    async fn app(&self, text: &str) -> TestApp {
+        self.renew();
+        let config = Arc::new(WebConfig::open(&self.config(text)).unwrap());
+        TestApp::start_with(Spec::fleet(1, 2), CONFIGURATION, WebOptions { config, ..WebOptions::default() }).await
+    }
+}
+
+const TLS: &str = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n";
+
+/// Of cost 4, so that tests do not wait: anna's is `right`, ben's `other`.
+fn users() -> String {
+    let hash = |password| bcrypt::hash(password, 4).unwrap();
+    format!("basic_auth_users: {{anna: {}, ben: {}}}\n", hash("right"), hash("other"))
+}
+
+async fn status(client: &Client, url: &str, login: Option<(&str, &str)>) -> StatusCode {
+    let request = client.get(url);
+    let request = match login {
+        Some((user, password)) => request.basic_auth(user, Some(password)),
+        None => request,
+    };
+    request.send().await.unwrap().status()
+}
+
+/// Tries until it holds: files are looked at once a second.
+async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_speaks_both_versions_of_http_and_nothing_in_plain() {
+    let authority = Authority::new();
+    let app = authority.app(TLS).await;
+    let url = format!("https://{}/metrics", app.addr);
+    let answer = authority.client().build().unwrap().get(&url).send().await.unwrap();
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+    assert!(answer.text().await.unwrap().contains("marketing_messages_exporter_build_info"));
+    let answer = authority.client().http1_only().build().unwrap().get(&url).send().await.unwrap();
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_11));
+    assert!(Client::builder().no_proxy().build().unwrap().get(&url).send().await.is_err(), "an unknown authority");
+    let plain = Client::builder().no_proxy().build().unwrap();
+    assert!(plain.get(url.replace("https", "http")).send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_can_be_turned_off_and_old_versions_refused() {
+    let authority = Authority::new();
+    let text = "tls_server_config: {cert_file: server.crt, key_file: server.key, min_version: TLS13,\n  \
+                curve_preferences: [CurveP256, X25519]}\nhttp_server_config: {http2: false}\n";
+    let app = authority.app(text).await;
+    let url = format!("https://{}/-/healthy", app.addr);
+    let answer = authority.client().build().unwrap().get(&url).send().await.unwrap();
+    assert_eq!(answer.version(), Version::HTTP_11);
+    let old = authority.client().tls_version_max(reqwest::tls::Version::TLS_1_2).build().unwrap();
+    assert!(old.get(&url).send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_anything_without_a_login() {
+    let authority = Authority::new();
+    let app = authority.app(&format!("{TLS}{}", users())).await;
+    let client = authority.client().build().unwrap();
+    for path in ["/metrics", "/", "/-/healthy", "/-/ready", "/nowhere"] {
+        let answer = client.get(format!("https://{}{path}", app.addr)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+        assert!(answer.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic "));
+    }
+    let url = format!("https://{}/metrics", app.addr);
+    // Twice each: the second verdict is a kept one.
+    for _ in 0..2 {
+        for (login, expected) in [
+            (("anna", "right"), StatusCode::OK),
+            (("ben", "other"), StatusCode::OK),
+            (("anna", "other"), StatusCode::UNAUTHORIZED),
+            (("anna", ""), StatusCode::UNAUTHORIZED),
+            (("carl", "right"), StatusCode::UNAUTHORIZED),
+            (("carl", ""), StatusCode::UNAUTHORIZED),
+            (("", ""), StatusCode::UNAUTHORIZED),
+        ] {
+            assert_eq!(status(&client, &url, Some(login)).await, expected, "{login:?}");
+        }
+    }
+    let odd = client.get(&url).header("authorization", "Bearer right").send().await.unwrap();
+    assert_eq!(odd.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_passwords_holds_nobody_back() {
+    let authority = Authority::new();
+    // A hash of this cost takes long, so whoever needs one waits.
+    let slow = "$2b$14$abcdefghijklmnopqrstuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu";
+    let quick = bcrypt::hash("right", 4).unwrap();
+    let app = authority.app(&format!("basic_auth_users: {{anna: {quick}, slow: {slow}}}\n")).await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{}/metrics", app.addr);
+    assert_eq!(status(&client, &url, Some(("anna", "right"))).await, StatusCode::OK);
+    let mut guesses = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let (client, url) = (client.clone(), url.clone());
+        guesses.spawn(async move { status(&client, &url, Some(("slow", &number.to_string()))).await });
+    }
+    // Only so many wait for their hash; the others are sent away at once.
+    assert_eq!(guesses.join_next().await.unwrap().unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(status(&client, &url, Some(("anna", "right"))).await, StatusCode::OK);
+    assert!(!guesses.is_empty());
+    guesses.abort_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_show_certificates_when_asked() {
+    let authority = Authority::new();
+    let text = "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt,\n  \
+                client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: ['spiffe://mesh/prometheus', 10.0.0.9, scraper.lan]}\n";
+    let app = authority.app(text).await;
+    let url = format!("https://{}/metrics", app.addr);
+    let ask = async |identity: Option<Identity>| {
+        let client = authority.client();
+        let client = identity.into_iter().fold(client, ClientBuilder::identity).build().unwrap();
+        client.get(&url).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    };
+    for (names, expected) in [
+        (&["spiffe://mesh/prometheus"][..], true),
+        (&["10.0.0.9"], true),
+        (&["other.lan", "scraper.lan"], true),
+        (&["*.lan"], false),
+        (&["10.0.0.8"], false),
+        (&["other.lan"], false),
+    ] {
+        assert_eq!(ask(Some(authority.identity(names))).await, expected, "{names:?}");
+    }
+    assert!(!ask(None).await, "no certificate");
+    assert!(!ask(Some(Authority::new().identity(&["scraper.lan"]))).await, "an unknown authority");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_and_users_are_taken_up_and_mistakes_are_not() {
+    let authority = Authority::new();
+    authority.renew();
+    let config = Arc::new(WebConfig::open(&authority.config(&format!("{TLS}{}", users()))).unwrap());
+    let options = WebOptions { config: config.clone(), ..WebOptions::default() };
+    let app = TestApp::start_with(Spec::fleet(1, 1), CONFIGURATION, options).await;
+    let url = format!("https://{}/metrics", app.addr);
+    // No connection is kept, so every answer shows what is in force.
+    let fresh = |of: &Authority| of.client().pool_max_idle_per_host(0).build().unwrap();
+    let client = fresh(&authority);
+    assert_eq!(status(&client, &url, Some(("anna", "right"))).await, StatusCode::OK);
+
+    let successor = Authority::new();
+    let (certificate, key) = successor.sign(&["127.0.0.1"]);
+    authority.folder.write("server.crt", &certificate);
+    assert_eq!(status(&client, &url, Some(("anna", "right"))).await, StatusCode::OK, "a key that does not fit yet");
+    authority.folder.write("server.key", &key);
+    let newer = fresh(&successor);
+    eventually("the new certificate is shown", async || newer.get(&url).send().await.is_ok()).await;
+
+    for wrong in ["", "{}", TLS, "basic_auth_users: [", "colour: blue\n"] {
+        authority.config(wrong);
+        assert!(config.reload().is_err(), "{wrong:?}");
+        assert_eq!(status(&newer, &url, None).await, StatusCode::UNAUTHORIZED, "{wrong:?} opens no door");
+        assert_eq!(status(&newer, &url, Some(("anna", "right"))).await, StatusCode::OK, "{wrong:?}");
+    }
+    authority.config(&format!("{TLS}basic_auth_users: {{carl: {}}}\n", bcrypt::hash("new", 4).unwrap()));
+    eventually("the new user is known", async || status(&newer, &url, Some(("carl", "new"))).await == StatusCode::OK)
+        .await;
+    assert_eq!(
+        status(&newer, &url, Some(("anna", "right"))).await,
+        StatusCode::UNAUTHORIZED,
+        "the verdict is not kept"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn healthcheck_finds_life_behind_tls_logins_and_certificates() {
+    let authority = Authority::new();
+    let asks = "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt,\n  \
+                client_auth_type: RequireAndVerifyClientCert}\n";
+    for (text, said) in
+        [(TLS, "200 OK"), (&format!("{TLS}{}", users()), "401"), (&users(), "401"), (asks, "certificate")]
+    {
+        let app = authority.app(text).await;
+        let (address, file) = (app.addr.to_string(), authority.config(text).display().to_string());
+        let arguments = ["healthcheck", "--web.listen-address", &address, "--web.config.file", &file];
+        let (code, stdout, stderr) = cli::run(&arguments);
+        assert_eq!(code, Some(0), "{text}: {stdout}{stderr}");
+        assert!(stdout.contains(said), "{text}: {stdout}");
+    }
+}
+
+#[test]
+fn check_reads_the_web_configuration_too() {
+    let authority = Authority::new();
+    let web = authority.config("colour: blue\n").display().to_string();
+    let bad = authority.folder.write("bad.yaml", "poll: {interval: soon}\n").display().to_string();
+    for command in ["check", "run"] {
+        let (code, _, stderr) = cli::run(&[command, "--config.file", &bad, "--web.config.file", &web]);
+        assert_eq!(code, Some(78), "{stderr}");
+        assert!(stderr.contains("poll.interval") && stderr.contains("web.yml: colour: unknown key"), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_are_set_and_requests_limited() {
+    let authority = Authority::new();
+    let text = "http_server_config: {headers: {X-Frame-Options: deny, Content-Security-Policy: default-src *}}\n\
+                rate_limit: {interval: 1h, burst: 2}\n";
+    let app = authority.app(text).await;
+    let healthy = app.request("GET", "/-/healthy", &[]).await;
+    assert_eq!(healthy.headers()["x-frame-options"], "deny");
+    assert_eq!(healthy.headers()["content-security-policy"], "default-src *");
+    let page = app.request("GET", "/", &[]).await;
+    assert_eq!(page.headers()["content-security-policy"], "default-src 'none'", "our page's own is the stricter one");
+    let third = app.request("GET", "/-/healthy", &[]).await;
+    assert_eq!(third.status().as_u16(), 429);
+    assert!(third.headers().contains_key("retry-after") && third.headers().contains_key("x-frame-options"));
+}
+
+#[test]
+fn every_mistake_is_told_with_its_remedy_and_no_secret() {
+    let authority = Authority::new();
+    authority.renew();
+    let secret = "hush-hush";
+    let text = format!(
+        "tls_server_config:\n  cert_file: nowhere.crt\n  key: {secret}\n  min_version: TLS10\n  client_auth_type: Maybe\n  \
+         cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n  curve_preferences: [CurveP521]\n  client_allowed_sans: [a@b.c]\n  \
+         colour: blue\nhttp_server_config: {{http2: perhaps, headers: {{X-Frame-Options: allow, Server: mine}}}}\n\
+         basic_auth_users: {{anna: {secret}, 'a:b': [x]}}\nrate_limit: {{interval: soon, burst: 0}}\nother: 1\n"
+    );
+    let problems = WebConfig::open(&authority.config(&text)).unwrap_err().to_string();
+    for place in [
+        "tls_server_config.cert_file",
+        "tls_server_config.key",
+        "tls_server_config.min_version",
+        "tls_server_config.client_auth_type",
+        "tls_server_config.cipher_suites[0]",
+        "tls_server_config.curve_preferences[0]",
+        "tls_server_config.client_allowed_sans",
+        "tls_server_config.client_allowed_sans[0]",
+        "tls_server_config.colour",
+        "http_server_config.http2",
+        "http_server_config.headers.X-Frame-Options",
+        "http_server_config.headers.Server",
+        "basic_auth_users.anna",
+        "basic_auth_users.a:b",
+        "rate_limit.interval",
+        "other",
+    ] {
+        let told = problems.lines().find(|line| line.contains(&format!("web.yml: {place}: ")));
+        assert!(told.is_some_and(|line| line.contains("; ")), "{place} is not in\n{problems}");
+    }
+    assert!(!problems.contains(secret), "{problems}");
+    for (text, part) in [
+        ("{}", None),
+        ("tls_server_config: {}\nbasic_auth_users:\n", None),
+        ("tls_server_config: {min_version: TLS12}", Some("cert_file: missing")),
+        ("tls_server_config: {cert_file: server.crt, cert: x, key_file: server.key}", Some("write one of them")),
+        ("tls_server_config: {cert_file: ca.crt, key_file: server.key}", Some("the key must be that of")),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt}",
+            Some("clients are not asked"),
+        ),
+        (
+            "tls_server_config: {cert_file: server.crt, key_file: server.key, client_auth_type: VerifyClientCertIfGiven}",
+            Some("client_ca_file: missing"),
+        ),
+        ("rate_limit: {interval: 1s}", Some("rate_limit.burst")),
+        ("a: [", Some("correct the syntax")),
+    ] {
+        let opened = WebConfig::open(&authority.config(text));
+        let told = opened.as_ref().err().map(ToString::to_string);
+        assert_eq!(told.is_some(), part.is_some(), "{text}: {told:?}");
+        assert!(part.is_none_or(|part| told.unwrap().contains(part)), "{text}");
+    }
+    assert!(WebConfig::open(&authority.folder.0.join("none.yml")).unwrap_err().to_string().contains("cannot be read"));
+}
