@@ -1,9 +1,14 @@
 #!/bin/sh
-# Installs what scripts/e2e.py runs against: Prometheus, and promtool, which comes with it.
-# For Debian and its kin, as root. Does nothing when both are there.
+# Installs what scripts/e2e.py and scripts/rules.py run against: Prometheus, promtool, which comes with
+# it, and Alertmanager. For Debian and its kin, as root. Does nothing when all are there.
 set -eu
 
-if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+peers="prometheus promtool prometheus-alertmanager"
+missing=
+for peer in $peers; do
+    command -v "$peer" >/dev/null || missing=$peer
+done
+if [ -z "$missing" ]; then
     exit 0
 fi
 
@@ -21,7 +26,8 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager >/dev/null
 
-command -v prometheus >/dev/null
-command -v promtool >/dev/null
+for peer in $peers; do
+    command -v "$peer" >/dev/null
+done
