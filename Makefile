@@ -20,7 +20,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint deny e2e unit ## everything that CI asks for; installs what it needs
+test: lint deny rules e2e unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -35,6 +35,11 @@ lint: ## formatting, clippy and the documentation, warnings denied
 .PHONY: deny
 deny: ## licences, bans and sources of what is linked; installs the checker where it is missing
 	scripts/deny.sh
+
+.PHONY: rules
+rules: ## the alerts and their tests, with promtool; installs it where it is missing
+	scripts/install-peers.sh
+	scripts/rules.sh
 
 .PHONY: e2e
 e2e: build ## the demo under a real Prometheus; installs it where it is missing
