@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what scripts/e2e.py and scripts/e2e_tls.py run against: Prometheus with promtool, the node
-# exporter, and openssl. For Debian and its kin, as root. Does nothing when all are there.
+# Installs what scripts/e2e.py, scripts/e2e_tls.py and scripts/rules.py run against: Prometheus with
+# promtool, Alertmanager, the node exporter, and openssl. For Debian and its kin, as root. Does nothing
+# when all are there.
 set -eu
 
-peers="prometheus promtool prometheus-node-exporter openssl"
+peers="prometheus promtool prometheus-alertmanager prometheus-node-exporter openssl"
 missing=
 for peer in $peers; do
-    command -v "$peer" >/dev/null || missing=yes
+    command -v "$peer" >/dev/null || missing=$peer
 done
 [ "$missing" ] || exit 0
 
@@ -24,7 +25,7 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends prometheus prometheus-node-exporter openssl >/dev/null
+apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager prometheus-node-exporter openssl >/dev/null
 
 for peer in $peers; do
     command -v "$peer" >/dev/null

@@ -74,7 +74,6 @@ class World:
             {"raw": {"status": 200, "body": "Service Unavailable", "headers": []}},
             {"graph": {"status": 500, "code": 2, "subcode": None, "message": "temporarily unavailable"}},
             {"graph": {"status": 400, "code": 190, "subcode": 463, "message": "expired"}},
-            {"graph": {"status": 400, "code": 100, "subcode": 33, "message": "does not exist"}},
         ])
         account = f"act_{1001 + random.randrange(ACCOUNTS)}"
         self.change({"fault": {"endpoint": "insights", "contains": account, "skip": 0, "times": random.randint(1, 4), "fault": fault}})
