@@ -40,15 +40,22 @@ deny: ## licences, bans and sources of what is linked; installs the checker wher
 rules: ## the alerts and their tests, with promtool; installs it where it is missing
 	scripts/install-peers.sh
 	scripts/rules.sh
+	scripts/dashboards.py --check
 
 .PHONY: e2e
-e2e: build ## the demo under a real Prometheus; installs it where it is missing
+e2e: build ## the demo under a real Prometheus and Alertmanager; installs them where they are missing
 	scripts/install-peers.sh
 	scripts/e2e.py --binary $(BINARY)
 
+.PHONY: stack
+stack: build ## simulated APIs, exporter, Prometheus with the alerts, Alertmanager: a trial; Ctrl-C ends it
+	scripts/install-peers.sh
+	scripts/stack.py --binary $(BINARY)
+
 .PHONY: docs
-docs: build ## write the generated documents anew
+docs: build ## write the generated documents and dashboards anew
 	$(BINARY) metrics > docs/metrics.md
+	scripts/dashboards.py
 
 .PHONY: figures
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time
