@@ -7,6 +7,7 @@ or in a column, from the label. Every query selects one window, or keeps the lab
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ TAG = "marketing-messages"
 ACCOUNTS = 'source=~"$source", account_id=~"$account"'
 WINDOW = ACCOUNTS + ', window="$window"'
 MONEY = WINDOW + ', currency=~"$currency"'
+# CAMS has no window to choose; where rows stand beside each other, its own is shown.
+ANY = ACCOUNTS + ', window=~"$window|unspecified"'
+ANY_MONEY = ANY + ', currency=~"$currency"'
 ONE = 'source=~"$source", account_id=~"$account", campaign_id="$campaign"'
 ACCOUNT_NAME = "* on (source, account_id) group_left (account_name) account:marketing_messages_name:info"
 CAMPAIGN_NAME = "* on (source, account_id, campaign_id) group_left (campaign_name) campaign:marketing_messages_name:info"
@@ -87,11 +91,11 @@ def stat(title, width, description, expr, unit, decimals=None, legend="", steps=
                   "justifyMode": "auto", "orientation": "auto"})
 
 
-def lines(title, width, description, queries, unit, decimals=None, steps=None, height=8, **custom):
+def lines(title, width, description, queries, unit, decimals=None, height=8, **custom):
     """Curves; `queries` is a list of (expression, legend)."""
     targets = [target(expr, legend, chr(65 + n)) for n, (expr, legend) in enumerate(queries)]
     style = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 6, "showPoints": "never", "spanNulls": False, **custom}
-    defaults = fields(unit, decimals, steps, custom={**style, "thresholdsStyle": {"mode": "line" if steps else "off"}})
+    defaults = fields(unit, decimals, custom=style, color={"mode": "palette-classic"})
     return panel("timeseries", title, width, height, description, defaults, targets,
                  {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                   "tooltip": {"mode": "multi", "sort": "desc"}})
@@ -115,15 +119,21 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
     for name, url in (links or {}).items():
         link = [{"title": f"Open {name.lower()}", "url": url}]
         overrides.append({"matcher": {"id": "byName", "options": name}, "properties": [{"id": "links", "value": link}]})
-    options = {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+    options = {"showHeader": True, "cellHeight": "sm"}
     if sort:
         options["sortBy"] = [{"displayName": sort, "desc": True}]
-    return panel("table", title, width, height, description, fields("none"), targets, options, overrides,
+    defaults = fields("none", custom={"minWidth": 70})
+    return panel("table", title, width, height, description, defaults, targets, options, overrides,
                  transformations=([] if single else [{"id": "merge", "options": {}}]) + [keep, organize])
 
 
 CAMPAIGN_LINK = "/d/mme-campaign?${__url_time_range}&var-campaign=${__data.fields.Id}&var-datasource=${datasource}"
 STATUS_LINK = "http://${__data.fields.Instance}/"
+
+
+def lane(expr):
+    """With a label for the legend; an access key of CAMS has no account."""
+    return f'label_join({expr}, "lane", " ", "source", "account_id")'
 
 
 def clicks_with_currency(selector):
@@ -145,13 +155,13 @@ OVERVIEW = [
     stat("Oldest figures", 4, "Time since the target that waits longest was polled with success.",
          "max(target:marketing_messages_data:age_seconds{" + ACCOUNTS + "})", "s", 0,
          steps=[("green", None), ("orange", 3600), ("red", 14400)]),
-    table("Accounts", 24, 7, "Each account's figures in the window. Ratios are made from sums.", [
-        ("Spend", f"account:marketing_messages_spend:sum{{{MONEY}}} {ACCOUNT_NAME}", "locale", 2),
-        ("Delivered", f"account:marketing_messages_delivered:sum{{{WINDOW}}} {ACCOUNT_NAME}", "locale", 0),
-        ("Link clicks", f"account:marketing_messages_link_clicks:sum{{{WINDOW}}} {ACCOUNT_NAME}", "locale", 0),
-        ("Click ratio", f"account:marketing_messages_link_click_ratio:ratio{{{WINDOW}}} {ACCOUNT_NAME}", "percentunit", 2),
-        ("Cost per click", f"account:marketing_messages_cost_per_link_click:ratio{{{MONEY}}} {ACCOUNT_NAME}", "none", 3),
-    ], {"account_name": "Account", "account_id": "Id", "source": "Source", "currency": "Currency"}),
+    table("Accounts", 24, 7, "Each account's figures in the window; of CAMS, those of its only one. Ratios are made from sums.", [
+        ("Spend", f"account:marketing_messages_spend:sum{{{ANY_MONEY}}} {ACCOUNT_NAME}", "locale", 2),
+        ("Delivered", f"account:marketing_messages_delivered:sum{{{ANY}}} {ACCOUNT_NAME}", "locale", 0),
+        ("Link clicks", f"account:marketing_messages_link_clicks:sum{{{ANY}}} {ACCOUNT_NAME}", "locale", 0),
+        ("Click ratio", f"account:marketing_messages_link_click_ratio:ratio{{{ANY}}} {ACCOUNT_NAME}", "percentunit", 2),
+        ("Cost per click", f"account:marketing_messages_cost_per_link_click:ratio{{{ANY_MONEY}}} {ACCOUNT_NAME}", "none", 3),
+    ], {"account_name": "Account", "account_id": "Id", "source": "Source", "window": "Window", "currency": "Currency"}),
     lines("Spend", 12, "Spent in the window, account by account.",
           [(f"account:marketing_messages_spend:sum{{{MONEY}}} {ACCOUNT_NAME}", "{{account_name}} {{currency}}")], "locale", 2),
     lines("Cost per click", 12, "Spend by link clicks in the window, account by account.",
@@ -233,17 +243,17 @@ EXPORTER = [
                f"or min by (source, credential) ({OWN}credential_valid{{{CREDENTIALS}}}) * 0 - 1", "none", 0),
           ], {"credential": "Credential", "source": "Source"}),
     lines("Requests against the allowance", 12, "Requests an hour that the configured intervals take (demand), and that the budget allows.",
-          [(f"max by (source, account_id) ({OWN}api_demand_requests_per_hour{{{CREDENTIALS}}})", "demand {{source}} {{account_id}}"),
-           (f"max by (source, account_id) ({OWN}api_allowance_requests_per_hour{{{CREDENTIALS}}})", "allowed {{source}} {{account_id}}")],
-          "none", 0),
+          [(lane(f"max by (source, account_id) ({OWN}api_demand_requests_per_hour{{{CREDENTIALS}}})"), "demand {{lane}}"),
+           (lane(f"max by (source, account_id) ({OWN}api_allowance_requests_per_hour{{{CREDENTIALS}}})"), "allowed {{lane}}")],
+          "locale", 0),
     lines("Allowance used", 12, "Share of each account's fullest allowance, as the API's headers tell.",
           [(f"max by (source, account_id) ({OWN}api_usage_ratio{{{ACCOUNTS}}})", "{{source}} {{account_id}}")], "percentunit", 1),
     lines("Blocked", 12, "1 while the API refuses requests of an account and none is sent.",
-          [(f"max by (source, account_id) ({OWN}api_blocked_until_timestamp_seconds{{{CREDENTIALS}}} > bool time()) "
-            f"or 0 * max by (source, account_id) ({OWN}api_allowance_requests_per_hour{{{CREDENTIALS}}})", "{{source}} {{account_id}}")],
-          "none", 0, drawStyle="line", lineInterpolation="stepAfter"),
+          [(lane(f"max by (source, account_id) ({OWN}api_blocked_until_timestamp_seconds{{{CREDENTIALS}}} > bool time()) "
+                 f"or 0 * max by (source, account_id) ({OWN}api_allowance_requests_per_hour{{{CREDENTIALS}}})"), "{{lane}}")],
+          "none", 0, lineInterpolation="stepAfter", axisSoftMax=1),
     lines("Failed polls", 12, "Polls that failed within the interval, by reason.",
-          [(f"sum by (reason) (increase({OWN}poll_failures_total{{{CREDENTIALS}}}[$__rate_interval]))", "{{reason}}")], "none", 1),
+          [(f"sum by (reason) (increase({OWN}poll_failures_total{{{CREDENTIALS}}}[$__rate_interval]))", "{{reason}}")], "none", 1, axisSoftMax=1),
     lines("Requests", 12, "Requests a second, by endpoint and answer.",
           [(f"sum by (endpoint, code) (rate({OWN}api_requests_total{{{CREDENTIALS}}}[$__rate_interval]))", "{{endpoint}} {{code}}")],
           "reqps", 2),
@@ -263,9 +273,14 @@ EXPORTER = [
     ], {"source": "Source", "credential": "Credential", "account_id": "Account", "target": "Target", "window": "Window"}, "Age"),
 ]
 
-LAST = {"name": "last", "label": "Last", "type": "interval", "query": "15m,1h,3h,6h,1d", "hide": 0, "refresh": 2, "auto": False,
+LAST = {"name": "last", "label": "Last", "type": "interval", "query": "15m,1h,3h,6h,1d", "hide": 0, "refresh": 2,
         "current": {"text": "1h", "value": "1h"}, "options": [{"text": text, "value": text, "selected": text == "1h"}
                                                               for text in ("15m", "1h", "3h", "6h", "1d")]}
+
+
+def filled(expression, values):
+    """A query as a browser would send it, for those who try it elsewhere."""
+    return re.sub(r"\$(\w+)", lambda match: values[match[1]], expression)
 
 
 # ---- dashboards

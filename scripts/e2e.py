@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from dashboards import dashboards
+from dashboards import dashboards, filled
 from stack import DEPLOY, ROOT, Failed, Stack, get, query, shortened, wait
 
 JOB = "marketing-messages"
@@ -233,8 +233,7 @@ def check_panels(checks, stack):
     for board in dashboards():
         for panel in board["panels"]:
             for number, target in enumerate(panel["targets"], 1):
-                expression = re.sub(r"\$(\w+)", lambda match: values[match[1]], target["expr"])
-                expression = expression.replace("[1d]", "[30s]")
+                expression = filled(target["expr"], values)
                 name = f"{board['uid']}: {panel['title']}" + (f" ({number})" if len(panel["targets"]) > 1 else "")
                 results.append((name, query(stack.prometheus, expression)))
     table(checks, "queries of panels", results)

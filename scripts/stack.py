@@ -40,7 +40,7 @@ groups:
     rules:
       - record: marketing_messages:threshold:custom
         labels: {threshold: cost_ceiling, currency: EUR}
-        expr: "0.15"
+        expr: "0.32"
       - record: marketing_messages:threshold:custom
         labels: {threshold: pace_high}
         expr: "20"
@@ -251,10 +251,13 @@ class Stack:
         wait("Prometheus is ready", START, self.children, lambda: get(f"{self.prometheus}/-/ready")[0] == 200)
 
 
-def show(notification):
-    """A notification as a chat would show it."""
+def show(notification, shown={}):
+    """A notification as a chat would show it, without what it repeats of the ones before."""
     for alert in notification["alerts"]:
-        labels, texts = alert["labels"], alert["annotations"]
+        labels, texts, identity = alert["labels"], alert["annotations"], alert["fingerprint"]
+        if shown.get(identity) == (alert["status"], alert["startsAt"]):
+            continue
+        shown[identity] = (alert["status"], alert["startsAt"])
         state = "RESOLVED" if alert["status"] == "resolved" else labels["severity"].upper()
         print(f"{time.strftime('%H:%M:%S')}  {state:<8}  {texts['summary']}", flush=True)
         if alert["status"] == "firing":
