@@ -57,6 +57,11 @@ docs: build ## write the generated documents and dashboards anew
 	$(BINARY) metrics > docs/metrics.md
 	scripts/dashboards.py
 
+.PHONY: dashboards-preview
+dashboards-preview: build ## draw the dashboards into docs/images; needs npm and Chromium
+	scripts/install-peers.sh
+	scripts/preview.py --binary $(BINARY)
+
 .PHONY: figures
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time
 	scripts/figures.py --binary target/release/marketing-messages-exporter

@@ -204,8 +204,9 @@ CAMPAIGN_PANELS = [
           [(f"max by (window, currency) (marketing_messages_cost_per_link_click{{{ONE}}})", "{{window}} {{currency}}")], "none", 3),
     lines("Cost of the last clicks", 12, "What was spent within the last quarter of an hour or more, by the clicks within it. It "
           "moves before the day's mean does.",
-          [(f'sum by (currency) (delta(marketing_messages_spend{{{ONE}, window=~"today|unspecified"}}[$last])) / scalar(sum('
-            f'delta(marketing_messages_link_clicks{{{ONE}, window=~"today|unspecified"}}[$last])) > 0)', "{{currency}}")], "none", 3),
+          [(f'sum by (currency) (delta(marketing_messages_spend{{{ONE}, window=~"today|unspecified"}}[$last])) / on () '
+            f'group_left () (sum(delta(marketing_messages_link_clicks{{{ONE}, window=~"today|unspecified"}}[$last])) > 0)',
+            "{{currency}}")], "none", 3),
     lines("Spend", 12, "In the chosen window.",
           [(f'max by (currency) (marketing_messages_spend{{{ONE}, window="$window"}})', "{{currency}}")], "locale", 2),
     lines("Delivered and clicked", 12, "In the chosen window.",
@@ -214,7 +215,7 @@ CAMPAIGN_PANELS = [
     lines("Click ratio", 12, "Link clicks for each delivered message, window by window.",
           [(f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}})", "{{window}}")], "percentunit", 2),
     lines("Read ratio", 12, "Messages read for each delivered message, window by window.",
-          [(f"max by (window) (marketing_messages_read_ratio{{{ONE}}})", "{{window}}")], "percentunit", 1),
+          [(f"max by (window) (marketing_messages_read_ratio{{{ONE}}})", "{{window}}")], "percentunit", 2),
 ]
 
 TARGET = "source, credential, account_id, target, window"

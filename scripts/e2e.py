@@ -255,11 +255,11 @@ def check_documents(checks, stack):
 
 
 def table(checks, what, results):
-    """Prints how many series each query returned, and wants some of each."""
+    """Prints how many series each query returned, and wants some of each, with numbers."""
     print(f"     {what:<90}  series")
     for name, result in results:
         print(f"     {name:<90}  {len(result):>6}")
-    empty = [name for name, result in results if not result]
+    empty = [name for name, result in results if not any(value == value for _, value in result)]
     checks.that(not empty, f"all {len(results)} {what} return data", "\n".join(empty))
 
 

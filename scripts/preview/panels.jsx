@@ -55,8 +55,11 @@ async function load(panel) {
   });
   if (panel.transformations?.length)
     data = await lastValueFrom(D.transformDataFrame(panel.transformations, data, { interpolate: same }));
-  const fieldConfig = panel.fieldConfig;
-  return D.applyFieldOverrides({ data, fieldConfig, replaceVariables: same, theme, timeZone: 'utc', fieldConfigRegistry: registry(panel) });
+  const { fieldConfig } = panel;
+  const frames = D.applyFieldOverrides({ data, fieldConfig, replaceVariables: same, theme, timeZone: 'utc', fieldConfigRegistry: registry(panel) });
+  if (panel.type === 'table') // The header shows what is noted here.
+    frames.forEach((frame) => frame.fields.forEach((field) => { field.state = { ...field.state, displayName: D.getFieldDisplayName(field, frame, frames) }; }));
+  return frames;
 }
 
 function Stats({ panel, data, w, h }) {

@@ -65,7 +65,7 @@ fn catalog() -> BTreeMap<String, BTreeSet<String>> {
     let campaign = own(&["source", "account_id", "campaign_id", "window", "currency", "action"]);
     let mut families: BTreeMap<_, _> = TO_COME.iter().map(|(name, labels)| ((*name).to_owned(), own(labels))).collect();
     for line in reference().unwrap().lines().filter(|line| line.starts_with("| `marketing_messages_")) {
-        let cells: Vec<_> = line.split('|').map(|cell| cell.trim()).collect();
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
         let ticked = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
         let labels = match cells[2] {
             "gauge" | "counter" | "histogram" => ticked(cells[3]),
@@ -118,13 +118,14 @@ fn every_label_of_a_query_exists() {
     let families = catalog();
     let all: BTreeSet<&str> = families.values().flatten().map(String::as_str).chain(OF_RULES.iter().copied()).collect();
     for (file, text) in queries() {
-        for (start, _) in text.match_indices('{') {
-            let name =
-                text[..start].rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).next().unwrap();
-            let Some(end) = text[start..].find('}').filter(|_| name.contains("marketing_messages")) else { continue };
-            let matchers = &text[start + 1..start + end];
+        let parts: Vec<_> = text.split('{').collect();
+        for pair in parts.windows(2) {
+            let name = pair[0].rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).next().unwrap();
+            let Some((matchers, _)) = pair[1].split_once('}').filter(|_| name.contains("marketing_messages")) else {
+                continue;
+            };
             // What stands between quotes is a value.
-            for label in matchers.split(['"', '\'']).step_by(2).flat_map(|part| words(part)) {
+            for label in matchers.split(['"', '\'']).step_by(2).flat_map(words) {
                 let fits = families.get(name).is_none_or(|own| own.contains(label) || OF_RULES.contains(&label));
                 assert!(fits && all.contains(label), "{file}: {name} has no label {label}");
             }
@@ -182,5 +183,22 @@ fn every_alert_is_tested_for_firing_and_for_silence() {
         let silent = cases.iter().any(|case| case.trim_start().starts_with("exp_alerts: []"));
         let fires = cases.iter().any(|case| case.trim_start().starts_with("exp_alerts:\n"));
         assert!(silent && fires, "{name} needs a test that it fires and one that it does not");
+    }
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    for folder in ["docs", "docs/runbooks"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for (name, text) in files(folder, "md") {
+            for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let target = target.split('#').next().unwrap_or_default();
+                let local = !target.is_empty() && !target.contains("://");
+                assert!(
+                    !local || root.join(target).exists(),
+                    "{folder}/{name} links to {target}, which does not exist"
+                );
+            }
+        }
     }
 }
