@@ -44,8 +44,8 @@ def variable(name, label, query, regex="", several=True, hide=0):
 
 
 def named(label):
-    """Values are ids, texts are names; quotes in a name are escaped."""
-    return f'/{label}_id="(?<value>[^"]*)".*{label}_name="(?<text>(?:[^"\\\\]|\\\\.)*)"/'
+    """Values are ids, texts are names. Grafana writes label values without escapes, so a name may hold quotes."""
+    return f'/{label}_id="(?<value>[^"]*)".*{label}_name="(?<text>.*?)"[,}}]/'
 
 
 DATASOURCE = {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0,

@@ -190,6 +190,7 @@ def check_alerts(checks, stack):
     checks.that(True, "the throttled account raises its alert and is resolved")
     check_rules(checks, stack)
     check_panels(checks, stack)
+    check_variables(checks, stack)
     check_documents(checks, stack)
 
     # The cost is as usual again, and the token of another credential has died; a new one comes after a while.
@@ -237,6 +238,31 @@ def check_panels(checks, stack):
                 name = f"{board['uid']}: {panel['title']}" + (f" ({number})" if len(panel["targets"]) > 1 else "")
                 results.append((name, query(stack.prometheus, expression)))
     table(checks, "queries of panels", results)
+
+
+def check_variables(checks, stack):
+    """Every variable of every dashboard has choices, and those by name have ids and names."""
+    results = []
+    for board in dashboards():
+        for variable in board["templating"]["list"]:
+            if variable["type"] != "query":
+                continue
+            asked = filled(variable["definition"], {"source": ".*", "account": ".*"})
+            label = re.fullmatch(r"label_values\((.+), (\w+)\)", asked)
+            if label:
+                series = query(stack.prometheus, f"group by ({label[2]}) ({label[1]})")
+                choices = [(labels.get(label[2], ""), 1) for labels, _ in series]
+            else:
+                series = query(stack.prometheus, asked.removeprefix("query_result(").removesuffix(")"))
+                pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
+                # As Grafana writes a series: its labels in order, nothing escaped.
+                texts = ["{" + ",".join(f'{name}="{value}"' for name, value in sorted(labels.items())) + "} 1" for labels, _ in series]
+                found = [pattern.search(text) for text in texts]
+                wanted = {(labels[f"{variable['name']}_id"], labels[f"{variable['name']}_name"]) for labels, _ in series}
+                choices = [(match["value"], match["text"]) for match in found if match]
+                checks.that(set(choices) == wanted, f"{board['uid']}: every {variable['name']} has an id and a name")
+            results.append((f"{board['uid']}: ${variable['name']}", [(choice, 1) for choice in choices]))
+    table(checks, "variables", results)
 
 
 def check_documents(checks, stack):
