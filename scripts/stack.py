@@ -141,6 +141,7 @@ def shortened(text):
     """A query or a file of rules, with hours as seconds."""
     text = re.sub(r"\boffset (\w+)", lambda match: f"offset {SECONDS[match[1]]}s", text)
     text = re.sub(r"\[(\w+)(:\w+)?\]", lambda match: f"[{SECONDS[match[1]]}s{':1s' if match[2] else ''}]", text)
+    text = re.sub(r"(?m)^(\s*)> 60$", r"\1> 0", text)  # the minute of grace before figures are stale
     return re.sub(r"(?m)^(\s*(?:for|keep_firing_for):) \w+$", r"\1 2s", text)
 
 
@@ -269,6 +270,8 @@ def main():
     parser.add_argument("--binary", required=True, help="the exporter: target/release/... or target/debug/...")
     binary = str(Path(parser.parse_args().binary).resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A shell that starts this in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with Stack(binary, f"127.0.0.1:{free_port()}", show) as stack:
             stack.start_exporter()
