@@ -58,7 +58,7 @@ docs: build ## write the generated documents and dashboards anew
 	scripts/dashboards.py
 
 .PHONY: dashboards-preview
-dashboards-preview: build ## draw the dashboards into docs/images; needs npm and Chromium
+dashboards-preview: build ## check the dashboards against Grafana's types and draw them into docs/images; needs npm and Chromium
 	scripts/install-peers.sh
 	scripts/preview.py --binary $(BINARY)
 

@@ -38,12 +38,18 @@ PAGE = """<!doctype html><meta charset=utf-8><link rel=stylesheet href=out/panel
 def bundle():
     """Installs the libraries once, and packs them with the page's code."""
     TOOLS.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "panels.jsx"):
+    for name in ("package.json", "panels.jsx", "check.mjs"):
         shutil.copy(HERE / name, TOOLS / name)
     if not (TOOLS / "node_modules").exists():
         subprocess.run(["npm", "install", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error"], cwd=TOOLS, check=True)
     (TOOLS / "bundle.mjs").write_text(BUNDLE)
     subprocess.run(["node", "bundle.mjs"], cwd=TOOLS, check=True)
+
+
+def check():
+    """Holds the files against the types that Grafana publishes."""
+    files = sorted(str(file) for file in (ROOT / "deploy/grafana/dashboards").glob("*.json"))
+    subprocess.run(["node", "check.mjs", *files], cwd=TOOLS, check=True)
 
 
 def answer(prometheus, target, begin, end):
@@ -91,8 +97,9 @@ def main():
     if missing:
         sys.exit(f"preview: install {', '.join(missing)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    bundle()
     try:
+        bundle()
+        check()
         with Stack(str(Path(options.binary).resolve())) as stack:
             stack.start_exporter()
             stack.start_alertmanager()
