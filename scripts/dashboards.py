@@ -102,7 +102,10 @@ def lines(title, width, description, queries, unit, decimals=None, height=8, **c
 
 
 def table(title, width, height, description, columns, labels, sort=None, links=None):
-    """A row for each set of labels; `columns` is a list of (name, expression, unit, decimals)."""
+    """A row for each set of labels; `columns` is a list of (name, expression, unit, decimals).
+
+    An expression that ends in `* 0 - 1` stands in for what is unknown.
+    """
     targets = [target(expr, ref=chr(65 + n), table=True) for n, (_, expr, _, _) in enumerate(columns)]
     single = len(columns) == 1
     value = lambda n: "Value" if single else f"Value #{chr(65 + n)}"
@@ -115,6 +118,9 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
         properties = [{"id": "unit", "value": unit}]
         if decimals is not None:
             properties.append({"id": "decimals", "value": decimals})
+        if "* 0 - 1" in targets[len(overrides)]["expr"]:
+            unknown = {"type": "value", "options": {"-1": {"text": "-", "index": 0}}}
+            properties.append({"id": "mappings", "value": [unknown]})
         overrides.append({"matcher": {"id": "byName", "options": name}, "properties": properties})
     for name, url in (links or {}).items():
         link = [{"title": f"Open {name.lower()}", "url": url}]
@@ -143,7 +149,7 @@ def clicks_with_currency(selector):
 
 OVERVIEW = [
     stat("Spend", 6, "Spent in the window, by currency. Amounts of different currencies are never added up.",
-         f"sum by (currency) (account:marketing_messages_spend:sum{{{MONEY}}})", "locale", 2, "{{currency}}"),
+         f"sum by (currency) (account:marketing_messages_spend:sum{{{MONEY}}})", "none", 2, "{{currency}}"),
     stat("Delivered", 4, "Messages delivered in the window.",
          f"sum(account:marketing_messages_delivered:sum{{{WINDOW}}})", "locale", 0),
     stat("Cost per click", 6, "Spend by link clicks of the window, from sums, by currency.",
@@ -156,14 +162,14 @@ OVERVIEW = [
          "max(target:marketing_messages_data:age_seconds{" + ACCOUNTS + "})", "s", 0,
          steps=[("green", None), ("orange", 3600), ("red", 14400)]),
     table("Accounts", 24, 7, "Each account's figures in the window; of CAMS, those of its only one. Ratios are made from sums.", [
-        ("Spend", f"account:marketing_messages_spend:sum{{{ANY_MONEY}}} {ACCOUNT_NAME}", "locale", 2),
+        ("Spend", f"account:marketing_messages_spend:sum{{{ANY_MONEY}}} {ACCOUNT_NAME}", "none", 2),
         ("Delivered", f"account:marketing_messages_delivered:sum{{{ANY}}} {ACCOUNT_NAME}", "locale", 0),
         ("Link clicks", f"account:marketing_messages_link_clicks:sum{{{ANY}}} {ACCOUNT_NAME}", "locale", 0),
         ("Click ratio", f"account:marketing_messages_link_click_ratio:ratio{{{ANY}}} {ACCOUNT_NAME}", "percentunit", 2),
         ("Cost per click", f"account:marketing_messages_cost_per_link_click:ratio{{{ANY_MONEY}}} {ACCOUNT_NAME}", "none", 3),
     ], {"account_name": "Account", "account_id": "Id", "source": "Source", "window": "Window", "currency": "Currency"}),
     lines("Spend", 12, "Spent in the window, account by account.",
-          [(f"account:marketing_messages_spend:sum{{{MONEY}}} {ACCOUNT_NAME}", "{{account_name}} {{currency}}")], "locale", 2),
+          [(f"account:marketing_messages_spend:sum{{{MONEY}}} {ACCOUNT_NAME}", "{{account_name}} {{currency}}")], "none", 2),
     lines("Cost per click", 12, "Spend by link clicks in the window, account by account.",
           [(f"account:marketing_messages_cost_per_link_click:ratio{{{MONEY}}} {ACCOUNT_NAME}", "{{account_name}} {{currency}}")],
           "none", 3),
@@ -196,7 +202,7 @@ CAMPAIGN_PANELS = [
         ("Link clicks", f"max by (window) (marketing_messages_link_clicks{{{ONE}}})", "locale", 0),
         ("Click ratio", f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}})", "percentunit", 2),
         ("Read ratio", f"max by (window) (marketing_messages_read_ratio{{{ONE}}})", "percentunit", 2),
-        ("Spend", f"max by (window, currency) (marketing_messages_spend{{{ONE}}})", "locale", 2),
+        ("Spend", f"max by (window, currency) (marketing_messages_spend{{{ONE}}})", "none", 2),
         ("Cost per message", f"max by (window, currency) (marketing_messages_cost_per_delivered{{{ONE}}})", "none", 4),
         ("Cost per click", f"max by (window, currency) (marketing_messages_cost_per_link_click{{{ONE}}})", "none", 3),
     ], {"window": "Window", "currency": "Currency"}),
@@ -208,7 +214,7 @@ CAMPAIGN_PANELS = [
             f'group_left () (sum(delta(marketing_messages_link_clicks{{{ONE}, window=~"today|unspecified"}}[$last])) > 0)',
             "{{currency}}")], "none", 3),
     lines("Spend", 12, "In the chosen window.",
-          [(f'max by (currency) (marketing_messages_spend{{{ONE}, window="$window"}})', "{{currency}}")], "locale", 2),
+          [(f'max by (currency) (marketing_messages_spend{{{ONE}, window="$window"}})', "{{currency}}")], "none", 2),
     lines("Delivered and clicked", 12, "In the chosen window.",
           [(f'max(marketing_messages_delivered{{{ONE}, window="$window"}})', "delivered"),
            (f'max(marketing_messages_link_clicks{{{ONE}, window="$window"}})', "link clicks")], "locale", 0),
@@ -237,9 +243,9 @@ EXPORTER = [
             f"* on (instance) group_left (version) max by (instance, version) ({OWN}build_info)", "dateTimeAsIso", None)],
           {"instance": "Instance", "version": "Version"}, links={"Instance": STATUS_LINK}),
     table("Credentials", 12, 5, "Whether the API accepts them, when they were last read anew, and the days that a token has left; "
-          "-1 where it never expires or nothing is known.", [
+          "none where it never expires or nothing is known.", [
               ("Valid", f"min by (source, credential) ({OWN}credential_valid{{{CREDENTIALS}}})", "bool_yes_no", None),
-              ("Read", f"max by (source, credential) ({OWN}credential_last_read_timestamp_seconds{{{CREDENTIALS}}}) * 1000", "dateTimeAsIso", None),
+              ("Read", f"max by (source, credential) ({OWN}credential_last_read_timestamp_seconds{{{CREDENTIALS}}}) * 1000", "dateTimeFromNow", None),
               ("Days left", f"(min by (source, credential) ({OWN}credential_expires_timestamp_seconds{{{CREDENTIALS}}}) - time()) / 86400 "
                f"or min by (source, credential) ({OWN}credential_valid{{{CREDENTIALS}}}) * 0 - 1", "none", 0),
           ], {"credential": "Credential", "source": "Source"}),
