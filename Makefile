@@ -42,6 +42,7 @@ e2e: build ## the demo under a real Prometheus; installs it where it is missing
 	scripts/install-peers.sh
 	scripts/e2e.py --binary $(BINARY)
 	scripts/e2e_tls.py --binary $(BINARY)
+	scripts/verify-units.sh $(BINARY)
 
 .PHONY: docs
 docs: build ## write the generated documents anew
