@@ -20,7 +20,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint deny e2e unit ## everything that CI asks for; installs what it needs
+test: lint deny rules e2e unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -37,17 +37,34 @@ lint: ## formatting, clippy and the documentation, warnings denied
 deny: ## licences, bans and sources of what is linked; installs the checker where it is missing
 	scripts/deny.sh
 
+.PHONY: rules
+rules: ## the alerts and their tests, with promtool; installs it where it is missing
+	scripts/install-peers.sh
+	scripts/rules.sh
+	scripts/dashboards.py --check
+
 .PHONY: e2e
-e2e: build ## the demo under a real Prometheus; installs it where it is missing
+e2e: build ## the demo under a real Prometheus and Alertmanager; installs them where they are missing
 	scripts/install-peers.sh
 	scripts/e2e.py --binary $(BINARY)
 	scripts/e2e_tls.py --binary $(BINARY)
 	scripts/verify-units.sh $(BINARY)
 
+.PHONY: stack
+stack: build ## simulated APIs, exporter, Prometheus with the alerts, Alertmanager: a trial; Ctrl-C ends it
+	scripts/install-peers.sh
+	scripts/stack.py --binary $(BINARY)
+
 .PHONY: docs
-docs: build ## write the generated documents anew
+docs: build ## write the generated documents and dashboards anew
 	$(BINARY) metrics > docs/metrics.md
 	$(BINARY) check --print-schema > config/schema.json
+	scripts/dashboards.py
+
+.PHONY: dashboards-preview
+dashboards-preview: build ## check the dashboards against Grafana's types and draw them into docs/images; needs npm and Chromium
+	scripts/install-peers.sh
+	scripts/preview.py --binary $(BINARY)
 
 .PHONY: figures
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time
@@ -61,6 +78,10 @@ bench: release ## side by side with a floor and home-made exporters (docs/perfor
 .PHONY: bench-check
 bench-check: release ## fails when a scrape costs more than its share of CPU; two minutes
 	python3 scripts/bench --check
+
+.PHONY: soak
+soak: release ## MINUTES=10 of random faults, reloads and token rotations under two scrapers; tells what leaked
+	scripts/soak.py --binary target/release/marketing-messages-exporter --minutes $(or $(MINUTES),10)
 
 .PHONY: day
 day: ## play a day of polling against a model of the API's limits

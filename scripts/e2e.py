@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the demo under a real Prometheus, with the scrape configuration as it is shipped.
+"""Runs the demo under a real Prometheus and Alertmanager, with the files as they are shipped.
 
-Needs prometheus and promtool (scripts/install-peers.sh) and nothing beyond Python's standard library.
+Needs prometheus, promtool and prometheus-alertmanager (scripts/install-peers.sh) and nothing beyond Python's standard library.
 Everything that it starts is stopped at its end, and its files lie in a temporary directory.
 """
 
@@ -10,33 +10,26 @@ import gzip
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
-SCRAPE_CONFIG = Path(__file__).resolve().parent.parent / "deploy/prometheus/prometheus.yml"
-SHIPPED_TARGET = "localhost:10396"
+from dashboards import dashboards, filled
+from stack import DEPLOY, ROOT, Failed, Stack, get, query, shortened, wait
+
 JOB = "marketing-messages"
 DELIVERED_TODAY = 'marketing_messages_delivered{window="today"}'
 
-START = 60  # seconds until a child has to be of use
+# The campaign of the demo whose clicks become dear, and the account that is throttled.
+CLIMBING = {"account_id": "2398765432", "campaign_id": "120201432000000"}
+CLIMBING_NAME = "Spring sale"
+THROTTLED = "2398765433"
+EXPIRING = "growth"
+
 DATA = 60  # seconds until Prometheus has to know something
 CHANGE = 180  # seconds until a figure has to change
 STOP = 5  # seconds from SIGTERM to the end
-REQUEST = 10  # seconds for one HTTP request
-
-# Proxies of the environment have no business on loopback.
-HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Failed(Exception):
-    """A check that did not hold."""
 
 
 class Checks:
@@ -50,70 +43,6 @@ class Checks:
             raise Failed(f"{what}\n{detail}".rstrip())
         self.passed += 1
         print(f"ok   {what}", flush=True)
-
-
-class Child:
-    """A process whose output goes to a file."""
-
-    def __init__(self, name, command, folder):
-        self.name = name
-        self.log = folder / f"{name}.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-
-    def ensure_running(self):
-        status = self.process.poll()
-        if status is not None:
-            raise Failed(f"{self.name} ended with status {status}")
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-    def tail(self, lines=30):
-        text = self.log.read_text(errors="replace").splitlines()
-        return "\n".join(f"  {self.name}: {line}" for line in text[-lines:])
-
-
-def wait(what, seconds, children, ask):
-    """The first truthy answer of `ask`; connections may fail until then."""
-    deadline = time.monotonic() + seconds
-    last = None
-    while time.monotonic() < deadline:
-        for child in children:
-            child.ensure_running()
-        try:
-            answer = ask()
-            if answer:
-                return answer
-        except (OSError, ValueError) as error:
-            last = error
-        time.sleep(0.2)
-    raise Failed(f"not within {seconds} s: {what}" + (f" (last: {last})" if last else ""))
-
-
-def get(url, headers=None):
-    """Status, headers and body, whatever the status."""
-    try:
-        with HTTP.open(urllib.request.Request(url, headers=headers or {}), timeout=REQUEST) as answer:
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers, error.read()
-
-
-def query(prometheus, expression):
-    """The result of an instant query, as a list of (labels, value)."""
-    status, _, body = get(f"{prometheus}/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
-    answer = json.loads(body)
-    if status != 200 or answer["status"] != "success":
-        raise Failed(f"query {expression}: {status} {body[:500]!r}")
-    return [(series["metric"], float(series["value"][1])) for series in answer["data"]["result"]]
 
 
 def default_families(reference):
@@ -134,57 +63,15 @@ def default_families(reference):
     return families
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def scrape_config(address, folder):
-    """The shipped file, but for the target's address and the interval."""
-    text = SCRAPE_CONFIG.read_text()
-    if text.count(f'"{SHIPPED_TARGET}"') != 1:
-        raise Failed(f"{SCRAPE_CONFIG} does not name the target {SHIPPED_TARGET} once")
-    text = text.replace(f'"{SHIPPED_TARGET}"', f'"{address}"')
-    text, intervals = re.subn(r"(?m)^(\s*scrape_interval:\s*)\S+", r"\g<1>1s", text)
-    if intervals == 0:
-        raise Failed(f"{SCRAPE_CONFIG} has no scrape_interval")
-    file = folder / "prometheus.yml"
-    file.write_text(text)
-    return file
-
-
-def start_exporter(checks, binary, folder, children):
-    port_file = folder / "address"
-    command = [binary, "demo", "--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port_file)]
-    exporter = Child("exporter", command, folder)
-    children.append(exporter)
-    address = wait("the port file", START, [exporter], lambda: port_file.exists() and port_file.read_text().strip())
-    wait("ready", START, [exporter], lambda: get(f"http://{address}/-/ready")[0] == 200)
+def start(checks, stack):
+    stack.start_exporter()
     checks.that(True, "the demo is ready")
-    return exporter, address
-
-
-def start_prometheus(checks, address, folder, children):
-    config = scrape_config(address, folder)
-    url = f"http://127.0.0.1:{free_port()}"
-    prometheus = Child(
-        "prometheus",
-        [
-            "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={url.removeprefix('http://')}",
-            "--log.level=warn",
-        ],
-        folder,
-    )
-    children.append(prometheus)
-    wait("Prometheus is ready", START, children, lambda: get(f"{url}/-/ready")[0] == 200)
-    wait("the target is up", DATA, children, lambda: query(url, f'up{{job="{JOB}"}} == 1'))
-    wait("a query returns data", DATA, children, lambda: query(url, DELIVERED_TODAY))
-    checks.that(True, "Prometheus scrapes with the shipped configuration")
-    return url
+    stack.start_alertmanager()
+    stack.start_prometheus()
+    url = stack.prometheus
+    wait("the target is up", DATA, stack.children, lambda: query(url, f'up{{job="{JOB}"}} == 1'))
+    wait("a query returns data", DATA, stack.children, lambda: query(url, DELIVERED_TODAY))
+    checks.that(True, "Prometheus scrapes with the shipped configuration, and Alertmanager listens")
 
 
 def check_text(checks, address):
@@ -257,25 +144,161 @@ def check_stop(checks, exporter):
     checks.that("panicked" not in log, "nothing panicked")
 
 
+class Watch:
+    """When alerts reached the webhook and when they were resolved there, as seconds since the scene began."""
+
+    def __init__(self, stack):
+        self.stack, self.began, self.table = stack, time.monotonic(), []
+
+    def seen(self, status, alert, labels):
+        """The first such notification of this scene, as (seconds, path, alert)."""
+        for at, path, body in self.stack.webhook.received:
+            for one in body["alerts"]:
+                named = {**labels, "alertname": alert}
+                if at >= self.began and one["status"] == status and named.items() <= one["labels"].items():
+                    return at - self.began, path, one
+        return None
+
+    def fires(self, alert, **labels):
+        return wait(f"{alert} reaches the webhook", 60, self.stack.children, lambda: self.seen("firing", alert, labels))
+
+    def resolves(self, alert, fired, since, **labels):
+        found = wait(f"{alert} is resolved", 90, self.stack.children, lambda: self.seen("resolved", alert, labels))
+        self.table.append((alert, fired, found[0] - since))
+
+    def now(self):
+        return time.monotonic() - self.began
+
+
+def check_alerts(checks, stack):
+    """The demo's stories, told at once by moving the clock of the simulated world."""
+    alert = "MarketingMessagesCostPerClickRising"
+    watch = Watch(stack)
+    risen = query(stack.prometheus, f'ALERTS{{alertname="{alert}"}}')
+    checks.that(not risen, "before anything happens, no cost per click has risen", str(risen))
+
+    # Its clicks cost 1.7 times the usual now, and the throttled account is refused for half a minute.
+    stack.change(set_offset=212 - elapsed(stack))
+    fired, path, first = watch.fires(alert, **CLIMBING)
+    text = first["annotations"]["summary"] + " " + first["annotations"]["description"]
+    checks.that(CLIMBING_NAME in text and "EUR" in text, f"{alert} reaches a webhook with the campaign's name", text)
+    checks.that(path == "/team", "its severity routes it", path)
+    print(f"     {first['annotations']['description']}")
+    throttled, _, _ = watch.fires("MarketingMessagesAccountThrottled", account_id=THROTTLED)
+    free = watch.now()
+    watch.resolves("MarketingMessagesAccountThrottled", throttled, free, account_id=THROTTLED)
+    checks.that(True, "the throttled account raises its alert and is resolved")
+    check_rules(checks, stack)
+    check_panels(checks, stack)
+    check_variables(checks, stack)
+    check_documents(checks, stack)
+
+    # The cost is as usual again, and the token of another credential has died; a new one comes after a while.
+    since = watch.now()
+    stack.change(set_offset=602 - elapsed(stack))
+    dead, path, _ = watch.fires("MarketingMessagesCredentialInvalid", credential=EXPIRING)
+    checks.that(path == "/on-call", "a dead token is for whoever is on call", path)
+    watch.resolves(alert, fired, since, **CLIMBING)
+    checks.that(True, "the risen cost is resolved when it falls")
+    watch.resolves("MarketingMessagesCredentialInvalid", dead - since, since, credential=EXPIRING)
+    checks.that(True, "the dead token raises its alert and is resolved when a new one comes")
+    print(f"     {'alert':<38}  fired after  resolved after")
+    for name, fired, resolved in watch.table:
+        print(f"     {name:<38}  {fired:>9.1f} s  {resolved:>12.1f} s")
+    others = {one["labels"]["alertname"] for _, _, body in stack.webhook.received for one in body["alerts"]}
+    print(f"     beside them: {', '.join(sorted(others - {name for name, _, _ in watch.table}))}")
+
+
+def elapsed(stack):
+    """Seconds of the simulated world's own time, about."""
+    return time.monotonic() - stack.began
+
+
+def check_rules(checks, stack):
+    """Every rule is evaluated without an error, and every recording rule records."""
+    _, _, body = get(f"{stack.prometheus}/api/v1/rules")
+    rules = [rule for group in json.loads(body)["data"]["groups"] for rule in group["rules"]]
+    ill = [f"{rule['name']}: {rule.get('lastError')}" for rule in rules if rule["health"] != "ok"]
+    checks.that(not ill, f"all {len(rules)} rules are evaluated", "\n".join(ill))
+    # Nothing is stale, and nothing should be.
+    quiet = {"target:marketing_messages_data:stale_seconds"}
+    recorded = sorted({rule["name"] for rule in rules if rule["type"] == "recording"} - quiet)
+    table(checks, "recording rules", [(name, query(stack.prometheus, f"last_over_time({name}[1m])")) for name in recorded])
+
+
+def check_panels(checks, stack):
+    """Every query of every panel returns data."""
+    values = {"source": ".*", "account": ".*", "campaign": CLIMBING["campaign_id"], "window": "today", "currency": ".*",
+              "last": "30s", "__rate_interval": "30s"}
+    results = []
+    for board in dashboards():
+        for panel in board["panels"]:
+            for number, target in enumerate(panel["targets"], 1):
+                expression = filled(target["expr"], values)
+                name = f"{board['uid']}: {panel['title']}" + (f" ({number})" if len(panel["targets"]) > 1 else "")
+                results.append((name, query(stack.prometheus, expression)))
+    table(checks, "queries of panels", results)
+
+
+def check_variables(checks, stack):
+    """Every variable of every dashboard has choices, and those by name have ids and names."""
+    results = []
+    for board in dashboards():
+        for variable in board["templating"]["list"]:
+            if variable["type"] != "query":
+                continue
+            asked = filled(variable["definition"], {"source": ".*", "account": ".*"})
+            label = re.fullmatch(r"label_values\((.+), (\w+)\)", asked)
+            if label:
+                series = query(stack.prometheus, f"group by ({label[2]}) ({label[1]})")
+                choices = [(labels.get(label[2], ""), 1) for labels, _ in series]
+            else:
+                series = query(stack.prometheus, asked.removeprefix("query_result(").removesuffix(")"))
+                pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
+                # As Grafana writes a series: its labels in order, nothing escaped.
+                texts = ["{" + ",".join(f'{name}="{value}"' for name, value in sorted(labels.items())) + "} 1" for labels, _ in series]
+                found = [pattern.search(text) for text in texts]
+                wanted = {(labels[f"{variable['name']}_id"], labels[f"{variable['name']}_name"]) for labels, _ in series}
+                choices = [(match["value"], match["text"]) for match in found if match]
+                checks.that(set(choices) == wanted, f"{board['uid']}: every {variable['name']} has an id and a name")
+            results.append((f"{board['uid']}: ${variable['name']}", [(choice, 1) for choice in choices]))
+    table(checks, "variables", results)
+
+
+def check_documents(checks, stack):
+    """Every recipe returns data; every query of a runbook is one."""
+    def queries(file):
+        return re.findall(r"(?s)```promql\n(.*?)\n```", file.read_text())
+
+    recipes = [shortened(recipe) for recipe in queries(ROOT / "docs/cookbook.md")]
+    table(checks, "recipes", [(" ".join(recipe.split())[:90], query(stack.prometheus, recipe)) for recipe in recipes])
+    count = 0
+    for runbook in sorted((ROOT / "docs/runbooks").glob("*.md")):
+        for expression in queries(runbook):
+            query(stack.prometheus, shortened(expression))
+            count += 1
+    checks.that(count > 0, f"all {count} queries of the runbooks are understood")
+
+
+def table(checks, what, results):
+    """Prints how many series each query returned, and wants some of each, with numbers."""
+    print(f"     {what:<90}  series")
+    for name, result in results:
+        print(f"     {name:<90}  {len(result):>6}")
+    empty = [name for name, result in results if not any(value == value for _, value in result)]
+    checks.that(not empty, f"all {len(results)} {what} return data", "\n".join(empty))
+
+
 def run(binary, checks):
-    children = []
-    with tempfile.TemporaryDirectory(prefix="marketing-messages-e2e-") as name:
-        folder = Path(name)
-        try:
-            exporter, address = start_exporter(checks, binary, folder, children)
-            check_text(checks, address)
-            prometheus = start_prometheus(checks, address, folder, children)
-            check_families(checks, binary, prometheus)
-            check_life(checks, prometheus, children)
-            check_open_metrics(checks, address)
-            check_stop(checks, exporter)
-        except Failed:
-            for child in children:
-                print(child.tail(), file=sys.stderr)
-            raise
-        finally:
-            for child in reversed(children):
-                child.stop()
+    with Stack(binary) as stack:
+        stack.began = time.monotonic()
+        start(checks, stack)
+        check_text(checks, stack.address)
+        check_families(checks, binary, stack.prometheus)
+        check_life(checks, stack.prometheus, stack.children)
+        check_open_metrics(checks, stack.address)
+        check_alerts(checks, stack)
+        check_stop(checks, stack.exporter)
 
 
 def main():

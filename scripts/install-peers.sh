@@ -1,12 +1,12 @@
 #!/bin/sh
-# Installs what `make e2e` runs against: Prometheus with promtool, the node exporter, openssl, and the
-# tools of systemd. For Debian and its kin, as root. Does nothing when all are there.
+# Installs what `make e2e` runs against: Prometheus with promtool, Alertmanager, the node exporter,
+# openssl, and the tools of systemd. For Debian and its kin, as root. Does nothing when all are there.
 set -eu
 
-peers="prometheus promtool prometheus-node-exporter openssl systemd-analyze"
+peers="prometheus promtool prometheus-alertmanager prometheus-node-exporter openssl systemd-analyze"
 missing=
 for peer in $peers; do
-    command -v "$peer" >/dev/null || missing=yes
+    command -v "$peer" >/dev/null || missing=$peer
 done
 [ "$missing" ] || exit 0
 
@@ -24,7 +24,8 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends prometheus prometheus-node-exporter openssl systemd >/dev/null
+apt-get install -y -qq --no-install-recommends \
+    prometheus prometheus-alertmanager prometheus-node-exporter openssl systemd >/dev/null
 
 for peer in $peers; do
     command -v "$peer" >/dev/null

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read clocks and folders of their own")]
 #![allow(clippy::float_cmp, reason = "counts come through f64 exactly")]
 
+mod alerts;
 mod allowance;
 mod cli;
 mod connections;
