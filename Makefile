@@ -48,6 +48,7 @@ e2e: build ## the demo under a real Prometheus and Alertmanager; installs them w
 	scripts/install-peers.sh
 	scripts/e2e.py --binary $(BINARY)
 	scripts/e2e_tls.py --binary $(BINARY)
+	scripts/verify-units.sh $(BINARY)
 
 .PHONY: stack
 stack: build ## simulated APIs, exporter, Prometheus with the alerts, Alertmanager: a trial; Ctrl-C ends it

@@ -1,10 +1,9 @@
 #!/bin/sh
-# Installs what scripts/e2e.py, scripts/e2e_tls.py and scripts/rules.py run against: Prometheus with
-# promtool, Alertmanager, the node exporter, and openssl. For Debian and its kin, as root. Does nothing
-# when all are there.
+# Installs what `make e2e` runs against: Prometheus with promtool, Alertmanager, the node exporter,
+# openssl, and the tools of systemd. For Debian and its kin, as root. Does nothing when all are there.
 set -eu
 
-peers="prometheus promtool prometheus-alertmanager prometheus-node-exporter openssl"
+peers="prometheus promtool prometheus-alertmanager prometheus-node-exporter openssl systemd-analyze"
 missing=
 for peer in $peers; do
     command -v "$peer" >/dev/null || missing=$peer
@@ -25,7 +24,8 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager prometheus-node-exporter openssl >/dev/null
+apt-get install -y -qq --no-install-recommends \
+    prometheus prometheus-alertmanager prometheus-node-exporter openssl systemd >/dev/null
 
 for peer in $peers; do
     command -v "$peer" >/dev/null

@@ -11,14 +11,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::heartbeat::Heartbeat;
 use crate::poll::Poller;
 use crate::publish::Publisher;
-use crate::reload::{Load, Reload, Reloader};
+use crate::reload::{Load, Reloader};
 use crate::settings::Settings;
 use crate::state;
 use crate::store::Store;
+use crate::systemd;
 use crate::telemetry::Telemetry;
-use crate::web::{self, Limits, Server, Site, WebConfig};
+use crate::web::{self, Lifecycle, Limits, Reload, Server, Site, WebConfig};
 
 /// Answers under way get this long after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -28,8 +30,14 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct WebOptions {
     /// Addresses to listen on; port 0 picks one.
     pub listen: Vec<SocketAddr>,
+    /// Sockets that are bound already; with any of them nothing else is listened on.
+    pub sockets: Arc<[std::net::TcpListener]>,
+    /// What every path begins with: nothing, or `/so/and/so`.
+    pub prefix: String,
     /// Where the exposition is served.
     pub telemetry_path: String,
+    /// Whether `/-/reload` and `/-/quit` work.
+    pub lifecycle: bool,
     /// Scrapes at a time.
     pub max_requests: usize,
     /// Whether `process_*` is served.
@@ -45,7 +53,10 @@ impl Default for WebOptions {
     fn default() -> Self {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+            sockets: Arc::default(),
+            prefix: String::new(),
             telemetry_path: "/metrics".to_owned(),
+            lifecycle: false,
             max_requests: 40,
             process_metrics: true,
             config: Arc::default(),
@@ -59,10 +70,13 @@ impl Default for WebOptions {
 pub struct App {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
+    clock: Clock,
+    /// The poller's, if a watchdog feels it.
+    heart: Option<Heartbeat>,
     poller: Poller,
     publisher: Publisher,
     reloader: Reloader,
-    reload: Reload,
+    lifecycle: Lifecycle,
     server: Server,
 }
 
@@ -70,10 +84,7 @@ impl App {
     /// Binds every address. Nothing is polled before [`App::run`].
     /// `load` reads the settings anew when a reload is asked for.
     pub async fn bind(settings: &Settings, options: &WebOptions, load: Load) -> anyhow::Result<Self> {
-        let mut listeners = Vec::new();
-        for address in &options.listen {
-            listeners.push(listen(*address).await.with_context(|| format!("cannot listen on {address}"))?);
-        }
+        let listeners = listeners(options).await?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
         let (reloader, reload) =
@@ -87,9 +98,12 @@ impl App {
             publisher.write_to(file.clone());
         }
         publisher.begin(poller.first_news());
-        let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path);
-        let server = Server::new(web::router(site), options.config.clone(), options.limits);
-        Ok(Self { listeners, addresses, poller, publisher, reloader, reload, server })
+        let heart = systemd::watchdog().map(Heartbeat::for_watchdog);
+        poller.beat(heart.clone().unwrap_or_default());
+        let lifecycle = Lifecycle { enabled: options.lifecycle, reload, quit: Arc::default() };
+        let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path, lifecycle.clone());
+        let server = Server::new(web::router(site, &options.prefix), options.config.clone(), options.limits);
+        Ok(Self { listeners, addresses, clock, heart, poller, publisher, reloader, lifecycle, server })
     }
 
     /// The first bound address; a real port from here on.
@@ -99,7 +113,7 @@ impl App {
 
     /// The way to have the settings loaded anew.
     pub fn reload(&self) -> Reload {
-        self.reload.clone()
+        self.lifecycle.reload.clone()
     }
 
     /// All bound addresses.
@@ -121,8 +135,13 @@ impl App {
         pollers.spawn(self.publisher.run());
         let mut reloaders = JoinSet::new();
         reloaders.spawn(self.reloader.run(orders));
+        let mut feeders = JoinSet::new();
+        if let Some(heart) = self.heart {
+            feeders.spawn(systemd::feed(heart, self.clock));
+        }
         tokio::select! {
             () = shutdown => {}
+            () = self.lifecycle.quit.notified() => {}
             Some(ended) = pollers.join_next() => {
                 ended.context("the poller broke")?.context("the poller ended")?;
                 anyhow::bail!("the poller ended");
@@ -132,6 +151,7 @@ impl App {
                 anyhow::bail!("the web server ended");
             }
         }
+        systemd::stopping();
         tracing::info!("stopping: no further polls, answers under way are finished");
         // The poller ends when nobody can bring it other settings.
         reloaders.shutdown().await;
@@ -147,6 +167,21 @@ impl App {
         }
         Ok(())
     }
+}
+
+async fn listeners(options: &WebOptions) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for socket in options.sockets.iter() {
+        let socket = socket.try_clone()?;
+        socket.set_nonblocking(true)?;
+        listeners.push(TcpListener::from_std(socket)?);
+    }
+    if listeners.is_empty() {
+        for address in &options.listen {
+            listeners.push(listen(*address).await.with_context(|| format!("cannot listen on {address}"))?);
+        }
+    }
+    Ok(listeners)
 }
 
 /// The unspecified IPv6 address takes IPv4 connections too; a machine without IPv6 gets IPv4 alone.

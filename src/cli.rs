@@ -119,6 +119,7 @@ pub struct Simulate {
 
 /// Flags of every command; where one has no meaning it is ignored.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag, told apart by its name")]
 pub struct Flags {
     /// Configuration file, YAML, TOML or JSON by its ending; repeatable, later files override
     #[arg(long = "config.file", value_name = "PATH", env = "MME_CONFIG_FILE", global = true, value_delimiter = ',')]
@@ -129,9 +130,21 @@ pub struct Flags {
     /// Address to serve on; repeatable; port 0 picks one [default: :10396, demo: 127.0.0.1:10396]
     #[arg(long = "web.listen-address", value_name = "ADDR", env = "MME_WEB_LISTEN_ADDRESS", global = true, value_delimiter = ',', value_parser = listen_address)]
     pub listen_address: Vec<SocketAddr>,
+    /// Serve on the sockets that systemd passes, and on no address of --web.listen-address
+    #[arg(long = "web.systemd-socket", env = "MME_WEB_SYSTEMD_SOCKET", global = true)]
+    pub systemd_socket: bool,
     /// File to write the first bound address to
     #[arg(long = "web.port-file", value_name = "PATH", env = "MME_WEB_PORT_FILE", global = true)]
     pub port_file: Option<PathBuf>,
+    /// URL by which others reach this server, for one behind a reverse proxy
+    #[arg(long = "web.external-url", value_name = "URL", env = "MME_WEB_EXTERNAL_URL", global = true, value_parser = external_url)]
+    pub external_url: Option<http::Uri>,
+    /// What every path begins with [default: the path of --web.external-url]
+    #[arg(long = "web.route-prefix", value_name = "PATH", env = "MME_WEB_ROUTE_PREFIX", global = true, value_parser = route_prefix)]
+    pub route_prefix: Option<String>,
+    /// Let POST /-/reload and POST /-/quit work
+    #[arg(long = "web.enable-lifecycle", env = "MME_WEB_ENABLE_LIFECYCLE", global = true)]
+    pub enable_lifecycle: bool,
     /// TLS and logins, in the format of Prometheus' exporters (web.config); re-read when it changes
     #[arg(long = "web.config.file", value_name = "PATH", env = "MME_WEB_CONFIG_FILE", global = true)]
     pub web_config_file: Option<PathBuf>,
@@ -175,6 +188,12 @@ impl Cli {
 }
 
 impl Flags {
+    /// What every path begins with: nothing, or `/so/and/so`.
+    pub fn prefix(&self) -> String {
+        let external = || self.external_url.as_ref().and_then(|url| route_prefix(url.path()).ok());
+        self.route_prefix.clone().or_else(external).unwrap_or_default()
+    }
+
     /// Where to serve; `demo` keeps to loopback.
     pub fn listen(&self, demo: bool) -> Vec<SocketAddr> {
         if !self.listen_address.is_empty() {
@@ -198,6 +217,29 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     local.as_deref().unwrap_or(text).parse().map_err(|_| "expected IP:PORT or :PORT".to_owned())
 }
 
+fn external_url(text: &str) -> Result<http::Uri, String> {
+    let url = text.parse::<http::Uri>().ok().filter(|url| {
+        url.host().is_some() && url.query().is_none() && matches!(url.scheme_str(), Some("http" | "https"))
+    });
+    let url = url.filter(|_| !text.contains('#'));
+    let url = url.ok_or_else(|| "expected http(s)://HOST[:PORT][/PATH]".to_owned())?;
+    route_prefix(url.path()).map(|_| url)
+}
+
+/// Nothing, or a path that begins with a slash and ends without one.
+fn route_prefix(text: &str) -> Result<String, String> {
+    let path = text.trim_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+    let odd = |part: &str| part.is_empty() || part == "." || part == ".." || part == "-";
+    match path {
+        "" => Ok(String::new()),
+        _ if !path.chars().all(plain) || path.split('/').any(odd) => {
+            Err("expected a plain path such as /exporter".to_owned())
+        }
+        _ => Ok(format!("/{path}")),
+    }
+}
+
 fn telemetry_path(text: &str) -> Result<String, String> {
     let fit = text.starts_with('/') && !text.starts_with("/-/") && !text.contains(['{', '}', '*', '?', '#', ' ']);
     if fit { Ok(text.to_owned()) } else { Err("expected a plain path that starts with /".to_owned()) }
@@ -211,6 +253,24 @@ mod tests {
     #[test]
     fn verify_cli() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn prefixes() {
+        for (arguments, expected) in [
+            (&[][..], Some("")),
+            (&["--web.external-url", "https://example.org/"], Some("")),
+            (&["--web.external-url", "https://example.org/a/b/"], Some("/a/b")),
+            (&["--web.external-url", "https://example.org/a", "--web.route-prefix", "/"], Some("")),
+            (&["--web.route-prefix", "a/"], Some("/a")),
+            (&["--web.route-prefix", "/a{b}"], None),
+            (&["--web.route-prefix", "/a/../b"], None),
+            (&["--web.external-url", "example.org/a"], None),
+            (&["--web.external-url", "http://example.org/?a"], None),
+        ] {
+            let cli = Cli::try_parse_from(["marketing-messages-exporter"].iter().chain(arguments)).ok();
+            assert_eq!(cli.map(|cli| cli.flags.prefix()).as_deref(), expected, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -9,34 +9,18 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock;
 use crate::poll::Order;
 use crate::settings::{Problems, Settings};
+use crate::systemd;
 use crate::telemetry::Telemetry;
-use crate::web::WebConfig;
+use crate::web::{Asked, Reload, WebConfig};
 
 /// Reads files and environment.
 pub type Load = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
-
-/// Reloads that may wait for the one under way.
-const WAITING: usize = 16;
-
-/// The way to ask for a reload.
-#[derive(Clone, Debug)]
-pub struct Reload(mpsc::Sender<oneshot::Sender<Result<(), String>>>);
-
-impl Reload {
-    /// Has the settings loaded anew. When they are wrong, nothing changes, and every problem is told.
-    pub async fn ask(&self) -> Result<(), String> {
-        let (done, told) = oneshot::channel();
-        let stopping = || "the daemon is stopping".to_owned();
-        self.0.send(done).await.map_err(|_| stopping())?;
-        told.await.unwrap_or_else(|_| Err(stopping()))
-    }
-}
 
 /// Takes one reload after the other.
 pub struct Reloader {
     load: Arc<dyn Fn() -> Result<Settings, Problems> + Send + Sync>,
     web: Arc<WebConfig>,
-    asked: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
+    asked: mpsc::Receiver<Asked>,
     telemetry: Arc<Telemetry>,
     state_file: Option<PathBuf>,
 }
@@ -55,17 +39,19 @@ impl Reloader {
         telemetry: Arc<Telemetry>,
         state_file: Option<PathBuf>,
     ) -> (Self, Reload) {
-        let (sender, asked) = mpsc::channel(WAITING);
+        let (reload, asked) = Reload::new();
         let reloader = Self { load: load.into(), web, asked, telemetry, state_file };
         reloader.note(true);
-        (reloader, Reload(sender))
+        (reloader, reload)
     }
 
     /// Reloads whenever it is asked to. `orders` is the poller's ear.
     pub async fn run(mut self, orders: mpsc::Sender<Order>) {
         while let Some(done) = self.asked.recv().await {
+            systemd::reloading();
             let result = self.reload(&orders).await;
             self.note(result.is_ok());
+            systemd::ready(if result.is_ok() { "reloaded" } else { "the last reload failed; see the log" });
             if let Err(problem) = &result {
                 tracing::error!("the configuration is not reloaded, the former one stays in force: {problem:#}");
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::{serve, write_whole};
+use super::run::{serve, sockets, write_whole};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
 use crate::settings::{self, Settings};
@@ -24,6 +24,7 @@ const ISSUE_DELAY: Duration = Duration::from_secs(20);
 
 /// Starts the APIs on a free port, then the daemon with the demo's configuration.
 pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
+    let sockets = sockets(flags)?;
     let folder = Folder::create()?;
     block_on(async {
         let simulation = Simulation::bind(Spec::demo(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
@@ -47,7 +48,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
         tokio::select! {
-            done = serve(flags, Box::new(load), true, announce) => done,
+            done = serve(flags, sockets, Box::new(load), true, announce) => done,
             Some(ended) = tasks.join_next() => {
                 ended.context("a task of the demo broke")??;
                 anyhow::bail!("a task of the demo ended");

@@ -25,15 +25,16 @@ const LOGIN: &str = "HTTP/1.1 401";
 /// that asks for a login or a certificate is alive; this command has neither.
 pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     let web = web_config(flags)?;
+    let path = format!("{}/-/healthy", flags.prefix());
     let mut address = flags.listen(false).first().copied().context("no address")?;
     // A daemon that listens everywhere listens on loopback.
     if address.ip().is_unspecified() {
         let loopback = if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         address.set_ip(loopback);
     }
-    let answer = ask(address, &web).or_else(|error| {
+    let answer = ask(address, &path, &web).or_else(|error| {
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
-        if address.is_ipv6() { ask(v4, &web) } else { Err(error) }
+        if address.is_ipv6() { ask(v4, &path, &web) } else { Err(error) }
     });
     let answer = answer.with_context(|| format!("no answer from {address}"))?;
     let status = answer.lines().next().unwrap_or_default();
@@ -42,15 +43,15 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     Ok(if alive { Done::Well } else { Done::Badly })
 }
 
-fn ask(address: SocketAddr, web: &WebConfig) -> anyhow::Result<String> {
+fn ask(address: SocketAddr, path: &str, web: &WebConfig) -> anyhow::Result<String> {
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     if !web.is_tls() {
-        return Ok(exchange(stream, address)?);
+        return Ok(exchange(stream, address, path)?);
     }
     let connection = ClientConnection::new(Arc::new(client()?), ServerName::from(address.ip()))?;
-    match exchange(StreamOwned::new(connection, stream), address) {
+    match exchange(StreamOwned::new(connection, stream), address, path) {
         Ok(answer) => Ok(answer),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(error.into()),
         // It hung up, which only somebody does who is there. In which way depends on who is faster.
@@ -59,8 +60,8 @@ fn ask(address: SocketAddr, web: &WebConfig) -> anyhow::Result<String> {
     }
 }
 
-fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> std::io::Result<String> {
-    write!(stream, "GET /-/healthy HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+fn exchange(mut stream: impl Read + Write, address: SocketAddr, path: &str) -> std::io::Result<String> {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     stream.flush()?;
     let mut answer = Vec::new();
     match stream.take(4096).read_to_end(&mut answer) {

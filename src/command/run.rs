@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,18 +15,29 @@ use super::{Done, block_on, load, plan, web_config};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
 use crate::reload::{Load, both};
+use crate::systemd;
 use crate::web::{Limits, WebConfig};
 
 /// Polls and serves until it is told to stop.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
+    let sockets = sockets(flags)?;
     let again = flags.clone();
-    block_on(serve(flags, Box::new(move || load(&again)), false, |_| Ok(())))
+    block_on(serve(flags, sockets, Box::new(move || load(&again)), false, |_| Ok(())))
+}
+
+/// Sockets that are bound already.
+pub(super) type Sockets = Arc<[TcpListener]>;
+
+/// Those that systemd passes, if they are wanted. It is asked before the runtime starts its threads.
+pub(super) fn sockets(flags: &Flags) -> anyhow::Result<Sockets> {
+    Ok(if flags.systemd_socket { systemd::sockets()?.into() } else { Arc::default() })
 }
 
 /// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` is told where the
 /// exposition is.
 pub(super) async fn serve(
     flags: &Flags,
+    sockets: Sockets,
     load: Load,
     demo: bool,
     announce: impl FnOnce(&[String]) -> anyhow::Result<()>,
@@ -37,10 +49,10 @@ pub(super) async fn serve(
     }
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
-    let app = App::bind(&settings, &web_options(flags, demo, web), load).await?;
+    let app = App::bind(&settings, &web_options(flags, sockets, demo, web), load).await?;
     let mut urls = Vec::new();
     for address in app.addresses() {
-        let url = format!("{scheme}://{address}{}", flags.telemetry_path);
+        let url = format!("{scheme}://{address}{}{}", flags.prefix(), flags.telemetry_path);
         tracing::info!(%address, "listening: {url}");
         urls.push(url);
     }
@@ -49,6 +61,10 @@ pub(super) async fn serve(
     }
     announce(&urls)?;
     plan::tell(&settings);
+    if let Some(url) = &flags.external_url {
+        tracing::info!("reached by others at {url}");
+    }
+    systemd::ready(&format!("serving {}", urls.join(" ")));
     let reload = app.reload();
     let reloads = async {
         while hangup.recv().await.is_some() {
@@ -74,9 +90,12 @@ pub(super) fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&new, file)
 }
 
-fn web_options(flags: &Flags, demo: bool, config: WebConfig) -> WebOptions {
+fn web_options(flags: &Flags, sockets: Sockets, demo: bool, config: WebConfig) -> WebOptions {
     WebOptions {
         listen: flags.listen(demo),
+        sockets,
+        prefix: flags.prefix(),
+        lifecycle: flags.enable_lifecycle,
         telemetry_path: flags.telemetry_path.clone(),
         max_requests: usize::from(flags.max_requests),
         process_metrics: !flags.disable_exporter_metrics,

@@ -34,6 +34,7 @@ use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::status::TargetStatus;
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
+use crate::heartbeat::Heartbeat;
 use crate::keyring::{Keyring, Unread};
 use crate::publish::{News, Outlet};
 use crate::settings::{Credential, Settings};
@@ -56,6 +57,7 @@ const CREDENTIAL_LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Poller {
     clock: Clock,
+    heart: Heartbeat,
     fetch: Fetch,
     concurrency: usize,
     fleet: Fleet,
@@ -129,6 +131,7 @@ impl Poller {
         }
         let mut poller = Self {
             clock,
+            heart: Heartbeat::default(),
             fetch,
             concurrency: settings.poll.concurrency,
             fleet: api::fleet(settings),
@@ -172,6 +175,11 @@ impl Poller {
         Ok(())
     }
 
+    /// Beats for a watchdog.
+    pub fn beat(&mut self, heart: Heartbeat) {
+        self.heart = heart;
+    }
+
     /// Polls every target once and says how many failed.
     pub async fn run_once(mut self) -> anyhow::Result<usize> {
         while !self.timetable.all_settled(self.clock.uptime()) || !self.under_way.is_empty() {
@@ -197,6 +205,7 @@ impl Poller {
             self.save();
         }
         self.tell().await;
+        let wake = wake.min(self.heart.beat(now));
         self.saves_at().map_or(wake, |at| wake.min(at))
     }
 

@@ -3,6 +3,7 @@
 
 mod config;
 mod guard;
+mod lifecycle;
 mod login;
 mod metrics;
 mod negotiate;
@@ -17,10 +18,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 pub use config::WebConfig;
+pub use lifecycle::{Asked, Lifecycle, Reload};
 use own::OwnMetrics;
 pub use patience::Limits;
 pub use server::Server;
@@ -40,30 +42,63 @@ pub struct Site {
     pub scrapes: Arc<Semaphore>,
     /// Where the exposition is served.
     pub telemetry_path: Arc<str>,
+    /// What may be done to the daemon from outside.
+    pub lifecycle: Lifecycle,
 }
 
 impl Site {
     /// What is served of a store and a registry, to `max_requests` scrapes at a time.
-    pub fn new(store: Arc<Store>, telemetry: Arc<Telemetry>, clock: Clock, max_requests: usize, path: &str) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+        max_requests: usize,
+        path: &str,
+        lifecycle: Lifecycle,
+    ) -> Self {
         Self {
             store,
             own: Arc::new(OwnMetrics::new(telemetry, clock)),
             scrapes: Arc::new(Semaphore::new(max_requests)),
             telemetry_path: path.into(),
+            lifecycle,
         }
     }
 }
 
-/// Every path that is served. Other methods are answered with 405 and `Allow`, other paths with 404.
-pub fn router(site: Site) -> Router {
+/// Every path that is served, below a prefix that is empty or begins with a slash and ends without
+/// one. Other methods are answered with 405 and `Allow`, other paths with 404.
+pub fn router(site: Site, prefix: &str) -> Router {
+    let paths = paths(site).fallback(nothing_there);
+    if prefix.is_empty() {
+        return paths;
+    }
+    // Relative, so that they hold behind a proxy that knows this server by another path.
+    let whole = format!("{}/", prefix.trim_start_matches('/'));
+    let last = whole.rsplit('/').nth(1).unwrap_or_default();
+    let to = |target: String| get(async move || (StatusCode::FOUND, [(header::LOCATION, target.clone())]));
+    Router::new()
+        .nest(&format!("{prefix}/"), paths)
+        .route(prefix, to(format!("{last}/")))
+        .route("/", to(whole.clone()))
+        .fallback(nothing_there)
+}
+
+fn paths(site: Site) -> Router {
     let mut router = Router::new()
         .route(&site.telemetry_path.clone(), get(metrics::metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
-        .route("/-/ready", get(ready));
+        .route("/-/ready", get(ready))
+        .route("/-/reload", post(lifecycle::reload))
+        .route("/-/quit", post(lifecycle::quit));
     if &*site.telemetry_path != "/" {
         router = router.route("/", get(landing));
     }
-    router.fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") }).with_state(site)
+    router.with_state(site)
+}
+
+async fn nothing_there() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "not found\n")
 }
 
 /// 200 once every target was answered or refused once; the process is useful before that already.

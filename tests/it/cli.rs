@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::harness::Folder;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_marketing-messages-exporter");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_marketing-messages-exporter");
 
 /// The binary with nothing of the environment that could change what it does.
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// A child that does not outlive its test.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -31,12 +31,12 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -49,7 +49,7 @@ impl Running {
 }
 
 /// Waits for a file with something in it.
-fn written(path: &std::path::Path) -> String {
+pub(crate) fn written(path: &std::path::Path) -> String {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         match std::fs::read_to_string(path) {

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::app::{App, WebOptions};
-use marketing_messages_exporter::reload::Reload;
+
 use marketing_messages_exporter::settings;
 use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulation, Spec};
+use marketing_messages_exporter::web::Reload;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -139,6 +140,11 @@ impl TestApp {
     /// Stops the daemon as a signal would, and waits for its end.
     pub(crate) async fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
+        self.ended().await;
+    }
+
+    /// Waits until the daemon has ended well.
+    pub(crate) async fn ended(&mut self) {
         self.daemon.join_next().await.unwrap().unwrap();
     }
 

@@ -20,6 +20,7 @@ mod restart;
 mod roles;
 mod scrape;
 mod secrets;
+mod service;
 mod tidy;
 mod tls;
 mod wire;
