@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("telemetry.rs", &["domain"], &["std", "prometheus"]),
     ("chain.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "http", "tokio"]),
     ("keyring.rs", &["chain", "domain", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
-    ("poll/", &["clock", "domain", "fetch", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
+    ("poll/", &["clock", "domain", "fetch", "heartbeat", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
     ("publish.rs", &["clock", "domain", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("state/", &["domain", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
     ("web/", &["clock", "domain", "exposition", "settings", "store", "telemetry", "web"], &["*"]),
