@@ -16,7 +16,8 @@ import urllib.request
 from base64 import b64encode
 from pathlib import Path
 
-from e2e import DATA, REQUEST, START, Checks, Child, Failed, free_port, query, wait
+from e2e import DATA, Checks
+from stack import REQUEST, START, Child, Failed, free_port, query, wait
 
 USER, PASSWORD = "prometheus", "an open secret"
 # Of that password.

@@ -69,7 +69,7 @@ pub struct Check {
     /// campaigns it says which ids were found at which level. Takes some requests of the allowance.
     #[arg(long)]
     pub online: bool,
-    /// Print the configuration in force: all layers and the defaults, secrets as <secret>
+    /// Print the configuration in force: all layers and the defaults, secrets as `<secret>`
     #[arg(long, conflicts_with_all = ["online", "print_schema"])]
     pub print: bool,
     /// Print the JSON Schema of the configuration, for editors

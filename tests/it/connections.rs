@@ -59,7 +59,7 @@ async fn rest(stream: &mut TcpStream) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_scraper_is_cut_off_and_its_place_comes_back() {
-    let limits = Limits { stall: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { stall: Duration::from_secs(2), ..Limits::default() };
     let mut app = large(1, limits).await;
     let length = app.metrics().await.0.len();
     let mut stuck = narrow(&app).await;
@@ -73,7 +73,7 @@ async fn a_stuck_scraper_is_cut_off_and_its_place_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scraper_that_takes_a_little_now_and_then_is_cut_off_too() {
-    let limits = Limits { stall: Duration::from_mins(10), answer: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { stall: Duration::from_mins(10), answer: Duration::from_secs(2), ..Limits::default() };
     let mut app = large(1, limits).await;
     let mut slow = narrow(&app).await;
     begin(&mut slow).await;

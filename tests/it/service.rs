@@ -5,10 +5,12 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::app::WebOptions;
 use marketing_messages_exporter::simulate::Spec;
+use marketing_messages_exporter::web::WebConfig;
 
 use crate::cli::{self, BINARY, Running, written};
 use crate::harness::{Folder, TestApp};
@@ -131,6 +133,38 @@ async fn reload_and_quit_by_post() {
 
     assert_eq!(app.request("POST", "/-/quit", &[]).await.status().as_u16(), 200);
     app.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_configurations_are_put_into_force_or_neither_is() {
+    let folder = Folder::new();
+    let web = |text: &str| folder.write("web.yml", text);
+    let frame = |value: &str| format!("http_server_config: {{headers: {{X-Frame-Options: {value}}}}}\n");
+    let config = Arc::new(WebConfig::open(&web(&frame("deny"))).unwrap());
+    let mut app =
+        TestApp::start_with(Spec::fleet(2, 1), CONFIGURATION, WebOptions { config, ..WebOptions::default() }).await;
+    app.ready().await;
+    let shown = async |app: &TestApp| {
+        let answer = app.request("GET", "/metrics", &[]).await;
+        let frame = answer.headers()["x-frame-options"].to_str().unwrap().to_owned();
+        (
+            frame,
+            answer.text().await.unwrap().contains("marketing_messages_delivered{source=\"meta\",account_id=\"1002\""),
+        )
+    };
+    web(&frame("allow"));
+    let told = app.reload("1001", "1002").await.unwrap_err();
+    assert!(told.contains("web.yml: http_server_config.headers.X-Frame-Options"), "{told}");
+    assert_eq!(shown(&app).await, ("deny".to_owned(), false));
+
+    let told = app.reload("1h", "soon").await.unwrap_err();
+    assert!(told.contains("poll.interval") && told.contains("web.yml"), "{told}");
+
+    web(&frame("sameorigin"));
+    assert!(app.reload("soon", "later").await.unwrap_err().contains("poll.interval"));
+    app.reload("later", "1h").await.unwrap();
+    app.eventually("the other account is shown", |m| m.count("marketing_messages_delivered", &["\"1002\""]) == 1).await;
+    assert_eq!(shown(&app).await, ("sameorigin".to_owned(), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

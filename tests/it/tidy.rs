@@ -20,6 +20,8 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("telemetry.rs", &["domain"], &["std", "prometheus"]),
     ("chain.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "http", "tokio"]),
     ("keyring.rs", &["chain", "domain", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
+    ("heartbeat.rs", &["domain"], &["std"]),
+    ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
     ("poll/", &["clock", "domain", "fetch", "heartbeat", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
     ("publish.rs", &["clock", "domain", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("state/", &["domain", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),

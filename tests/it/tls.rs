@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::app::WebOptions;
 use marketing_messages_exporter::simulate::Spec;
-use marketing_messages_exporter::web::WebConfig;
+use marketing_messages_exporter::web::{Limits, WebConfig};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use reqwest::{Certificate, Client, ClientBuilder, Identity, StatusCode, Version};
 
@@ -130,6 +130,24 @@ async fn http2_can_be_turned_off_and_old_versions_refused() {
     assert_eq!(answer.version(), Version::HTTP_11);
     let old = authority.client().tls_version_max(reqwest::tls::Version::TLS_1_2).build().unwrap();
     assert!(old.get(&url).send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_over_http2_that_is_not_taken_gives_its_place_back() {
+    let authority = Authority::new();
+    authority.renew();
+    let config = Arc::new(WebConfig::open(&authority.config(TLS)).unwrap());
+    let limits = Limits { answer: Duration::from_secs(2), ..Limits::default() };
+    let options = WebOptions { config, limits, max_requests: 1, ..WebOptions::default() };
+    let app = TestApp::start_with(Spec::fleet(1, 500), CONFIGURATION, options).await;
+    let url = format!("https://{}/metrics", app.addr);
+    let client = authority.client().http2_initial_stream_window_size(1_000).build().unwrap();
+    let held = client.get(&url).send().await.unwrap();
+    assert_eq!((held.status(), held.version()), (StatusCode::OK, Version::HTTP_2));
+    // Over the same connection, which goes on.
+    assert_eq!(status(&client, &url, None).await, StatusCode::SERVICE_UNAVAILABLE);
+    eventually("the place comes back", async || status(&client, &url, None).await == StatusCode::OK).await;
+    assert!(held.bytes().await.is_err(), "what was not taken is cut off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
