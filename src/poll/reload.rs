@@ -94,12 +94,16 @@ impl Poller {
         for former in self.credentials.iter().filter(|former| !settings.credentials.iter().any(|new| is(former, new))) {
             let (source, name) = (former.access.source(), former.name.clone());
             self.known.remove(&(source, name.clone()));
+            self.standing.credentials.remove(&(source, name.clone()));
             gone.push(Change::CredentialGone(source, name));
         }
         for new in &settings.credentials {
             let (source, name) = (new.access.source(), &new.name);
             match self.credentials.iter().find(|former| is(former, new)) {
-                None => self.telemetry.expect_credential(source, name),
+                None => {
+                    self.telemetry.expect_credential(source, name);
+                    self.note_credential(source, name, |_| {});
+                }
                 Some(former) if former == new => {}
                 Some(_) => {
                     // Whatever it was refused for may be over.
