@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::clock::{self, Clock};
@@ -19,6 +20,10 @@ use crate::telemetry::Telemetry;
 
 /// News that may wait; beyond that whoever brings more waits.
 const WAITING: usize = 256;
+
+/// News that are rendered together: a few renderings more take less memory than one that holds the
+/// former and the next state of everything.
+const TOGETHER: usize = 16;
 
 /// What the poller tells the publisher.
 #[derive(Debug, Default)]
@@ -93,8 +98,14 @@ impl Publisher {
         self.desk.publish(vec![news]);
     }
 
-    /// Publishes until nobody is left to bring news.
-    pub async fn run(mut self) -> anyhow::Result<()> {
+    /// Publishes until nobody is left to bring news, on a thread of its own: compressors and freed
+    /// memory stay where they are used again.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(self.work())).await.context("publishing broke")
+    }
+
+    async fn work(mut self) {
         let mut batch = Vec::new();
         loop {
             let expiry = self.desk.snapshot.next_expiry();
@@ -105,15 +116,10 @@ impl Publisher {
                 }
             };
             tokio::select! {
-                received = self.inlet.recv_many(&mut batch, WAITING) => if received == 0 { return Ok(()) },
+                received = self.inlet.recv_many(&mut batch, TOGETHER) => if received == 0 { return },
                 () = expired => {}
             }
-            let (mut desk, news) = (self.desk, std::mem::take(&mut batch));
-            let work = tokio::task::spawn_blocking(move || {
-                desk.publish(news);
-                desk
-            });
-            self.desk = work.await.context("publishing broke")?;
+            self.desk.publish(std::mem::take(&mut batch));
         }
     }
 }

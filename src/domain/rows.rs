@@ -96,6 +96,14 @@ impl Rows {
         }
     }
 
+    /// The rows of several pages; of a campaign's the later ones.
+    pub fn joined(mut pages: Vec<Self>) -> Self {
+        match pages.len() {
+            1 => pages.remove(0),
+            _ => Self::new(pages.iter().flat_map(Self::rows).collect()),
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.campaigns.len()

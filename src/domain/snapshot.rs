@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::{AccountFacts, Listing};
-use super::rows::{Row, Rows};
+use super::rows::Rows;
 use super::schedule::Uptime;
 use super::lane::LaneKey;
 use super::status::{CredentialStatus, LaneStatus, Standing, TargetStatus};
@@ -70,8 +70,8 @@ pub struct Brought {
     pub key: TargetKey,
     /// The account that they name, where the key does not.
     pub account: Option<AccountId>,
-    /// In any order.
-    pub rows: Vec<Row>,
+    /// Page by page.
+    pub rows: Vec<Rows>,
     /// Whether these are all. Otherwise the others stay as they are, and the target as old as it
     /// was: what a poll did not bring grows no younger by what it brought.
     pub whole: bool,
@@ -246,7 +246,7 @@ impl Snapshot {
 
     fn take_in(&mut self, brought: Brought) -> Option<Full> {
         let Brought { key, account, rows, whole, labels, expires } = brought;
-        let rows = Rows::new(rows);
+        let rows = Rows::joined(rows);
         let home = (key.source, key.account.or(account));
         let former = self.published(&key).filter(|former| !whole && !former.rows.is_empty());
         let Some(former) = former else { return self.publish(key, home, rows, labels, expires) };

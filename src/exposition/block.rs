@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memmap2::MmapMut;
 
 use super::deflate::{Sum, deflate};
 use super::family::{self, FamilySet, Other};
@@ -11,6 +12,9 @@ use super::figures::Figures;
 use super::info::{Account, Campaigns};
 use super::state::States;
 use crate::domain::target::{CampaignId, TargetKey};
+
+/// From here on the rest of the last page is no waste to speak of.
+const LARGE: usize = 16 << 10;
 
 /// A run of some hundred series of each of its families. The deflated text is kept, the plain one is
 /// rendered from the content while it is sent.
@@ -92,6 +96,18 @@ impl Content {
     }
 }
 
+/// Puts a large text into pages of its own. They go back to the system when the last scrape that sends
+/// it ends, however slow that is; on the heap they would stay with the process, between what lives on.
+fn placed(deflated: Vec<u8>) -> Bytes {
+    if deflated.len() >= LARGE
+        && let Ok(mut pages) = MmapMut::map_anon(deflated.len())
+    {
+        pages.copy_from_slice(&deflated);
+        return Bytes::from_owner(pages);
+    }
+    deflated.into()
+}
+
 impl Block {
     /// Renders a block; what reads as it did in the former one is taken from there. A block of the very
     /// same parts is shared; one that merely reads the same must not keep the former parts alive.
@@ -113,8 +129,7 @@ impl Block {
             };
             segments.push(Segment { family, sum, end: deflated.len() });
         }
-        deflated.shrink_to_fit();
-        Arc::new(Self { id, content, segments: segments.into(), deflated: deflated.into() })
+        Arc::new(Self { id, content, segments: segments.into(), deflated: placed(deflated) })
     }
 
     pub(super) fn id(&self) -> &BlockId {

@@ -33,7 +33,7 @@ impl Poller {
     pub(super) fn note_member(&mut self, poll: &Poll, progress: &Progress) -> bool {
         let key = &poll.planned.key;
         let (Subject::Campaign(id), None) = (key.subject, key.account) else { return false };
-        let account = progress.rows.first().and_then(|row| row.account);
+        let account = progress.named;
         let Some((account, level)) = account.zip(progress.level) else { return false };
         let known = self.members.entry((key.credential.clone(), id));
         let mut news = false;

@@ -125,7 +125,7 @@ impl Poller {
                 self.news.changes.push(Change::Rows(Brought {
                     key: key.clone(),
                     account: rows.account,
-                    rows: rows.rows.rows().collect(),
+                    rows: vec![(*rows.rows).clone()],
                     whole: true,
                     labels: terms.labels.clone(),
                     expires,

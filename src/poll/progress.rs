@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
-use crate::domain::rows::Row;
+use crate::domain::rows::Rows;
 use crate::domain::schedule::Uptime;
 use crate::domain::target::{AccountId, CampaignId, Level};
 use crate::source::{Cursor, Page, TokenHealth};
@@ -23,7 +23,10 @@ pub(super) struct Progress {
     pub(super) renewed: bool,
     /// Families that the last request asked for.
     pub(super) metrics: MetricSet,
-    pub(super) rows: Vec<Row>,
+    /// The rows of each page.
+    pub(super) rows: Vec<Rows>,
+    /// The account that the first row named.
+    pub(super) named: Option<AccountId>,
     pub(super) campaigns: BTreeMap<CampaignId, CampaignFacts>,
     pub(super) parents: BTreeMap<CampaignId, CampaignId>,
     pub(super) accounts: BTreeMap<AccountId, AccountFacts>,
@@ -43,6 +46,7 @@ impl Progress {
             renewed: false,
             metrics: MetricSet::NONE,
             rows: Vec::new(),
+            named: None,
             campaigns: BTreeMap::new(),
             parents: BTreeMap::new(),
             accounts: BTreeMap::new(),
@@ -57,7 +61,6 @@ impl Progress {
     /// What all pages tell of accounts and campaigns, as one.
     pub(super) fn into_page(self) -> Page {
         Page {
-            rows: self.rows,
             campaigns: self.campaigns,
             parents: self.parents,
             accounts: self.accounts,
@@ -68,10 +71,19 @@ impl Progress {
         }
     }
 
+    /// Rows so far.
+    pub(super) fn row_count(&self) -> usize {
+        self.rows.iter().map(Rows::len).sum()
+    }
+
     /// Adds a page and says whether there is a next one.
     pub(super) fn add(&mut self, page: Page) -> Result<bool, Fault> {
         self.pages += 1;
-        self.rows.extend(page.rows);
+        self.named = self.named.or_else(|| page.rows.first().and_then(|row| row.account));
+        if !page.rows.is_empty() {
+            // Columns take a third of what rows do, while they wait for the other pages.
+            self.rows.push(Rows::new(page.rows));
+        }
         self.campaigns.extend(page.campaigns);
         self.parents.extend(page.parents);
         self.accounts.extend(page.accounts);

@@ -31,7 +31,7 @@ impl Poller {
         self.note_trial(&poll.planned.key, result, &progress);
         let mut rows = None;
         let mut replan = if result.is_ok() || partial {
-            rows = Some(progress.rows.len()).filter(|_| !partial);
+            rows = Some(progress.row_count()).filter(|_| !partial);
             self.bring(&mut poll, progress, partial, now)
         } else {
             false
@@ -96,7 +96,7 @@ impl Poller {
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
                 let brought = Brought {
                     key: key.clone(),
-                    account: progress.rows.first().and_then(|row| row.account),
+                    account: progress.named,
                     whole: !partial && !std::mem::take(&mut poll.outgrown),
                     labels,
                     expires: now + terms.stale_after,
@@ -212,17 +212,12 @@ fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
         }
         Telling::Still(polls, time) => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
-            tracing::warn!(
-                source,
-                credential,
-                account,
-                target,
-                window,
-                reason,
-                code,
-                polls,
-                "poll still fails, {polls} times in {time}: {fault}"
-            );
+            let told = format!("poll still fails, {polls} times in {time}: {fault}");
+            if fault.is_abuse() {
+                tracing::error!(source, credential, account, target, window, reason, code, polls, "{told}");
+            } else {
+                tracing::warn!(source, credential, account, target, window, reason, code, polls, "{told}");
+            }
         }
         _ => tracing::debug!(source, credential, account, target, window, reason, code, "poll failed again: {fault}"),
     }

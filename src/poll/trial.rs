@@ -57,9 +57,9 @@ impl Poller {
     /// Keeps how a target's first poll went, where somebody wants to know.
     pub(super) fn note_trial(&mut self, key: &TargetKey, result: &Result<(), Fault>, progress: &Progress) {
         let Some(trials) = &mut self.trials else { return };
-        let rows = progress.rows.iter().filter_map(|row| row.campaign);
+        let rows = progress.rows.iter().flat_map(|rows| rows.campaigns().iter().flatten().copied());
         let campaigns = rows.chain(progress.campaigns.keys().copied()).collect();
-        let trial = Trial { rows: progress.rows.len(), campaigns };
+        let trial = Trial { rows: progress.row_count(), campaigns };
         trials.entry(key.clone()).or_insert_with(|| result.clone().map(|()| trial));
     }
 

@@ -8,11 +8,7 @@ use marketing_messages_exporter::command::metrics::reference;
 const RULES: &str = "deploy/prometheus/rules";
 
 /// Families of the contract whose rules are shipped before them: they come with `state.file` and shards.
-const TO_COME: &[(&str, &[&str])] = &[
-    ("marketing_messages_exporter_state_last_write_timestamp_seconds", &[]),
-    ("marketing_messages_exporter_state_write_failures_total", &[]),
-    ("marketing_messages_exporter_shard_info", &["index", "total"]),
-];
+const TO_COME: &[(&str, &[&str])] = &[("marketing_messages_exporter_shard_info", &["index", "total"])];
 
 /// Labels that Prometheus or the rules themselves give to any series.
 const OF_RULES: &[&str] = &[

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::civil::date;
 use marketing_messages_exporter::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use marketing_messages_exporter::domain::metric::{METRICS, PREFIX, Unit};
-use marketing_messages_exporter::domain::rows::{Column, Figure, Row};
+use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
 use marketing_messages_exporter::domain::snapshot::{Brought, Change, Group, GroupKey, Snapshot};
 use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
@@ -261,6 +261,7 @@ fn change() -> impl Strategy<Value = Change> {
         let answer = (rows(&key), any::<bool>(), labels(), 1..9_u64, proptest::option::of(1..4_u64));
         answer.prop_map(move |(rows, whole, labels, minutes, named)| {
             let expires = Duration::from_mins(minutes);
+            let rows = rows.chunks(500).map(|page| Rows::new(page.to_vec())).collect();
             Change::Rows(Brought { key: key.clone(), account: named.map(account), rows, whole, labels, expires })
         })
     });
@@ -348,7 +349,7 @@ fn publishing_never_tears_a_scrape() {
             days: None,
             figures: figures.clone(),
         };
-        let rows = (1..campaigns).map(row).collect();
+        let rows = vec![Rows::new((1..campaigns).map(row).collect())];
         let labels: Labels = Arc::new([]);
         Change::Rows(Brought {
             key: key.clone(),

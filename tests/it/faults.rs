@@ -1,9 +1,12 @@
 //! What a scrape shows when the APIs do not do what they promise.
 
+use std::time::{Duration, Instant};
+
 use marketing_messages_exporter::simulate::{Change, Channel, Fault, Key, Spec};
 use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::process::{Process, eventually};
 
 const TWO_ACCOUNTS: &str = "
 poll: {interval: 1s, timeout: 2s, max_response: 1MiB}
@@ -82,14 +85,21 @@ async fn garbage_is_a_counted_fault_and_the_last_good_samples_stay() {
         assert_eq!(metrics.count("marketing_messages_delivered", &["account_id=\"1002\""]), 2, "{fault:?}");
         app.eventually("it recovers", |m| m.value(UP, &["account_id=\"1001\""]) == Some(1.0)).await;
     }
-    assert!(peak_memory() < 200 << 20, "a body of 200 MB was not held: {} bytes", peak_memory());
 }
 
-/// Most resident memory so far, the simulated APIs' included.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_end_is_never_held() {
+    let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
+    app.ready().await;
+    app.stop().await;
+    app.script("insights", "act_1001", 1, Fault::Huge { bytes: 200 << 20 });
+    let daemon = Process::start(&app.folder.0.join("config.yaml"), &[]).await;
+    eventually("it is asked", || app.control.leftover_faults() == 0).await;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !daemon.get("/metrics").await.contains("reason=\"too_large\"") {
+        assert!(Instant::now() < deadline, "it is not too large");
+    }
+    assert!(daemon.peak_memory() < 100 << 20, "{} bytes", daemon.peak_memory());
 }
 
 #[tokio::test(flavor = "multi_thread")]

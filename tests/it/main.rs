@@ -15,6 +15,7 @@ mod exposition;
 mod faults;
 mod harness;
 mod online;
+mod process;
 mod reload;
 mod restart;
 mod roles;

@@ -12,6 +12,7 @@ use marketing_messages_exporter::simulate::{Channel, Fault, Key, Spec};
 use marketing_messages_exporter::state::{self, Kept, KeptRows, State, Unreadable};
 
 use crate::harness::{Folder, TestApp};
+use crate::process::{Process, eventually};
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h, stale_after: 8h}
@@ -126,35 +127,15 @@ async fn a_killed_daemon_goes_on_where_it_was() {
     let state = app.folder.0.join("killed-state");
     let mut asked = None;
     for round in 0..6_u64 {
-        let port = app.folder.0.join(format!("port-{round}"));
-        let mut daemon = Command::new(env!("CARGO_BIN_EXE_marketing-messages-exporter"))
-            .args(["--config.file".as_ref(), file.as_os_str(), "--web.port-file".as_ref(), port.as_os_str()])
-            .args(["--web.listen-address", "127.0.0.1:0", "--log.level", "warn"])
-            .env_clear()
-            .env("MME__STATE__FILE", &state)
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + Duration::from_mins(1);
-        let waiting = || assert!(Instant::now() < deadline, "the daemon does not come up");
-        let address = loop {
-            match std::fs::read_to_string(&port) {
-                Ok(address) if address.ends_with('\n') => break address,
-                _ => waiting(),
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        };
-        while !state.exists() {
-            waiting();
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let body = reqwest::get(format!("http://{}/metrics", address.trim())).await.unwrap().text().await.unwrap();
+        let daemon = Process::start(&file, &[("MME__STATE__FILE", &state)]).await;
+        eventually("the state is kept", || state.exists()).await;
+        let body = daemon.get("/metrics").await;
         let delivered = body.lines().filter(|line| line.starts_with("marketing_messages_delivered{")).count();
         assert_eq!(delivered, 3 * 3, "round {round}");
         let total = app.control.statistics().total;
         assert_eq!(*asked.get_or_insert(total), total, "round {round}: nothing is due");
         tokio::time::sleep(Duration::from_millis(round * 17)).await;
-        daemon.kill().unwrap();
-        daemon.wait().unwrap();
+        drop(daemon);
     }
 }
 

@@ -10,6 +10,7 @@ use http::Response;
 use marketing_messages_exporter::domain::facts::Listing;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
+use marketing_messages_exporter::domain::rows::Rows;
 use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
@@ -126,7 +127,14 @@ fn check(file: &Path, source: Source) {
     if !key.subject.is_discovery() {
         let account = page.rows.first().and_then(|row| row.account);
         let expires = Duration::from_secs(1);
-        snapshot.apply(Change::Rows(Brought { key, account, rows: page.rows, whole: true, labels, expires }));
+        snapshot.apply(Change::Rows(Brought {
+            key,
+            account,
+            rows: vec![Rows::new(page.rows)],
+            whole: true,
+            labels,
+            expires,
+        }));
     }
     let changed = snapshot.take_changed();
     let exposition = Exposition::default().update(&snapshot, &changed);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::rows::{Column, Figure};
+use crate::domain::rows::{Column, Figure, Row};
 
 fn key(account: Option<u32>, subject: Subject) -> TargetKey {
     TargetKey {
@@ -38,7 +38,14 @@ const LATER: Uptime = Duration::from_mins(1);
 
 fn brought(key: &TargetKey, rows: Vec<Row>, whole: bool, expires: Uptime) -> Change {
     let account = Some(account_id(7));
-    Change::Rows(Brought { key: key.clone(), account, rows, whole, labels: Arc::new([]), expires })
+    Change::Rows(Brought {
+        key: key.clone(),
+        account,
+        rows: vec![Rows::new(rows)],
+        whole,
+        labels: Arc::new([]),
+        expires,
+    })
 }
 
 /// Publishes all rows of a target.
