@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Handle;
@@ -24,6 +25,10 @@ const WAITING: usize = 256;
 /// News that are rendered together: a few renderings more take less memory than one that holds the
 /// former and the next state of everything.
 const TOGETHER: usize = 16;
+
+/// How long the first of some news waits for others. Windows of one account are rendered block by block
+/// together, and their polls end at about the same time.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// What the poller tells the publisher.
 #[derive(Debug, Default)]
@@ -116,10 +121,27 @@ impl Publisher {
                 }
             };
             tokio::select! {
-                received = self.inlet.recv_many(&mut batch, TOGETHER) => if received == 0 { return },
+                received = self.inlet.recv_many(&mut batch, TOGETHER) => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.linger(&mut batch).await;
+                }
                 () = expired => {}
             }
             self.desk.publish(std::mem::take(&mut batch));
+        }
+    }
+
+    /// Takes what comes soon, until it is enough or nobody is left to bring more.
+    async fn linger(&mut self, batch: &mut Vec<News>) {
+        let soon = tokio::time::sleep(LINGER);
+        tokio::pin!(soon);
+        while let Some(room) = TOGETHER.checked_sub(batch.len()).filter(|room| *room > 0) {
+            tokio::select! {
+                received = self.inlet.recv_many(batch, room) => if received == 0 { return },
+                () = &mut soon => return,
+            }
         }
     }
 }
