@@ -302,3 +302,17 @@ impl<'a> Lane<'a> {
         Some(demand / allowance).filter(|share| share.is_finite())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_explain_every_state() {
+        let page = include_str!("../../../docs/operating.md");
+        for state in State::ALL {
+            let row = format!("| {} | {} |", state.word(), state.meaning());
+            assert!(page.contains(&row), "docs/operating.md lacks the row: {row}");
+        }
+    }
+}
