@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::{AccountFacts, Listing};
+use super::lane::LaneKey;
 use super::rows::Rows;
 use super::schedule::Uptime;
-use super::lane::LaneKey;
 use super::status::{CredentialStatus, LaneStatus, Standing, TargetStatus};
 use super::target::{AccountId, CampaignId, Labels, Source, Subject, TargetKey, Window};
 
@@ -198,12 +198,7 @@ impl Snapshot {
                 }
                 self.homes.insert(key, home);
             }
-            Change::Lane(lane, Some(status)) => {
-                Arc::make_mut(&mut self.standing).lanes.insert(lane, Arc::new(status));
-            }
-            Change::Lane(lane, None) => {
-                Arc::make_mut(&mut self.standing).lanes.remove(&lane);
-            }
+            Change::Lane(lane, status) => Arc::make_mut(&mut self.standing).set_lane(lane, status),
             Change::Credential(source, name, status) => {
                 Arc::make_mut(&mut self.standing).credentials.insert((source, name), Arc::new(status));
             }

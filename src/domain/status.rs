@@ -33,7 +33,7 @@ pub struct TargetStatus {
     pub fault: Option<Arc<LastFault>>,
 }
 
-/// A fault that a target met.
+/// A fault that a target met, or a credential.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LastFault {
     /// Why the poll failed.
@@ -81,12 +81,27 @@ pub struct LaneStatus {
 pub struct CredentialStatus {
     /// Whether the API accepted it the last time; `None` before it was used.
     pub accepted: Option<bool>,
+    /// Why not.
+    pub fault: Option<Arc<LastFault>>,
     /// When the token expires, as far as it is known to.
     pub expires: Option<f64>,
     /// When its access to data ends.
     pub data_access_expires: Option<f64>,
     /// When a new content was last read.
     pub last_read: Option<f64>,
+}
+
+impl CredentialStatus {
+    /// The API accepted it, or refused it at an instant.
+    pub fn note(&mut self, refusal: Option<&str>, at: f64) {
+        self.accepted = Some(refusal.is_none());
+        // The first refusal says since when.
+        if let (Some(message), None) = (refusal, &self.fault) {
+            self.fault = Some(Arc::new(LastFault { reason: Reason::Unauthorized, message: message.to_owned(), at }));
+        } else if refusal.is_none() {
+            self.fault = None;
+        }
+    }
 }
 
 /// How the lanes and the credentials fare.
@@ -96,6 +111,17 @@ pub struct Standing {
     pub lanes: BTreeMap<LaneKey, Arc<LaneStatus>>,
     /// Those that are configured.
     pub credentials: BTreeMap<(Source, Arc<str>), Arc<CredentialStatus>>,
+}
+
+impl Standing {
+    /// Notes how a lane fares, or forgets it.
+    pub fn set_lane(&mut self, lane: LaneKey, status: Option<LaneStatus>) {
+        if let Some(status) = status {
+            self.lanes.insert(lane, Arc::new(status));
+        } else {
+            self.lanes.remove(&lane);
+        }
+    }
 }
 
 #[cfg(test)]

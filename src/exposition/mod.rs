@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use block::{Block, BlockId, Content};
 pub use family::{FAMILIES, Family, Format, header, target_families};
-use info::Campaigns;
 pub use line::escape;
 pub use scrape::{Deflated, Scrape};
 
@@ -109,7 +108,7 @@ impl Exposition {
                 Content::Campaigns(campaigns) => Some(campaigns),
                 _ => None,
             });
-            campaigns.flat_map(Campaigns::names).map(|(campaign, name)| (*source, campaign, name))
+            campaigns.flat_map(info::Campaigns::names).map(|(campaign, name)| (*source, campaign, name))
         })
     }
 }

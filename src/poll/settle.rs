@@ -57,8 +57,8 @@ impl Poller {
             replan |= self.split_list(&poll);
         }
         self.tell_stretch(ticket);
-        self.note_standing(&poll.planned.key, ticket, reason, now);
         let fault = result.as_ref().err().zip(reason);
+        self.note_standing(&poll.planned.key, ticket, fault, now);
         self.record(&mut poll, ticket, fault, rows, (started, now));
         self.polls.insert(ticket, poll);
         if let Some(saving) = &mut self.saving {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Poller;
+use crate::clock;
 use crate::domain::budget::Usage;
-use crate::domain::fault::Reason;
+use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::schedule::{Ticket, Uptime};
 use crate::domain::snapshot::Change;
@@ -17,16 +18,23 @@ const SAME: f64 = 1.0;
 
 impl Poller {
     /// What the end of a poll says of its lane and of its credential.
-    pub(super) fn note_standing(&mut self, key: &TargetKey, ticket: Ticket, reason: Option<Reason>, now: Uptime) {
-        let accepted = match reason {
-            None => Some(true),
-            Some(Reason::Unauthorized) => Some(false),
+    pub(super) fn note_standing(
+        &mut self,
+        key: &TargetKey,
+        ticket: Ticket,
+        fault: Option<(&Fault, Reason)>,
+        now: Uptime,
+    ) {
+        let refusal = match fault {
+            None => Some(None),
+            Some((fault, Reason::Unauthorized)) => Some(Some(&*fault.message)),
             Some(_) => None,
         };
-        if let Some(accepted) = accepted {
+        if let Some(refusal) = refusal {
             let labels = [key.source.label(), &*key.credential];
-            self.telemetry.credential_valid.with_label_values(&labels).set(i64::from(accepted));
-            self.note_credential(key.source, &key.credential, |status| status.accepted = Some(accepted));
+            self.telemetry.credential_valid.with_label_values(&labels).set(i64::from(refusal.is_none()));
+            let at = clock::wall_seconds();
+            self.note_credential(key.source, &key.credential, |status| status.note(refusal, at));
         }
         self.note_blocked(now);
         self.note_load(ticket);

@@ -165,7 +165,10 @@ impl TargetRecord {
             failures: status.failures,
             rows: status.rows,
             since: status.since,
-            fault: status.fault.as_ref().map(|fault| (fault.reason.label().to_owned(), fault.message.clone(), fault.at)),
+            fault: status
+                .fault
+                .as_ref()
+                .map(|fault| (fault.reason.label().to_owned(), fault.message.clone(), fault.at)),
         });
         let (asks, rows) = (kept.asks.clone(), kept.rows.as_ref().map(Columns::of));
         Self { key: Key::of(key), asks, due: kept.due, failures: kept.failures, status, rows }

@@ -95,11 +95,9 @@ fn paths(site: Site) -> Router {
         .route("/-/reload", post(lifecycle::reload))
         .route("/-/quit", post(lifecycle::quit))
         .route("/-/assets/{name}", get(status::asset));
-    for (path, handler) in [
-        ("/", get(status::page)),
-        ("/config", get(status::configuration)),
-        ("/api/v1/targets", get(status::targets)),
-    ] {
+    for (path, handler) in
+        [("/", get(status::page)), ("/config", get(status::configuration)), ("/api/v1/targets", get(status::targets))]
+    {
         // The exposition may stand in the place of any of them.
         if *site.telemetry_path != *path {
             router = router.route(path, handler);

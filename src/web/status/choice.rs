@@ -149,17 +149,17 @@ fn one_of<const N: usize>(name: &str, known: [&str; N]) -> String {
 }
 
 fn holds(target: &Target<'_>, words: &[&str]) -> bool {
-    let fault = target.last_fault.filter(|_| target.consecutive_failures > 0);
+    let fault = target.current_fault();
     let parts = [
         target.state.word(),
         target.source,
         target.credential,
         &target.account_id,
         target.account_name,
-        &target.target,
+        &target.subject,
         target.campaign_name,
         target.window,
-        fault.map_or("", |fault| fault.reason.label()),
+        fault.map_or("", |fault| fault.reason),
         fault.map_or("", |fault| fault.message),
     ];
     let text = parts.join("\n").to_lowercase();

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::when::Wall;
-use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::snapshot::GroupKey;
-use crate::domain::status::{CredentialStatus, LaneStatus, Standing, TargetStatus};
+use crate::domain::status::{CredentialStatus, LaneStatus, LastFault, Standing, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, Subject, TargetKey, account_label};
 use crate::exposition::Exposition;
 
@@ -31,8 +30,7 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Refused, Self::Stale, Self::Failing, Self::Waiting, Self::New, Self::Up];
+    pub(super) const ALL: [Self; 6] = [Self::Refused, Self::Stale, Self::Failing, Self::Waiting, Self::New, Self::Up];
 
     /// The name in queries, in JSON and in style sheets.
     pub(super) fn name(self) -> &'static str {
@@ -110,7 +108,8 @@ pub(super) struct Target<'a> {
     pub(super) account_id: String,
     pub(super) account_name: &'a str,
     /// `account`, `totals`, or a campaign's id.
-    pub(super) target: String,
+    #[serde(rename = "target")]
+    pub(super) subject: String,
     /// Of a single campaign, as far as it is known.
     pub(super) campaign_name: &'a str,
     pub(super) window: &'a str,
@@ -131,8 +130,7 @@ pub(super) struct Target<'a> {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Fault<'a> {
-    #[serde(serialize_with = "label")]
-    pub(super) reason: Reason,
+    pub(super) reason: &'static str,
     pub(super) meaning: &'static str,
     pub(super) remedy: &'static str,
     pub(super) message: &'a str,
@@ -161,16 +159,15 @@ pub(super) struct Lane<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Credential<'a> {
     pub(super) source: &'static str,
-    pub(super) credential: &'a str,
+    #[serde(rename = "credential")]
+    pub(super) name: &'a str,
     pub(super) accepted: Option<bool>,
+    /// Since when, and why, it is refused.
+    pub(super) refusal: Option<Fault<'a>>,
     pub(super) targets: usize,
     pub(super) expires: Option<Wall>,
     pub(super) data_access_expires: Option<Wall>,
     pub(super) last_read: Option<Wall>,
-}
-
-fn label<S: serde::Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(reason.label())
 }
 
 /// Names by what they are names of.
@@ -225,8 +222,9 @@ impl<'a> Overview<'a> {
         let lanes = standing.lanes.iter().map(|(key, status)| Lane::of(key, status, &names, now)).collect();
         let credentials = standing.credentials.iter().map(|((source, name), status)| Credential {
             source: source.label(),
-            credential: name,
+            name,
             accepted: status.accepted,
+            refusal: status.fault.as_deref().map(Fault::of),
             targets: members.get(&(*source, &**name)).copied().unwrap_or_default(),
             expires: status.expires.map(Wall),
             data_access_expires: status.data_access_expires.map(Wall),
@@ -241,17 +239,20 @@ fn blocked(lane: &LaneStatus, now: f64) -> Option<f64> {
 }
 
 impl<'a> Target<'a> {
-    fn of(key: &'a TargetKey, status: &'a TargetStatus, standing: &Standing, names: &Names<'a>, now: f64) -> Self {
+    fn of(key: &'a TargetKey, status: &'a TargetStatus, standing: &'a Standing, names: &Names<'a>, now: f64) -> Self {
         let credential = standing.credentials.get(&(key.source, key.credential.clone()));
         let lane = standing.lanes.get(&LaneKey::of(key));
         let blocked = lane.and_then(|lane| blocked(lane, now));
+        let state = State::of(status, credential.map(|credential| &**credential), blocked.is_some());
+        // Of a refused credential's targets only the first one met the refusal.
+        let refusal = credential.and_then(|credential| credential.fault.as_ref()).filter(|_| state == State::Refused);
         Self {
-            state: State::of(status, credential.map(|credential| &**credential), blocked.is_some()),
+            state,
             source: key.source.label(),
             credential: &key.credential,
             account_id: account_label(key.account),
             account_name: names.account(key.source, key.account),
-            target: key.label(),
+            subject: key.label(),
             campaign_name: names.campaign(key),
             window: key.window.label(),
             up: status.up,
@@ -264,13 +265,24 @@ impl<'a> Target<'a> {
             stretch: lane.and_then(|lane| lane.stretch).unwrap_or(1.0),
             consecutive_failures: status.failures.unwrap_or_default(),
             samples: status.samples.unwrap_or_default(),
-            last_fault: status.fault.as_deref().map(|fault| Fault {
-                reason: fault.reason,
-                meaning: fault.reason.meaning(),
-                remedy: fault.reason.remedy(),
-                message: &fault.message,
-                at: Wall(fault.at),
-            }),
+            last_fault: refusal.or(status.fault.as_ref()).map(|fault| Fault::of(fault)),
+        }
+    }
+
+    /// Its last fault, unless that is over.
+    pub(super) fn current_fault(&self) -> Option<Fault<'a>> {
+        self.last_fault.filter(|_| self.state == State::Refused || self.up == Some(false))
+    }
+}
+
+impl<'a> Fault<'a> {
+    fn of(fault: &'a LastFault) -> Self {
+        Self {
+            reason: fault.reason.label(),
+            meaning: fault.reason.meaning(),
+            remedy: fault.reason.remedy(),
+            message: &fault.message,
+            at: Wall(fault.at),
         }
     }
 }

@@ -111,8 +111,13 @@ fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
                             None => ("new", "not used yet"),
                         };
                         tr {
-                            td data-label="Credential" { (credential.credential) " " span.quiet { (credential.source) } }
-                            td data-label="State" { span.state.(class) { (word) } }
+                            td data-label="Credential" { (credential.name) " " span.quiet { (credential.source) } }
+                            td data-label="State" {
+                                span.state.(class) { (word) }
+                                @if let Some(fault) = credential.refusal {
+                                    " " (instant(Some(fault.at), now)) p.message { (fault.message) } p.remedy { (marked(fault.remedy)) }
+                                }
+                            }
                             td data-label="Token expires" { (end(credential.expires, now)) }
                             td data-label="Access to data ends" { (end(credential.data_access_expires, now)) }
                             td data-label="Last read" { (instant(credential.last_read, now)) }
@@ -320,7 +325,7 @@ fn row(target: &Target<'_>, now: Wall) -> Markup {
                 }
             }
             td data-label="Target" {
-                @match target.target.as_str() {
+                @match target.subject.as_str() {
                     "account" => { (account(target.account_name, &target.account_id)) }
                     what if target.campaign_name.is_empty() => { (account(target.account_name, &target.account_id)) " " strong { (what) } }
                     id => { strong { (target.campaign_name) } " " span.quiet { (id) } " " (account(target.account_name, &target.account_id)) }
@@ -337,10 +342,10 @@ fn row(target: &Target<'_>, now: Wall) -> Markup {
             td.number data-label="Failures" { (target.consecutive_failures) }
             td.number data-label="Samples" { (target.samples) }
             td.fault data-label="Last fault" {
-                @match target.last_fault {
-                    Some(fault) if target.up == Some(false) => { (current_fault(&fault, now)) }
-                    Some(fault) => { span.quiet title=(fault.message) { (fault.reason.label()) ", " (instant(Some(fault.at), now)) ", over" } }
-                    None => { (none()) }
+                @match (target.current_fault(), target.last_fault) {
+                    (Some(fault), _) => { (current_fault(&fault, now)) }
+                    (None, Some(fault)) => { span.quiet title=(fault.message) { (fault.reason) ", " (instant(Some(fault.at), now)) ", over" } }
+                    (None, None) => { (none()) }
                 }
             }
         }
@@ -350,7 +355,7 @@ fn row(target: &Target<'_>, now: Wall) -> Markup {
 /// What is wrong, in the exporter's words and in the API's, and what to do.
 fn current_fault(fault: &Fault<'_>, now: Wall) -> Markup {
     html! {
-        strong { (fault.reason.label()) } ": " (fault.meaning) ", " (instant(Some(fault.at), now))
+        strong { (fault.reason) } ": " (fault.meaning) ", " (instant(Some(fault.at), now))
         p.message { (fault.message) }
         p.remedy { (marked(fault.remedy)) }
     }

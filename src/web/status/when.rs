@@ -83,7 +83,10 @@ mod tests {
         assert_eq!(Wall(now.0 - 125.0).seen_from(now), "2 min 5 s ago");
         assert_eq!(Wall(now.0 + 12.0).seen_from(now), "in 12 s");
         assert_eq!(Wall(now.0 + 0.4).seen_from(now), "now");
-        assert_eq!((now.exact(), now.rfc3339()), ("2026-09-21 14:13:20 UTC".to_owned(), "2026-09-21T14:13:20Z".to_owned()));
+        assert_eq!(
+            (now.exact(), now.rfc3339()),
+            ("2026-09-21 14:13:20 UTC".to_owned(), "2026-09-21T14:13:20Z".to_owned())
+        );
         assert_eq!(Wall(f64::NAN).exact(), "1970-01-01 00:00:00 UTC");
         assert_eq!(Wall(1e300).exact(), "");
     }
