@@ -113,11 +113,11 @@ class Browser:
         """Light or dark, wide or as a phone."""
         scheme = "dark" if kind == DARK else "light"
         self.protocol("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        width, scale = (390, 2) if kind == PHONE else (1400, 1)
-        self.protocol("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=scale, mobile=kind == PHONE)
+        width, height, scale = (390, 1300, 2) if kind == PHONE else (1400, 900, 1)
+        self.protocol("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=kind == PHONE)
 
-    def draw(self, file):
-        image = self.protocol("Page.captureScreenshot", captureBeyondViewport=True, format="png")
+    def draw(self, file, whole):
+        image = self.protocol("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
         file.write_bytes(base64.b64decode(image["data"]))
 
     def complaints(self):
@@ -248,7 +248,7 @@ def check_looks(browser, world, images):
         if images:
             images.mkdir(parents=True, exist_ok=True)
             file = images / f"status-{kind}.png"
-            browser.draw(file)
+            browser.draw(file, whole=kind != PHONE)
             print(f"     {file}")
     check("dark is another page than light", len(backgrounds) == 2, backgrounds)
 

@@ -391,5 +391,5 @@ fn moment(at: Wall, now: Wall, text: &str) -> Markup {
 }
 
 fn none() -> Markup {
-    html! { span.quiet { "–" } }
+    html! { span.quiet.none { "–" } }
 }
