@@ -15,6 +15,7 @@ mod layers;
 mod leaf;
 mod meta;
 mod nearest;
+mod paths;
 mod raw;
 mod report;
 mod schema;

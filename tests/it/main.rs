@@ -7,6 +7,7 @@
 mod alerts;
 mod allowance;
 mod cli;
+mod configuration;
 mod connections;
 mod credentials;
 mod day;
