@@ -26,8 +26,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use environment::environment;
+pub use environment::{environment, key_variables};
 pub use leaf::BaseUrl;
+pub use nearest::nearest;
 pub use report::{Problem, Problems};
 pub use schema::schema;
 pub use secret::{Secret, SecretError};
