@@ -15,6 +15,7 @@ mod drift;
 mod exposition;
 mod faults;
 mod harness;
+mod logs;
 mod online;
 mod process;
 mod reload;
