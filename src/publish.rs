@@ -137,12 +137,12 @@ impl Desk {
             let (key, left_out) = (&full.key, full.left_out);
             let labels = [key.source.label(), &*key.credential];
             self.telemetry.series_dropped.with_label_values(&labels).inc_by(left_out as u64);
-            let (source, credential, account) = (labels[0], labels[1], account_label(key.account));
+            let (source, credential, account_id) = (labels[0], labels[1], account_label(key.account));
             let (target, window) = (key.label(), key.window.label());
             tracing::error!(
                 source,
                 credential,
-                account,
+                account_id,
                 target,
                 window,
                 left_out,
@@ -150,9 +150,16 @@ impl Desk {
             );
         }
         for key in self.snapshot.expire(self.clock.uptime()) {
-            let (source, credential, account) = (key.source.label(), &*key.credential, account_label(key.account));
+            let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
             let (target, window) = (key.label(), key.window.label());
-            tracing::warn!(source, credential, account, target, window, "no success for too long: its samples leave");
+            tracing::warn!(
+                source,
+                credential,
+                account_id,
+                target,
+                window,
+                "no success for too long: its samples leave"
+            );
         }
         for ((source, credential), samples) in self.snapshot.samples() {
             let gauge = self.telemetry.samples.with_label_values(&[source.label(), &**credential]);

@@ -60,7 +60,7 @@ pub(super) fn tell(settings: &Settings) {
         tracing::info!(
             source = lane.source.label(),
             credential = %lane.credential,
-            account = account_label(lane.account),
+            account_id = account_label(lane.account),
             targets = load.targets,
             requests_per_hour = tenths(load.requests),
             share = thousandths(share),

@@ -92,7 +92,7 @@ fn without_a_terminal_each_line_is_logfmt_with_the_labels_as_fields() {
         assert!(level && line["ts"].parse::<jiff::Timestamp>().is_ok() && !line["msg"].is_empty(), "{line:?}");
     }
     let fault = lines.iter().find(failed).unwrap();
-    let fields = ["level", "credential", "account", "reason", "code"].map(|key| fault[key].as_str());
+    let fields = ["level", "credential", "account_id", "reason", "code"].map(|key| fault[key].as_str());
     assert_eq!(fields, ["warn", "main", "1001", "unavailable", ""]);
     assert!(fault.contains_key("target") && fault.contains_key("window"), "{fault:?}");
     let strange = lines.iter().find(|line| line["msg"].contains("MME_WEB_PROT_FILE")).expect("it is warned of");
@@ -114,7 +114,7 @@ fn json_has_the_same_fields_and_a_chain_is_told_once() {
     let levels = ["no access keys, asking again", last].map(|words| find(&lines, words).unwrap()["level"].clone());
     assert_eq!(levels, ["WARN", "DEBUG"], "told once");
     let fault = find(&lines, "poll failed").unwrap();
-    for key in ["source", "credential", "account", "target", "window", "reason", "code"] {
+    for key in ["source", "credential", "account_id", "target", "window", "reason", "code"] {
         assert!(fault[key].is_string(), "{key} in {fault}");
     }
 }
@@ -140,7 +140,7 @@ fn the_start_tells_everything_and_the_fullest_lanes() {
     let number = |line: &Pairs, key: &str| line[key].parse::<f64>().unwrap();
     assert!(number(all, "requests_per_hour") >= 27.0 * 4.0 && number(all, "share") > 0.0, "{all:?}");
     assert_eq!(lanes.len(), 20);
-    let first = ["source", "credential", "account", "targets"].map(|key| lanes[0][key].as_str());
+    let first = ["source", "credential", "account_id", "targets"].map(|key| lanes[0][key].as_str());
     assert_eq!(first, ["meta", "main", "7", "3"]);
     assert!(lanes.windows(2).all(|two| number(&two[0], "share") >= number(&two[1], "share")));
     assert!(said.last().unwrap()["msg"].starts_with("and 5 lanes more, "), "{:?}", said.last());
