@@ -232,7 +232,7 @@ fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
             }
         }
         _ => {
-            tracing::debug!(source, credential, account_id, target, window, reason, code, "poll failed again: {fault}")
+            tracing::debug!(source, credential, account_id, target, window, reason, code, "poll failed again: {fault}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ impl Talker {
         let arguments = ["--config.file", &file, "--web.listen-address", "127.0.0.1:0"];
         let mut command = command(&[&arguments[..], more].concat());
         command.env("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/keys").env("MME_WEB_PROT_FILE", "x");
+        Self::listen(command)
+    }
+
+    fn listen(mut command: Command) -> Self {
         let mut daemon = Running(command.spawn().unwrap());
         let stderr = BufReader::new(daemon.0.stderr.take().unwrap());
         let (said, lines) = channel();
@@ -144,4 +149,18 @@ fn the_start_tells_everything_and_the_fullest_lanes() {
     assert_eq!(first, ["meta", "main", "7", "3"]);
     assert!(lanes.windows(2).all(|two| number(&two[0], "share") >= number(&two[1], "share")));
     assert!(said.last().unwrap()["msg"].starts_with("and 5 lanes more, "), "{:?}", said.last());
+}
+
+#[test]
+fn a_target_that_does_not_fit_is_told_once() {
+    let mut demo = command(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "debug"]);
+    demo.env("MME__EXPOSITION__MAX_SERIES", "1").env("MME__POLL__INTERVAL", "1s");
+    let left_out = |line: &&Pairs| line.contains_key("left_out");
+    let again = |line: &Pairs| line["level"] == "debug";
+    let talker = Talker::listen(demo);
+    let lines = talker.until(logfmt, |lines| lines.iter().filter(left_out).any(again));
+    let one = lines.iter().filter(left_out).find(|line| again(line)).unwrap();
+    let same = |line: &&Pairs| ["account_id", "target", "window"].iter().all(|key| line[*key] == one[*key]);
+    let levels: Vec<_> = lines.iter().filter(left_out).filter(same).map(|line| line["level"].as_str()).collect();
+    assert_eq!(levels, ["error", "debug"]);
 }
