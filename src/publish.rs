@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Handle;
@@ -29,6 +30,10 @@ const TOGETHER: usize = 16;
 
 /// What to do when series are left out.
 const TOO_FEW: &str = "raise it, or ask for fewer campaigns or windows";
+
+/// How long the first of some news waits for others. Windows of one account are rendered block by block
+/// together, and their polls end at about the same time.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// What the poller tells the publisher.
 #[derive(Debug, Default)]
@@ -127,10 +132,27 @@ impl Publisher {
                 }
             };
             tokio::select! {
-                received = self.inlet.recv_many(&mut batch, TOGETHER) => if received == 0 { return },
+                received = self.inlet.recv_many(&mut batch, TOGETHER) => {
+                    if received == 0 {
+                        return;
+                    }
+                    self.linger(&mut batch).await;
+                }
                 () = expired => {}
             }
             self.desk.publish(std::mem::take(&mut batch));
+        }
+    }
+
+    /// Takes what comes soon, until it is enough or nobody is left to bring more.
+    async fn linger(&mut self, batch: &mut Vec<News>) {
+        let soon = tokio::time::sleep(LINGER);
+        tokio::pin!(soon);
+        while let Some(room) = TOGETHER.checked_sub(batch.len()).filter(|room| *room > 0) {
+            tokio::select! {
+                received = self.inlet.recv_many(batch, room) => if received == 0 { return },
+                () = &mut soon => return,
+            }
         }
     }
 }
