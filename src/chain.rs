@@ -8,8 +8,10 @@ use http::{Request, Response};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::repeat::{Repeats, Telling};
+use crate::domain::target::Source as Api;
 use crate::fetch::Fetch;
 use crate::settings::Secret;
 use crate::source::Keys;
@@ -66,7 +68,7 @@ impl Chain {
             Ok(place) => place,
             Err(fault) => return Ok(Self::fixed(None, fault.message)),
         };
-        tracing::info!(credential = name, "access keys come from {}", place.name());
+        tracing::info!(source = Api::Cams.label(), credential = name, "access keys come from {}", place.name());
         let fetch = match &place {
             Place::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
             Place::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
@@ -162,26 +164,21 @@ async fn renew(
     news: Arc<Notify>,
 ) {
     let mut failures = 0_u32;
+    let (mut repeats, clock) = (Repeats::default(), Clock::start());
     let place = source.place.name();
     loop {
-        let wait = match source.ask().await {
+        let asked = source.ask().await;
+        let telling = repeats.note(asked.as_ref().err().map(|fault| fault.reason), clock.uptime());
+        report(&name, place, asked.as_ref(), telling);
+        let wait = match asked {
             Ok(keys) => {
-                if failures > 0 {
-                    tracing::info!(credential = name, "{place}: access keys are given again");
-                }
                 failures = 0;
                 let wait = credentials::renew_after(keys.expires, clock::wall(), dice());
-                tracing::debug!(credential = name, expires = %keys.expires, "new access keys, renewed in {wait:?}");
                 holder.send_modify(|held| held.keys = Some(Arc::new(keys.into())));
                 wait
             }
             Err(fault) => {
                 failures = failures.saturating_add(1);
-                if failures == 1 {
-                    tracing::warn!(credential = name, "{place}: no access keys, asking again: {fault}");
-                } else {
-                    tracing::debug!(credential = name, failures, "{place}: still no access keys: {fault}");
-                }
                 holder.send_modify(|held| held.trouble = format!("{place}: {fault}"));
                 credentials::retry_after(failures, dice())
             }
@@ -193,6 +190,42 @@ async fn renew(
             () = tokio::time::sleep(wait) => {}
             asked = async { wanted.wait_for(|wanted| *wanted > attempts).await.is_ok() } => if !asked { return },
         }
+    }
+}
+
+/// One line when keys fail to come or come again, and one an hour while they fail; the rest is told
+/// at debug level.
+fn report(credential: &str, place: &str, asked: Result<&Temporary, &Fault>, telling: Telling) {
+    let source = Api::Cams.label();
+    let fault = match asked {
+        Ok(keys) => {
+            let expires = keys.expires;
+            if let Telling::Recovered(attempts) = telling {
+                tracing::info!(source, credential, attempts, %expires, "{place}: access keys are given again");
+            } else {
+                tracing::debug!(source, credential, %expires, "{place}: new access keys");
+            }
+            return;
+        }
+        Err(fault) => fault,
+    };
+    let (reason, code) = (fault.reason.label(), fault.code.unwrap_or_default());
+    match telling {
+        Telling::Changed => {
+            tracing::warn!(source, credential, reason, code, "{place}: no access keys, asking again: {fault}");
+        }
+        Telling::Still(attempts, time) => {
+            let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
+            tracing::warn!(
+                source,
+                credential,
+                reason,
+                code,
+                attempts,
+                "{place}: still no access keys, asked {attempts} times in {time}: {fault}"
+            );
+        }
+        _ => tracing::debug!(source, credential, reason, code, "{place}: no access keys again: {fault}"),
     }
 }
 

@@ -1,9 +1,12 @@
 //! The command line: commands and flags, in the convention of Prometheus exporters.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::settings::{key_variables, nearest};
 
 /// The port of `run` and `demo`.
 const PORT: u16 = 10396;
@@ -168,7 +171,7 @@ pub struct Flags {
 /// Form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Coloured text on a terminal, else plain text
+    /// Coloured text on a terminal, else logfmt
     Auto,
     /// Plain text
     Text,
@@ -205,6 +208,24 @@ impl Flags {
             SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT)
         }]
     }
+}
+
+/// What to say of variables that look like those of flags or keys, and are neither.
+pub fn strange_variables(environment: &BTreeMap<String, String>) -> Vec<String> {
+    let command = Cli::command();
+    let flags: Vec<&str> = command.get_arguments().filter_map(|flag| flag.get_env()?.to_str()).collect();
+    let keys = key_variables();
+    // A name of another first word is somebody's own: that of a secret, or of a service of Kubernetes.
+    let first_word = |name: &str| name.split('_').nth(1).map(str::to_owned);
+    let say = |name: &String| match nearest(name, flags.iter().copied().chain(keys.iter().map(String::as_str))) {
+        Some(near) => Some(format!("the variable {name} means nothing; did you mean {near}?")),
+        None if flags.iter().any(|flag| first_word(flag) == first_word(name)) => {
+            Some(format!("the variable {name} means nothing; those of flags are {}", flags.join(", ")))
+        }
+        None => None,
+    };
+    let ours = |name: &&String| name.starts_with("MME_") && !name.starts_with("MME__");
+    environment.keys().filter(ours).filter(|name| !flags.contains(&name.as_str())).filter_map(say).collect()
 }
 
 /// `host:port`, or `:port` for all interfaces.
@@ -248,11 +269,30 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn verify_cli() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn variables_that_are_nearly_right_are_told() {
+        for (name, told) in [
+            ("MME_LOG_LEVEL", None),
+            ("MME__POLL__INTERVALL", None),
+            ("MME_LOG_LEVL", Some("did you mean MME_LOG_LEVEL?")),
+            ("MME_CONFIG_FIEL", Some("did you mean MME_CONFIG_FILE?")),
+            ("MME_POLL_INTERVAL", Some("did you mean MME__POLL__INTERVAL?")),
+            ("MME_WEB_COLOUR", Some("those of flags are MME_CONFIG_FILE, ")),
+            ("MME_META_TOKEN", None),
+            ("MME_SERVICE_HOST", None),
+            ("MME_PORT_10396_TCP", None),
+            ("HOME", None),
+        ] {
+            let said = strange_variables(&BTreeMap::from([(name.to_owned(), "x".to_owned())]));
+            let expected = told.is_none_or(|told| said.len() == 1 && said[0].contains(name) && said[0].contains(told));
+            assert!(expected && said.is_empty() == told.is_none(), "{name}: {said:?}");
+        }
     }
 
     #[test]

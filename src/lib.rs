@@ -29,6 +29,7 @@ pub mod exposition;
 pub mod fetch;
 pub mod heartbeat;
 pub mod keyring;
+pub mod logfmt;
 pub mod logging;
 pub mod poll;
 pub mod publish;

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogFormat;
+use crate::logfmt::Logfmt;
 
 /// Sets the log up for the whole process. What libraries say below a warning is left out: at trace
 /// level the HTTP client would print headers.
@@ -18,6 +19,7 @@ pub fn install(level: tracing::level_filters::LevelFilter, format: LogFormat) {
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
         LogFormat::Auto if std::io::stderr().is_terminal() => log.try_init(),
-        LogFormat::Auto | LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Auto => log.event_format(Logfmt).try_init(),
+        LogFormat::Text => log.with_ansi(false).try_init(),
     };
 }

@@ -9,7 +9,9 @@ use marketing_messages_exporter::{command, logging};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::install(cli.flags.log_level, cli.flags.log_format);
-    let done = match cli.meant() {
+    let meant = cli.meant();
+    command::warn_of_variables(&meant);
+    let done = match meant {
         Command::Run => command::run::run(&cli.flags),
         Command::Check(check) => command::check::check(&check, &cli.flags),
         Command::Discover(discover) => command::discover::discover(&discover, &cli.flags),

@@ -4,17 +4,19 @@
 //! thousand campaigns must not hold back the timers of the others. What comes in meanwhile is rendered
 //! together.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{self, Clock};
-use crate::domain::snapshot::{Change, Snapshot};
-use crate::domain::target::account_label;
+use crate::domain::repeat::{Repeats, Telling};
+use crate::domain::snapshot::{Brought, Change, Full, Snapshot};
+use crate::domain::target::{TargetKey, account_label};
 use crate::state::{self, State};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -25,6 +27,9 @@ const WAITING: usize = 256;
 /// News that are rendered together: a few renderings more take less memory than one that holds the
 /// former and the next state of everything.
 const TOGETHER: usize = 16;
+
+/// What to do when series are left out.
+const TOO_FEW: &str = "raise it, or ask for fewer campaigns or windows";
 
 /// How long the first of some news waits for others. Windows of one account are rendered block by block
 /// together, and their polls end at about the same time.
@@ -39,12 +44,14 @@ pub struct News {
     pub ready: bool,
     /// The schedule, to be written with what is known.
     pub state: Option<State>,
+    /// Whoever waits for this to be published.
+    pub done: Option<oneshot::Sender<anyhow::Result<()>>>,
 }
 
 impl News {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && !self.ready && self.state.is_none()
+        self.changes.is_empty() && !self.ready && self.state.is_none() && self.done.is_none()
     }
 }
 
@@ -82,13 +89,19 @@ struct Desk {
     telemetry: Arc<Telemetry>,
     clock: Clock,
     state_file: Option<PathBuf>,
+    /// Targets that `max_series` leaves out.
+    left_out: BTreeMap<TargetKey, Repeats<()>>,
+    /// How writing the state went.
+    writing: Repeats<()>,
 }
 
 impl Publisher {
     /// A publisher of at most `max_series` series, and the way to tell it.
     pub fn new(max_series: usize, clock: Clock, store: Arc<Store>, telemetry: Arc<Telemetry>) -> (Self, Outlet) {
         let (sender, inlet) = mpsc::channel(WAITING);
-        let desk = Desk { snapshot: Snapshot::new(max_series), store, telemetry, clock, state_file: None };
+        let (left_out, writing) = Default::default();
+        let snapshot = Snapshot::new(max_series);
+        let desk = Desk { snapshot, store, telemetry, clock, state_file: None, left_out, writing };
         (Self { inlet, desk }, Outlet(Some(sender)))
     }
 
@@ -133,13 +146,13 @@ impl Publisher {
         }
     }
 
-    /// Takes what comes soon, until it is enough or nobody is left to bring more.
+    /// Takes what comes soon, until it is enough, somebody waits, or nobody is left to bring more.
     async fn linger(&mut self, batch: &mut Vec<News>) {
         let soon = tokio::time::sleep(LINGER);
         tokio::pin!(soon);
-        while let Some(room) = TOGETHER.checked_sub(batch.len()).filter(|room| *room > 0) {
+        while batch.len() < TOGETHER && batch.iter().all(|news| news.done.is_none()) {
             tokio::select! {
-                received = self.inlet.recv_many(batch, room) => if received == 0 { return },
+                received = self.inlet.recv_many(batch, TOGETHER - batch.len()) => if received == 0 { return },
                 () = &mut soon => return,
             }
         }
@@ -151,30 +164,31 @@ impl Desk {
         let ready = news.iter().any(|news| news.ready);
         // Of several the last one holds what the others did.
         let state = news.iter_mut().rev().find_map(|news| news.state.take());
+        let done: Vec<_> = news.iter_mut().filter_map(|news| news.done.take()).collect();
         for change in news.into_iter().flat_map(|news| news.changes) {
             if let Change::CredentialGone(source, name) = &change {
                 self.telemetry.forget_credential(*source, name);
             }
-            let Some(full) = self.snapshot.apply(change) else { continue };
-            let (key, left_out) = (&full.key, full.left_out);
-            let labels = [key.source.label(), &*key.credential];
-            self.telemetry.series_dropped.with_label_values(&labels).inc_by(left_out as u64);
-            let (source, credential, account) = (labels[0], labels[1], account_label(key.account));
-            let (target, window) = (key.label(), key.window.label());
-            tracing::error!(
-                source,
-                credential,
-                account,
-                target,
-                window,
-                left_out,
-                "exposition.max_series is reached: the target is left out; raise it, or ask for fewer campaigns or windows"
-            );
+            let settled = match &change {
+                Change::Rows(Brought { key, .. }) | Change::Gone(key) => Some(key.clone()),
+                _ => None,
+            };
+            match self.snapshot.apply(change) {
+                Some(full) => self.leave_out(full),
+                None => drop(settled.and_then(|key| self.left_out.remove(&key))),
+            }
         }
         for key in self.snapshot.expire(self.clock.uptime()) {
-            let (source, credential, account) = (key.source.label(), &*key.credential, account_label(key.account));
+            let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
             let (target, window) = (key.label(), key.window.label());
-            tracing::warn!(source, credential, account, target, window, "no success for too long: its samples leave");
+            tracing::warn!(
+                source,
+                credential,
+                account_id,
+                target,
+                window,
+                "no success for too long: its samples leave"
+            );
         }
         for ((source, credential), samples) in self.snapshot.samples() {
             let gauge = self.telemetry.samples.with_label_values(&[source.label(), &**credential]);
@@ -183,21 +197,78 @@ impl Desk {
         self.telemetry.touch();
         let changed = self.snapshot.take_changed();
         self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        for done in done {
+            // Whoever asked may have gone.
+            let _ = done.send(Ok(()));
+        }
         if ready {
             tracing::info!(targets = self.snapshot.statuses().len(), "every target was polled once: ready");
             self.store.set_ready();
         }
-        if let (Some(state), Some(file)) = (state, &self.state_file) {
-            self.write(state, file);
+        if let Some(state) = state {
+            self.write(state);
         }
     }
 
-    fn write(&self, state: State, file: &Path) {
+    /// One line when a target does not fit, and one an hour while it does not.
+    fn leave_out(&mut self, Full { key, left_out }: Full) {
+        let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
+        let (target, window) = (key.label(), key.window.label());
+        self.telemetry.series_dropped.with_label_values(&[source, credential]).inc_by(left_out as u64);
+        let telling = self.left_out.entry(key.clone()).or_default().note(Some(()), self.clock.uptime());
+        match telling {
+            Telling::Known => {
+                tracing::debug!(
+                    source,
+                    credential,
+                    account_id,
+                    target,
+                    window,
+                    left_out,
+                    "the target is left out again"
+                );
+            }
+            Telling::Still(polls, _) => tracing::error!(
+                source,
+                credential,
+                account_id,
+                target,
+                window,
+                left_out,
+                polls,
+                "exposition.max_series still leaves the target out, {polls} times by now; {TOO_FEW}"
+            ),
+            _ => tracing::error!(
+                source,
+                credential,
+                account_id,
+                target,
+                window,
+                left_out,
+                "exposition.max_series is reached: the target is left out; {TOO_FEW}"
+            ),
+        }
+    }
+
+    fn write(&mut self, state: State) {
+        let Some(file) = &self.state_file else { return };
         let state = state.with(&self.snapshot, |uptime| self.clock.wall_at(uptime));
-        if let Err(error) = state::write(file, &state) {
+        let written = state::write(file, &state);
+        let telling = self.writing.note(written.is_err().then_some(()), self.clock.uptime());
+        if let Err(error) = written {
             self.telemetry.state_write_failures.with_label_values::<&str>(&[]).inc();
-            tracing::error!("the state cannot be written to {}: {error}", file.display());
+            let file = file.display();
+            match telling {
+                Telling::Known => tracing::debug!("the state cannot be written to {file} again: {error}"),
+                Telling::Still(attempts, _) => {
+                    tracing::error!(attempts, "the state still cannot be written to {file}: {error}");
+                }
+                _ => tracing::error!("the state cannot be written to {file}: {error}"),
+            }
             return;
+        }
+        if let Telling::Recovered(attempts) = telling {
+            tracing::info!(attempts, "the state is written again");
         }
         self.telemetry.state_last_write.with_label_values::<&str>(&[]).set(clock::wall_seconds());
     }

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Flags};
+use crate::cli::{Cli, Command, Flags, strange_variables};
 use crate::settings::{self, Problems, Settings};
 use crate::web::WebConfig;
 
@@ -52,6 +52,16 @@ pub fn exit_code(done: anyhow::Result<Done>) -> ExitCode {
             complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Warns of misspelt variables, in a command that heeds variables at all.
+pub fn warn_of_variables(command: &Command) {
+    if matches!(command, Command::Metrics | Command::Healthcheck | Command::Completions { .. }) {
+        return;
+    }
+    for warning in strange_variables(&settings::environment()) {
+        tracing::warn!("{warning}");
     }
 }
 

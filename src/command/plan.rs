@@ -7,7 +7,7 @@ use super::{Done, load, print};
 use crate::cli::Flags;
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::{Fleet, Wanted};
-use crate::domain::target::Source;
+use crate::domain::target::{Source, account_label};
 use crate::settings::{Access, Settings};
 use crate::source::meta::PAGE_LIMIT;
 
@@ -31,19 +31,69 @@ pub fn plan(flags: &Flags) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// The plan in one line, for the start of the daemon.
+/// Lanes that are told one by one when the daemon starts.
+const TOLD_LANES: usize = 20;
+
+/// The plan in a few lines, for the start of the daemon: everything, then the fullest lanes.
 pub(super) fn tell(settings: &Settings) {
     let (targets, lanes) = lanes(settings);
-    let requests: f64 = lanes.values().map(|load| load.requests).sum();
-    let share = lanes.iter().map(|(lane, load)| load.requests / allowance(settings, lane)).fold(0.0, f64::max);
+    let mut shares: Vec<_> = lanes.iter().map(|(lane, load)| (lane, load, allowance(settings, lane))).collect();
+    let share = |load: &Load, allowance: f64| load.requests / allowance;
+    shares.sort_by(|(_, one, of_one), (_, other, of_other)| share(other, *of_other).total_cmp(&share(one, *of_one)));
+    let requests: f64 = shares.iter().map(|(_, load, _)| load.requests).sum();
+    let allowances: f64 = shares.iter().map(|(.., allowance)| allowance).sum();
+    let largest = shares.first().map_or(0.0, |(_, load, allowance)| share(load, *allowance));
     tracing::info!(
         targets,
         lanes = lanes.len(),
-        "marketing-messages-exporter {} is polling: {targets} targets in {} lanes, {requests:.1} requests an hour, up to {:.1} % of a lane's allowance",
+        requests_per_hour = tenths(requests),
+        share = thousandths(requests / allowances),
+        "marketing-messages-exporter {} is polling: {targets} targets in {} lanes, {requests:.1} requests an hour, \
+         {:.1} % of the allowance, up to {:.1} % of a lane's",
         env!("CARGO_PKG_VERSION"),
         lanes.len(),
-        100.0 * share
+        100.0 * requests / allowances,
+        100.0 * largest
     );
+    for (lane, load, allowance) in shares.iter().take(TOLD_LANES) {
+        let share = share(load, *allowance);
+        tracing::info!(
+            source = lane.source.label(),
+            credential = %lane.credential,
+            account_id = account_label(lane.account),
+            targets = load.targets,
+            requests_per_hour = tenths(load.requests),
+            share = thousandths(share),
+            "lane {}: {} targets, {:.1} requests an hour{}, {:.1} % of its allowance",
+            name(lane),
+            load.targets,
+            load.requests,
+            if load.open { " or more" } else { "" },
+            100.0 * share
+        );
+    }
+    if let Some((_, load, allowance)) = shares.get(TOLD_LANES) {
+        let more = shares.len() - TOLD_LANES;
+        let share = 100.0 * share(load, *allowance);
+        tracing::info!(
+            lanes = more,
+            "and {more} lanes more, of up to {share:.1} % of their allowance; `plan` prints all"
+        );
+    }
+}
+
+fn tenths(number: f64) -> f64 {
+    (10.0 * number).round() / 10.0
+}
+
+fn thousandths(number: f64) -> f64 {
+    (1000.0 * number).round() / 1000.0
+}
+
+/// A lane as people see it: source, credential and account.
+fn name(lane: &LaneKey) -> String {
+    let account = lane.account.map_or_else(|| "-".to_owned(), |account| account.to_string());
+    format!("{}/{}/{account}", lane.source.label(), lane.credential)
 }
 
 /// How many targets there are, and what each lane is asked for.
@@ -56,7 +106,7 @@ fn lanes(settings: &Settings) -> (usize, BTreeMap<LaneKey, Load>) {
         load.requests += 3600.0 / target.terms.interval.as_secs_f64();
     }
     mark_open(&settings.fleet, &mut lanes);
-    (planned.len(), lanes)
+    (lanes.values().map(|load| load.targets).sum(), lanes)
 }
 
 fn forecast(settings: &Settings) -> anyhow::Result<String> {
@@ -64,8 +114,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     let mut text = String::from("lane                                      targets  requests/h  allowance/h  share\n");
     let mut crowded = Vec::new();
     for (lane, load) in &lanes {
-        let account = lane.account.map_or_else(|| "-".to_owned(), |account| account.to_string());
-        let name = format!("{}/{}/{account}", lane.source.label(), lane.credential);
+        let name = name(lane);
         let allowance = allowance(settings, lane);
         let share = load.requests / allowance;
         let more = if load.open { "+" } else { " " };

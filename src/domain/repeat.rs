@@ -8,16 +8,22 @@ use super::schedule::Uptime;
 /// A fault that goes on is told this often.
 const AGAIN: Duration = Duration::from_hours(1);
 
-/// What a target's polls came to since its state last changed.
-#[derive(Clone, Debug, Default)]
-pub struct Repeats {
-    fault: Option<Spell>,
+/// What a target's polls, or other attempts, came to since their state last changed.
+#[derive(Clone, Debug)]
+pub struct Repeats<R = Reason> {
+    fault: Option<Spell<R>>,
+}
+
+impl<R> Default for Repeats<R> {
+    fn default() -> Self {
+        Self { fault: None }
+    }
 }
 
 /// Failed polls in a row, of one reason.
 #[derive(Clone, Debug)]
-struct Spell {
-    reason: Reason,
+struct Spell<R> {
+    reason: R,
     polls: u64,
     since: Uptime,
     told: Uptime,
@@ -38,9 +44,9 @@ pub enum Telling {
     Known,
 }
 
-impl Repeats {
+impl<R: PartialEq> Repeats<R> {
     /// Notes how a poll ended.
-    pub fn note(&mut self, reason: Option<Reason>, now: Uptime) -> Telling {
+    pub fn note(&mut self, reason: Option<R>, now: Uptime) -> Telling {
         let Some(reason) = reason else {
             return self.fault.take().map_or(Telling::Fine, |spell| Telling::Recovered(spell.polls));
         };

@@ -31,7 +31,7 @@ impl Poller {
         let first = !std::mem::replace(&mut progress.renewed, true);
         let renews = first && self.keyring.renew(key.source, &key.credential, refused);
         if renews {
-            tracing::info!(source = key.source.label(), credential = %key.credential, account = account_label(key.account), target = %key.subject, window = key.window.label(), "the security token was refused: waiting for another one");
+            tracing::info!(source = key.source.label(), credential = %key.credential, account_id = account_label(key.account), target = %key.subject, window = key.window.label(), "the security token was refused: waiting for another one");
         }
         renews
     }

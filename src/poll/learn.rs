@@ -84,7 +84,7 @@ impl Poller {
         let account = self.fleet.accounts.iter_mut().find(ours);
         let Some(account) = account.filter(|_| only.len() > 1) else { return false };
         account.ids_per_request = only.len().div_ceil(2);
-        tracing::warn!(source = key.source.label(), credential = %key.credential, account = account_label(key.account), target = %key.subject, window = key.window.label(), ids = account.ids_per_request, "the smallest page is too much for the API: fewer ids a request");
+        tracing::warn!(source = key.source.label(), credential = %key.credential, account_id = account_label(key.account), target = %key.subject, window = key.window.label(), ids = account.ids_per_request, "the smallest page is too much for the API: fewer ids a request");
         true
     }
 

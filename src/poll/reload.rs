@@ -18,15 +18,19 @@ use crate::settings::{Credential, Settings};
 pub struct Order {
     /// What is wanted from now on.
     pub settings: Box<Settings>,
-    /// Told when it is in force, or why it is not.
+    /// Told when it is in force and what a scrape shows is of it, or why it is not.
     pub done: oneshot::Sender<anyhow::Result<()>>,
 }
 
 impl Poller {
     pub(super) fn obey(&mut self, order: Order) {
-        let result = self.reload(&order.settings);
-        // Whoever asked may have gone.
-        let _ = order.done.send(result);
+        match self.reload(&order.settings) {
+            Ok(()) => self.news.done = Some(order.done),
+            Err(problem) => {
+                // Whoever asked may have gone.
+                let _ = order.done.send(Err(problem));
+            }
+        }
     }
 
     /// Takes over other settings; nothing is changed by those that cannot be put into force.

@@ -129,12 +129,12 @@ impl Poller {
         let load = self.timetable.load(ticket);
         let (lane, stretched) = (load.lane, self.stretched.contains(load.lane));
         let (source, credential) = (lane.source.label(), &*lane.credential);
-        let account = account_label(lane.account);
+        let account_id = account_label(lane.account);
         if !stretched && load.stretch > STRETCHED {
             tracing::warn!(
                 source,
                 credential,
-                account,
+                account_id,
                 demand = load.demand.round(),
                 allowance = load.allowance.round(),
                 "the wanted intervals need more requests than the allowance grants: they stretch {:.1} times",
@@ -142,7 +142,7 @@ impl Poller {
             );
             self.stretched.insert(lane.clone());
         } else if stretched && load.stretch <= 1.0 {
-            tracing::info!(source, credential, account, "the wanted intervals fit the allowance again");
+            tracing::info!(source, credential, account_id, "the wanted intervals fit the allowance again");
             self.stretched.remove(&lane.clone());
         }
     }
@@ -183,13 +183,13 @@ impl Poller {
 fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
     let key = &poll.planned.key;
     let (source, credential, window) = (key.source.label(), &*key.credential, key.window.label());
-    let account = account_label(key.account);
+    let account_id = account_label(key.account);
     let target = key.subject.to_string();
     let Some((fault, reason)) = fault else {
         if let Telling::Recovered(polls) = telling {
-            tracing::info!(source, credential, account, target, window, polls, "poll succeeds again");
+            tracing::info!(source, credential, account_id, target, window, polls, "poll succeeds again");
         } else {
-            tracing::debug!(source, credential, account, target, window, "poll succeeded");
+            tracing::debug!(source, credential, account_id, target, window, "poll succeeded");
         }
         return;
     };
@@ -199,7 +199,7 @@ fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
             tracing::error!(
                 source,
                 credential,
-                account,
+                account_id,
                 target,
                 window,
                 reason,
@@ -208,17 +208,19 @@ fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
             );
         }
         Telling::Changed => {
-            tracing::warn!(source, credential, account, target, window, reason, code, "poll failed: {fault}");
+            tracing::warn!(source, credential, account_id, target, window, reason, code, "poll failed: {fault}");
         }
         Telling::Still(polls, time) => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
             let told = format!("poll still fails, {polls} times in {time}: {fault}");
             if fault.is_abuse() {
-                tracing::error!(source, credential, account, target, window, reason, code, polls, "{told}");
+                tracing::error!(source, credential, account_id, target, window, reason, code, polls, "{told}");
             } else {
-                tracing::warn!(source, credential, account, target, window, reason, code, polls, "{told}");
+                tracing::warn!(source, credential, account_id, target, window, reason, code, polls, "{told}");
             }
         }
-        _ => tracing::debug!(source, credential, account, target, window, reason, code, "poll failed again: {fault}"),
+        _ => {
+            tracing::debug!(source, credential, account_id, target, window, reason, code, "poll failed again: {fault}");
+        }
     }
 }

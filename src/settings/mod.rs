@@ -15,6 +15,7 @@ mod layers;
 mod leaf;
 mod meta;
 mod nearest;
+mod paths;
 mod raw;
 mod report;
 mod schema;
@@ -25,8 +26,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use environment::environment;
+pub use environment::{environment, key_variables};
 pub use leaf::BaseUrl;
+pub use nearest::nearest;
 pub use report::{Problem, Problems};
 pub use schema::schema;
 pub use secret::{Secret, SecretError};

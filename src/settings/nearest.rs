@@ -1,7 +1,7 @@
 //! Did you mean: the known word nearest to a mistyped one.
 
 /// The choice that differs from the word in at most a third of its letters.
-pub(super) fn nearest<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters = word.chars().count();
     if letters > 64 {
         return None;

@@ -1,6 +1,7 @@
 //! Problems and warnings, each with the place it is about, gathered while everything else is read on.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::entry::{Entry, Leaf};
@@ -12,7 +13,8 @@ pub struct Problems(pub Vec<Problem>);
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key, from the top: `meta.main.accounts[0].windows[2]`; or the file, or the variable.
+    /// The key, from the top: `meta.main.accounts[0].windows[2]`; or the file, or the variable; of a
+    /// key that a variable sets, both.
     pub path: String,
     /// What is wrong and what to write instead, parted by a semicolon.
     pub message: String,
@@ -41,6 +43,8 @@ impl std::error::Error for Problems {}
 pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
+    /// Variables by the keys that they set.
+    variables: RefCell<BTreeMap<String, String>>,
 }
 
 impl Report {
@@ -54,14 +58,23 @@ impl Report {
         self.problems.borrow().is_empty()
     }
 
+    /// Has what is said of a key name the variable that sets it, which is what its user typed.
+    pub(super) fn came_from(&self, key: &str, variable: &str) {
+        self.variables.borrow_mut().insert(key.to_owned(), variable.to_owned());
+    }
+
     /// The warnings, if there are no problems.
     pub(super) fn finish(self) -> Result<Vec<String>, Problems> {
-        let mut problems = self.problems.into_inner();
+        let (mut problems, variables) = (self.problems.into_inner(), self.variables.into_inner());
         problems.sort_by_cached_key(|problem| order(&problem.path));
+        let named = |Problem { path, message }| match variables.get(&path) {
+            Some(variable) => Problem { path: format!("{variable} ({path})"), message },
+            None => Problem { path, message },
+        };
         if problems.is_empty() {
-            Ok(self.warnings.into_inner().iter().map(Problem::to_string).collect())
+            Ok(self.warnings.into_inner().into_iter().map(|warning| named(warning).to_string()).collect())
         } else {
-            Err(Problems(problems))
+            Err(Problems(problems.into_iter().map(named).collect()))
         }
     }
 }

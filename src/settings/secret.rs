@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::entry::{Entry, Holds, kind, schema};
 use super::environment::variable;
 use super::leaf::Variable;
+use super::paths;
 use super::report::Place;
 
 /// Where a secret is kept.
@@ -148,7 +149,7 @@ impl SecretKeys<'_> {
         let keys = [format!("{stem}_file"), format!("{stem}_env"), stem.to_owned()];
         let [file, variable, inline] = &keys;
         let given = [
-            at.take(file, self.file).map(|path| Secret::File(found(path, environment))),
+            at.take(file, self.file).map(Secret::File),
             at.take(variable, self.variable).map(|variable| Secret::Environment(variable.0)),
             at.take(inline, self.inline).map(|hidden| Secret::Inline(hidden.0)),
         ];
@@ -159,19 +160,19 @@ impl SecretKeys<'_> {
             return None;
         }
         let at = at.key(key);
+        if matches!(&secret, Secret::File(path) if path.starts_with(paths::CREDENTIALS)) {
+            at.problem(
+                "systemd passes no credentials, $CREDENTIALS_DIRECTORY is not set; \
+                 start the service with LoadCredential, or write the path itself",
+            );
+            return Some(secret);
+        }
         match secret.read_with(|name| environment.get(name).cloned()) {
             Ok(_) => warn_of_readers(&at, &secret),
             Err(error) => at.problem(error.to_string()),
         }
         Some(secret)
     }
-}
-
-/// Where a relative path leads: to the credential of this name that systemd passes, if there is one,
-/// and else from the working directory.
-fn found(path: PathBuf, environment: &BTreeMap<String, String>) -> PathBuf {
-    let passed = environment.get("CREDENTIALS_DIRECTORY").map(|folder| Path::new(folder).join(&path));
-    passed.filter(|passed| path.is_relative() && passed.is_file()).unwrap_or(path)
 }
 
 #[cfg(unix)]
@@ -226,16 +227,5 @@ mod tests {
             missing.to_string().starts_with("the file /nonexistent/token cannot be read: No such file"),
             "{missing}"
         );
-    }
-
-    #[test]
-    fn relative_paths_name_credentials_of_systemd_first() {
-        let folder = env!("CARGO_MANIFEST_DIR").to_owned();
-        let environment = BTreeMap::from([("CREDENTIALS_DIRECTORY".to_owned(), folder.clone())]);
-        assert_eq!(found("Cargo.toml".into(), &environment), Path::new(&folder).join("Cargo.toml"));
-        for elsewhere in ["missing-token", "/etc/hostname"] {
-            assert_eq!(found(elsewhere.into(), &environment), Path::new(elsewhere));
-        }
-        assert_eq!(found("Cargo.toml".into(), &BTreeMap::new()), Path::new("Cargo.toml"));
     }
 }

@@ -7,6 +7,7 @@
 mod alerts;
 mod allowance;
 mod cli;
+mod configuration;
 mod connections;
 mod credentials;
 mod day;
@@ -14,6 +15,7 @@ mod drift;
 mod exposition;
 mod faults;
 mod harness;
+mod logs;
 mod online;
 mod process;
 mod reload;

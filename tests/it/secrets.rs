@@ -117,7 +117,7 @@ async fn no_log_page_or_metric_holds_a_secret() {
         daemon.wait().unwrap();
         daemon.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         daemon.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(said.contains("TRACE") || said.contains("INFO"), "it said nothing: {said}");
+        assert!(said.contains("level=trace") || said.contains("level=info"), "it said nothing: {said}");
         for secret in SECRETS {
             let line = said.lines().find(|line| line.contains(secret));
             assert!(line.is_none(), "{fault:?} brought {secret} to light: {line:?}");

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("chain.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "http", "tokio"]),
     ("keyring.rs", &["chain", "domain", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
     ("heartbeat.rs", &["domain"], &["std"]),
+    ("logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
     ("poll/", &["clock", "domain", "fetch", "heartbeat", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
     ("publish.rs", &["clock", "domain", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),

@@ -1,0 +1,166 @@
+//! What the daemon says, as collectors of logs read it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::cli::{Running, command};
+use crate::harness::Folder;
+
+/// Longest that a line may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// APIs that nobody serves, with a credential of each kind.
+const CONFIGURATION: &str = "
+meta:
+  main: {token: x, base_url: 'http://127.0.0.1:1', accounts: [{id: 1001, windows: [last_7d]}]}
+cams:
+  sg:
+    credentials: default
+    endpoint: http://127.0.0.1:1
+    channels: [{cust_space_id: cams-a, page_id: 1, ad_account_id: 2}]
+";
+
+/// A daemon, and what it says.
+struct Talker {
+    _daemon: Running,
+    lines: Receiver<String>,
+}
+
+impl Talker {
+    fn start(folder: &Folder, configuration: &str, more: &[&str]) -> Self {
+        let file = folder.write("config.yaml", configuration).display().to_string();
+        let arguments = ["--config.file", &file, "--web.listen-address", "127.0.0.1:0"];
+        let mut command = command(&[&arguments[..], more].concat());
+        command.env("ALIBABA_CLOUD_CREDENTIALS_URI", "http://127.0.0.1:1/keys").env("MME_WEB_PROT_FILE", "x");
+        Self::listen(command)
+    }
+
+    fn listen(mut command: Command) -> Self {
+        let mut daemon = Running(command.spawn().unwrap());
+        let stderr = BufReader::new(daemon.0.stderr.take().unwrap());
+        let (said, lines) = channel();
+        // Ends with the daemon.
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
+        Self { _daemon: daemon, lines }
+    }
+
+    /// Every line up to the one with which all that is wanted has been said.
+    fn until<T>(&self, read: impl Fn(&str) -> T, wanted: impl Fn(&[T]) -> bool) -> Vec<T> {
+        let mut lines = Vec::new();
+        while !wanted(&lines) {
+            let line = self.lines.recv_timeout(PATIENCE).expect("the line comes");
+            lines.push(read(&line));
+        }
+        lines
+    }
+}
+
+type Pairs = BTreeMap<String, String>;
+
+/// A line of logfmt, read strictly.
+fn logfmt(line: &str) -> Pairs {
+    let (mut pairs, mut rest) = (Pairs::new(), line);
+    while !rest.is_empty() {
+        let (key, value) = rest.split_once('=').unwrap_or_else(|| panic!("no pair at the end of {line}"));
+        assert!(!key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{key:?} in {line}");
+        let (text, end) = if value.starts_with('"') {
+            let mut strings = serde_json::Deserializer::from_str(value).into_iter::<String>();
+            (strings.next().unwrap().unwrap_or_else(|error| panic!("{error}: {line}")), strings.byte_offset())
+        } else {
+            let end = value.find(' ').unwrap_or(value.len());
+            (value.split_at(end).0.to_owned(), end)
+        };
+        let quoted = value.starts_with('"');
+        assert!(quoted || !text.is_empty() && !text.contains(['"', '=']), "{text:?} in {line}");
+        assert!(pairs.insert(key.to_owned(), text).is_none(), "{key} stands twice in {line}");
+        rest = value.split_at(end).1;
+        assert!(rest.is_empty() || rest.len() > 1 && rest.starts_with(' '), "{rest:?} in {line}");
+        rest = rest.strip_prefix(' ').unwrap_or_default();
+    }
+    pairs
+}
+
+#[test]
+fn without_a_terminal_each_line_is_logfmt_with_the_labels_as_fields() {
+    let folder = Folder::new();
+    let talker = Talker::start(&folder, CONFIGURATION, &["--log.level", "debug"]);
+    let failed = |line: &&Pairs| line["msg"].starts_with("poll failed") && line["source"] == "meta";
+    let lines = talker.until(logfmt, |lines| lines.iter().any(|line| failed(&line)));
+    for line in &lines {
+        let level = ["error", "warn", "info", "debug", "trace"].contains(&line["level"].as_str());
+        assert!(level && line["ts"].parse::<jiff::Timestamp>().is_ok() && !line["msg"].is_empty(), "{line:?}");
+    }
+    let fault = lines.iter().find(failed).unwrap();
+    let fields = ["level", "credential", "account_id", "reason", "code"].map(|key| fault[key].as_str());
+    assert_eq!(fields, ["warn", "main", "1001", "unavailable", ""]);
+    assert!(fault.contains_key("target") && fault.contains_key("window"), "{fault:?}");
+    let strange = lines.iter().find(|line| line["msg"].contains("MME_WEB_PROT_FILE")).expect("it is warned of");
+    assert!(strange["level"] == "warn" && strange["msg"].ends_with("did you mean MME_WEB_PORT_FILE?"), "{strange:?}");
+}
+
+#[test]
+fn json_has_the_same_fields_and_a_chain_is_told_once() {
+    let folder = Folder::new();
+    let talker = Talker::start(&folder, CONFIGURATION, &["--log.format", "json", "--log.level", "debug"]);
+    let read = |line: &str| serde_json::from_str::<Json>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let says = |line: &Json, words: &str| line["message"].as_str().is_some_and(|message| message.contains(words));
+    let find = |lines: &[Json], words: &str| lines.iter().find(|line| says(line, words)).cloned();
+    let last = "no access keys again";
+    let lines = talker.until(read, |lines| find(lines, last).is_some() && find(lines, "poll failed").is_some());
+    for line in lines.iter().filter(|line| says(line, "access keys")) {
+        assert_eq!((&line["source"], &line["credential"]), (&"cams".into(), &"sg".into()), "{line}");
+    }
+    let levels = ["no access keys, asking again", last].map(|words| find(&lines, words).unwrap()["level"].clone());
+    assert_eq!(levels, ["WARN", "DEBUG"], "told once");
+    let fault = find(&lines, "poll failed").unwrap();
+    for key in ["source", "credential", "account_id", "target", "window", "reason", "code"] {
+        assert!(fault[key].is_string(), "{key} in {fault}");
+    }
+}
+
+#[test]
+fn the_start_tells_everything_and_the_fullest_lanes() {
+    let folder = Folder::new();
+    let mut configuration =
+        String::from("meta:\n  main:\n    token: x\n    base_url: http://127.0.0.1:1\n    accounts:\n");
+    for account in 1..=25 {
+        let windows = if account == 7 { "[today, last_7d, last_28d]" } else { "[today]" };
+        writeln!(
+            configuration,
+            "      - {{id: {account}, windows: {windows}, campaigns: [1{account}], totals: false}}"
+        )
+        .unwrap();
+    }
+    let talker = Talker::start(&folder, &configuration, &[]);
+    let said = talker.until(logfmt, |lines| lines.iter().any(|line| line["msg"].contains("lanes more")));
+    let total = said.iter().position(|line| line["msg"].contains("is polling")).unwrap();
+    let (all, lanes) = (&said[total], &said[total + 1..said.len() - 1]);
+    assert_eq!((all["targets"].as_str(), all["lanes"].as_str()), ("27", "25"));
+    let number = |line: &Pairs, key: &str| line[key].parse::<f64>().unwrap();
+    assert!(number(all, "requests_per_hour") >= 27.0 * 4.0 && number(all, "share") > 0.0, "{all:?}");
+    assert_eq!(lanes.len(), 20);
+    let first = ["source", "credential", "account_id", "targets"].map(|key| lanes[0][key].as_str());
+    assert_eq!(first, ["meta", "main", "7", "3"]);
+    assert!(lanes.windows(2).all(|two| number(&two[0], "share") >= number(&two[1], "share")));
+    assert!(said.last().unwrap()["msg"].starts_with("and 5 lanes more, "), "{:?}", said.last());
+}
+
+#[test]
+fn a_target_that_does_not_fit_is_told_once() {
+    let mut demo = command(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "debug"]);
+    demo.env("MME__EXPOSITION__MAX_SERIES", "1").env("MME__POLL__INTERVAL", "1s");
+    let left_out = |line: &&Pairs| line.contains_key("left_out");
+    let again = |line: &Pairs| line["level"] == "debug";
+    let talker = Talker::listen(demo);
+    let lines = talker.until(logfmt, |lines| lines.iter().filter(left_out).any(again));
+    let one = lines.iter().filter(left_out).find(|line| again(line)).unwrap();
+    let same = |line: &&Pairs| ["account_id", "target", "window"].iter().all(|key| line[*key] == one[*key]);
+    let levels: Vec<_> = lines.iter().filter(left_out).filter(same).map(|line| line["level"].as_str()).collect();
+    assert_eq!(levels, ["error", "debug"]);
+}
