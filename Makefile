@@ -20,7 +20,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint deny rules e2e unit ## everything that CI asks for; installs what it needs
+test: lint deny rules e2e browser unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -65,6 +65,16 @@ docs: build ## write the generated documents and dashboards anew
 dashboards-preview: build ## check the dashboards against Grafana's types and draw them into docs/images; needs npm and Chromium
 	scripts/install-peers.sh
 	scripts/preview.py --binary $(BINARY)
+
+.PHONY: browser
+browser: build ## the status page in a real browser; installs Chromium and its driver where they are missing
+	scripts/install-browser.sh
+	scripts/browser.py --binary $(BINARY)
+
+.PHONY: screenshot
+screenshot: build ## draw the status page in light, dark and phone width into docs/images
+	scripts/install-browser.sh
+	scripts/browser.py --binary $(BINARY) --images docs/images
 
 .PHONY: figures
 figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time

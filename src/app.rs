@@ -87,9 +87,9 @@ impl App {
         let listeners = listeners(options).await?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
-        let (reloader, reload) =
-            Reloader::new(load, options.config.clone(), telemetry.clone(), settings.state_file.clone());
         let store = Arc::new(Store::default());
+        let (reloader, reload) =
+            Reloader::new(load, options.config.clone(), telemetry.clone(), store.clone(), settings);
         let clock = Clock::start();
         let (mut publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
         let mut poller = Poller::new(settings, clock, outlet, telemetry.clone())?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::{self, Clock};
 use crate::domain::repeat::{Repeats, Telling};
@@ -44,12 +44,14 @@ pub struct News {
     pub ready: bool,
     /// The schedule, to be written with what is known.
     pub state: Option<State>,
+    /// Whoever waits for this to be published.
+    pub done: Option<oneshot::Sender<anyhow::Result<()>>>,
 }
 
 impl News {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && !self.ready && self.state.is_none()
+        self.changes.is_empty() && !self.ready && self.state.is_none() && self.done.is_none()
     }
 }
 
@@ -144,13 +146,13 @@ impl Publisher {
         }
     }
 
-    /// Takes what comes soon, until it is enough or nobody is left to bring more.
+    /// Takes what comes soon, until it is enough, somebody waits, or nobody is left to bring more.
     async fn linger(&mut self, batch: &mut Vec<News>) {
         let soon = tokio::time::sleep(LINGER);
         tokio::pin!(soon);
-        while let Some(room) = TOGETHER.checked_sub(batch.len()).filter(|room| *room > 0) {
+        while batch.len() < TOGETHER && batch.iter().all(|news| news.done.is_none()) {
             tokio::select! {
-                received = self.inlet.recv_many(batch, room) => if received == 0 { return },
+                received = self.inlet.recv_many(batch, TOGETHER - batch.len()) => if received == 0 { return },
                 () = &mut soon => return,
             }
         }
@@ -162,6 +164,7 @@ impl Desk {
         let ready = news.iter().any(|news| news.ready);
         // Of several the last one holds what the others did.
         let state = news.iter_mut().rev().find_map(|news| news.state.take());
+        let done: Vec<_> = news.iter_mut().filter_map(|news| news.done.take()).collect();
         for change in news.into_iter().flat_map(|news| news.changes) {
             if let Change::CredentialGone(source, name) = &change {
                 self.telemetry.forget_credential(*source, name);
@@ -194,6 +197,10 @@ impl Desk {
         self.telemetry.touch();
         let changed = self.snapshot.take_changed();
         self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        for done in done {
+            // Whoever asked may have gone.
+            let _ = done.send(Ok(()));
+        }
         if ready {
             tracing::info!(targets = self.snapshot.statuses().len(), "every target was polled once: ready");
             self.store.set_ready();

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock;
 use crate::poll::Order;
 use crate::settings::{Problems, Settings};
+use crate::store::Store;
 use crate::systemd;
 use crate::telemetry::Telemetry;
 use crate::web::{Asked, Reload, WebConfig};
@@ -22,6 +23,7 @@ pub struct Reloader {
     web: Arc<WebConfig>,
     asked: mpsc::Receiver<Asked>,
     telemetry: Arc<Telemetry>,
+    store: Arc<Store>,
     state_file: Option<PathBuf>,
 }
 
@@ -37,10 +39,13 @@ impl Reloader {
         load: Load,
         web: Arc<WebConfig>,
         telemetry: Arc<Telemetry>,
-        state_file: Option<PathBuf>,
+        store: Arc<Store>,
+        settings: &Settings,
     ) -> (Self, Reload) {
         let (reload, asked) = Reload::new();
-        let reloader = Self { load: load.into(), web, asked, telemetry, state_file };
+        store.set_configuration(settings.printed.clone());
+        let state_file = settings.state_file.clone();
+        let reloader = Self { load: load.into(), web, asked, telemetry, store, state_file };
         reloader.note(true);
         (reloader, reload)
     }
@@ -75,9 +80,12 @@ impl Reloader {
         if settings.state_file != self.state_file {
             tracing::warn!("state.file: another file is used after a restart only");
         }
+        let printed = settings.printed.clone();
         let (done, told) = oneshot::channel();
         orders.send(Order { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
-        told.await.context("the poller ended")?
+        told.await.context("the poller ended")??;
+        self.store.set_configuration(printed);
+        Ok(())
     }
 
     fn note(&self, success: bool) {

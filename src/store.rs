@@ -1,4 +1,5 @@
-//! What scrapes read: the current exposition, swapped whole, and whether the first round is over.
+//! What is served: the current exposition and the configuration in force, each swapped whole, and
+//! whether the first round is over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +8,11 @@ use arc_swap::ArcSwap;
 
 use crate::exposition::Exposition;
 
-/// Written by the poller, read by every scrape. Neither waits for the other.
+/// Written by the publisher and at a reload, read by every scrape and page. Nobody waits for another.
 #[derive(Debug, Default)]
 pub struct Store {
     exposition: ArcSwap<Exposition>,
+    configuration: ArcSwap<String>,
     ready: AtomicBool,
 }
 
@@ -23,6 +25,16 @@ impl Store {
     /// Replaces the exposition.
     pub fn publish(&self, exposition: Exposition) {
         self.exposition.store(Arc::new(exposition));
+    }
+
+    /// The configuration in force as YAML, without secrets.
+    pub fn configuration(&self) -> Arc<String> {
+        self.configuration.load_full()
+    }
+
+    /// Another configuration is in force.
+    pub fn set_configuration(&self, printed: String) {
+        self.configuration.store(Arc::new(printed));
     }
 
     /// Whether every target was answered or refused once. It is never withdrawn.

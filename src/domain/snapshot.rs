@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::{AccountFacts, Listing};
+use super::lane::LaneKey;
 use super::rows::Rows;
 use super::schedule::Uptime;
-use super::status::TargetStatus;
+use super::status::{CredentialStatus, LaneStatus, Standing, TargetStatus};
 use super::target::{AccountId, CampaignId, Labels, Source, Subject, TargetKey, Window};
 
 /// An account whose samples stand together in the exposition; `None` collects what has no account.
@@ -56,6 +57,10 @@ pub enum Change {
     Campaigns(TargetKey, GroupKey, Listing, Labels),
     /// How a target fares.
     Status(TargetKey, TargetStatus),
+    /// How a lane fares; nothing is told of it any more when its last target is gone.
+    Lane(LaneKey, Option<LaneStatus>),
+    /// How a credential fares.
+    Credential(Source, Arc<str>, CredentialStatus),
 }
 
 /// A target's rows, as a poll brought them.
@@ -99,6 +104,8 @@ pub struct Full {
 pub struct Snapshot {
     groups: BTreeMap<GroupKey, Group>,
     statuses: BTreeMap<TargetKey, TargetStatus>,
+    /// Shared with whoever shows it.
+    standing: Arc<Standing>,
     /// Where a target's rows stand: a single campaign's account shows only in its answer.
     homes: BTreeMap<TargetKey, GroupKey>,
     /// Figures held, by credential.
@@ -116,6 +123,7 @@ impl Snapshot {
         Self {
             groups: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            standing: Arc::default(),
             homes: BTreeMap::new(),
             samples: BTreeMap::new(),
             series: 0,
@@ -133,6 +141,11 @@ impl Snapshot {
     /// How each target fares.
     pub fn statuses(&self) -> &BTreeMap<TargetKey, TargetStatus> {
         &self.statuses
+    }
+
+    /// How the lanes and the credentials fare.
+    pub fn standing(&self) -> &Arc<Standing> {
+        &self.standing
     }
 
     /// Figures held, by credential.
@@ -161,7 +174,9 @@ impl Snapshot {
                 self.remove(&key);
             }
             Change::CredentialGone(source, name) => {
-                self.samples.remove(&(source, name));
+                let key = (source, name);
+                self.samples.remove(&key);
+                Arc::make_mut(&mut self.standing).credentials.remove(&key);
             }
             Change::Labels(key, labels) => self.relabel(&key, &labels),
             Change::Bound(max_series) => self.max_series = max_series,
@@ -183,7 +198,14 @@ impl Snapshot {
                 }
                 self.homes.insert(key, home);
             }
+            Change::Lane(lane, status) => Arc::make_mut(&mut self.standing).set_lane(lane, status),
+            Change::Credential(source, name, status) => {
+                Arc::make_mut(&mut self.standing).credentials.insert((source, name), Arc::new(status));
+            }
             Change::Status(key, status) => {
+                let samples = self.statuses.get(&key).and_then(|former| former.samples);
+                let samples = samples.or_else(|| self.published(&key).map(|published| published.rows.samples()));
+                let status = TargetStatus { samples, ..status };
                 if self.statuses.get(&key) != Some(&status) {
                     self.statuses.insert(key, status);
                     self.changed.statuses = true;
@@ -299,8 +321,10 @@ impl Snapshot {
     }
 
     fn insert(&mut self, key: TargetKey, home: GroupKey, published: Published) {
+        let samples = published.rows.samples();
         self.series += published.rows.series();
-        *self.samples.entry((key.source, key.credential.clone())).or_default() += published.rows.samples();
+        *self.samples.entry((key.source, key.credential.clone())).or_default() += samples;
+        self.note_samples(&key, Some(samples));
         self.groups.entry(home).or_default().targets.insert(key.clone(), published);
         self.homes.insert(key, home);
         self.changed.groups.insert(home);
@@ -322,6 +346,14 @@ impl Snapshot {
             self.groups.remove(&home);
         }
         self.changed.groups.insert(home);
+        self.note_samples(key, None);
+    }
+
+    fn note_samples(&mut self, key: &TargetKey, samples: Option<usize>) {
+        if let Some(status) = self.statuses.get_mut(key).filter(|status| status.samples != samples) {
+            status.samples = samples;
+            self.changed.statuses = true;
+        }
     }
 }
 

@@ -1,12 +1,20 @@
-//! How a target fares: what its gauges show.
+//! How targets, lanes and credentials fare: what gauges and the status page show.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::fault::Reason;
+use super::lane::LaneKey;
+use super::target::Source;
 
 /// The state of a target after its last poll. Instants are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TargetStatus {
     /// Whether the last poll succeeded; `None` before the first.
     pub up: Option<bool>,
+    /// Since when that is so.
+    pub since: Option<f64>,
     /// When it was last polled with success.
     pub last_success: Option<f64>,
     /// When it was last polled.
@@ -19,4 +27,118 @@ pub struct TargetStatus {
     pub failures: Option<u32>,
     /// Rows of marketing messages in the last good answer.
     pub rows: Option<usize>,
+    /// Figures that are held of it; `None` when there are none. The snapshot knows.
+    pub samples: Option<usize>,
+    /// Its last fault, be it over or not.
+    pub fault: Option<Arc<LastFault>>,
+}
+
+/// A fault that a target met, or a credential.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastFault {
+    /// Why the poll failed.
+    pub reason: Reason,
+    /// The sentence of the log, free of secrets.
+    pub message: String,
+    /// When.
+    pub at: f64,
+}
+
+impl TargetStatus {
+    /// A poll ended at an instant, with or without a fault.
+    pub fn note(&mut self, fault: Option<(Reason, &str)>, at: f64) {
+        let up = fault.is_none();
+        if self.up != Some(up) || self.since.is_none() {
+            self.since = Some(at);
+        }
+        (self.up, self.last_attempt) = (Some(up), Some(at));
+        match fault {
+            None => self.last_success = Some(at),
+            Some((reason, message)) => {
+                self.fault = Some(Arc::new(LastFault { reason, message: message.to_owned(), at }));
+            }
+        }
+    }
+}
+
+/// What of a lane's allowance is wanted and used. Instants are Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaneStatus {
+    /// Requests an hour that the budget allows; `None` before the first poll.
+    pub allowance: Option<f64>,
+    /// Requests an hour that the targets want.
+    pub demand: Option<f64>,
+    /// How many times longer than wanted the intervals are; 1 when they fit.
+    pub stretch: Option<f64>,
+    /// What is used of each allowance, as the API tells: 1 is all of it.
+    pub usage: BTreeMap<&'static str, f64>,
+    /// Until when nothing goes out.
+    pub blocked_until: Option<f64>,
+}
+
+/// Whether a credential is good. Instants are Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CredentialStatus {
+    /// Whether the API accepted it the last time; `None` before it was used.
+    pub accepted: Option<bool>,
+    /// Why not.
+    pub fault: Option<Arc<LastFault>>,
+    /// When the token expires, as far as it is known to.
+    pub expires: Option<f64>,
+    /// When its access to data ends.
+    pub data_access_expires: Option<f64>,
+    /// When a new content was last read.
+    pub last_read: Option<f64>,
+}
+
+impl CredentialStatus {
+    /// The API accepted it, or refused it at an instant.
+    pub fn note(&mut self, refusal: Option<&str>, at: f64) {
+        self.accepted = Some(refusal.is_none());
+        // The first refusal says since when.
+        if let (Some(message), None) = (refusal, &self.fault) {
+            self.fault = Some(Arc::new(LastFault { reason: Reason::Unauthorized, message: message.to_owned(), at }));
+        } else if refusal.is_none() {
+            self.fault = None;
+        }
+    }
+}
+
+/// How the lanes and the credentials fare.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Those that have targets.
+    pub lanes: BTreeMap<LaneKey, Arc<LaneStatus>>,
+    /// Those that are configured.
+    pub credentials: BTreeMap<(Source, Arc<str>), Arc<CredentialStatus>>,
+}
+
+impl Standing {
+    /// Notes how a lane fares, or forgets it.
+    pub fn set_lane(&mut self, lane: LaneKey, status: Option<LaneStatus>) {
+        if let Some(status) = status {
+            self.lanes.insert(lane, Arc::new(status));
+        } else {
+            self.lanes.remove(&lane);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_lasts_since_it_changed_and_the_last_fault_is_kept() {
+        let mut status = TargetStatus::default();
+        status.note(None, 1.0);
+        status.note(None, 2.0);
+        assert_eq!((status.up, status.since, status.last_success), (Some(true), Some(1.0), Some(2.0)));
+        status.note(Some((Reason::Timeout, "late")), 3.0);
+        status.note(Some((Reason::Forbidden, "no")), 4.0);
+        assert_eq!((status.up, status.since, status.last_success), (Some(false), Some(3.0), Some(2.0)));
+        status.note(None, 5.0);
+        let fault = status.fault.as_deref().map(|fault| (fault.reason, &*fault.message, fault.at));
+        assert_eq!((status.since, fault), (Some(5.0), Some((Reason::Forbidden, "no", 4.0))));
+    }
 }

@@ -136,6 +136,10 @@ impl Block {
         &self.id
     }
 
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// The segments, by family.
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments

@@ -94,6 +94,12 @@ impl Campaigns {
                 .all(|(one, other)| one.campaign == other.campaign && self.facts(*one) == former.facts(*other))
     }
 
+    /// Those whose names are known.
+    pub(super) fn names(&self) -> impl Iterator<Item = (CampaignId, &str)> {
+        let name = |known: &Known| Some((known.campaign, self.facts(*known).0?.name));
+        self.members.iter().filter_map(name)
+    }
+
     fn facts(&self, known: Known) -> (Option<Listed<'_>>, &Labels) {
         let origin = &self.origins[known.origin as usize];
         (origin.listing.as_ref().and_then(|listing| listing.at(known.place as usize)), &origin.labels)

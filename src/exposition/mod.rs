@@ -23,13 +23,15 @@ pub use line::escape;
 pub use scrape::{Deflated, Scrape};
 
 use crate::domain::snapshot::{Changed, GroupKey, Snapshot};
-use crate::domain::target::{AccountId, Source};
+use crate::domain::status::{Standing, TargetStatus};
+use crate::domain::target::{AccountId, CampaignId, Source, TargetKey};
 
 /// Everything a scrape shows of the campaigns, by account, and of the targets.
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
     groups: BTreeMap<GroupKey, Blocks>,
     states: Blocks,
+    standing: Arc<Standing>,
 }
 
 type Blocks = Arc<[Arc<Block>]>;
@@ -66,7 +68,7 @@ impl Exposition {
         }
         let states =
             if changed.statuses { render(cut::of_states(snapshot), Some(&self.states)) } else { self.states.clone() };
-        Self { groups, states }
+        Self { groups, states, standing: snapshot.standing().clone() }
     }
 
     /// What a scrape sends, with a text of the exporter's own at the end. A filter leaves accounts
@@ -75,6 +77,39 @@ impl Exposition {
         let groups = self.groups.iter().filter(|(key, _)| filter.wants(key));
         let blocks = groups.flat_map(|(_, blocks)| blocks.iter());
         Scrape::new(format, blocks.chain(self.states.iter()), own)
+    }
+
+    /// How each target fares, in order. Those who show it in another form show what a scrape does.
+    pub fn statuses(&self) -> impl Iterator<Item = &(TargetKey, TargetStatus)> {
+        let states = self.states.iter().filter_map(|block| match block.content() {
+            Content::States(states) => Some(&states.0),
+            _ => None,
+        });
+        states.flatten()
+    }
+
+    /// How the lanes and the credentials fare.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The accounts that discovery knows, with their names.
+    pub fn account_names(&self) -> impl Iterator<Item = (GroupKey, &str)> {
+        self.groups.values().flat_map(|blocks| blocks.iter()).filter_map(|block| match block.content() {
+            Content::Account(account) => Some((account.group, &*account.facts.name)),
+            _ => None,
+        })
+    }
+
+    /// The campaigns that discovery knows, with their names.
+    pub fn campaign_names(&self) -> impl Iterator<Item = (Source, CampaignId, &str)> {
+        self.groups.iter().flat_map(|((source, _), blocks)| {
+            let campaigns = blocks.iter().filter_map(|block| match block.content() {
+                Content::Campaigns(campaigns) => Some(campaigns),
+                _ => None,
+            });
+            campaigns.flat_map(info::Campaigns::names).map(|(campaign, name)| (*source, campaign, name))
+        })
     }
 }
 

@@ -106,6 +106,7 @@ impl Poller {
         for (lane, until) in &state.blocked {
             self.timetable.block(lane, uptime(*until));
         }
+        self.note_blocked(now);
 
         let mut restored = 0;
         for (key, ticket) in &self.tickets {

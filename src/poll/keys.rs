@@ -37,8 +37,10 @@ impl Poller {
     }
 
     /// A credential's content is new.
-    pub(super) fn note_read(&self, source: Source, name: &str) {
-        self.telemetry.credential_last_read.with_label_values(&[source.label(), name]).set(clock::wall_seconds());
+    pub(super) fn note_read(&mut self, source: Source, name: &str) {
+        let now = clock::wall_seconds();
+        self.telemetry.credential_last_read.with_label_values(&[source.label(), name]).set(now);
+        self.note_credential(source, name, |status| status.last_read = Some(now));
     }
 
     /// A refused credential whose content changed is tried at once.

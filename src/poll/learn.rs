@@ -89,8 +89,13 @@ impl Poller {
     }
 
     /// The token's life, as metrics and, two weeks before its end, as a warning.
-    pub(super) fn note_token(&self, poll: &Poll, health: TokenHealth) {
+    pub(super) fn note_token(&mut self, poll: &Poll, health: TokenHealth) {
         let key = &poll.planned.key;
+        let seconds = |instant: Option<jiff::Timestamp>| instant.map(|instant| instant.as_duration().as_secs_f64());
+        self.note_credential(key.source, &key.credential, |status| {
+            status.expires = seconds(health.expires);
+            status.data_access_expires = seconds(health.data_access_expires);
+        });
         let labels = [key.source.label(), &*key.credential];
         let telemetry = &self.telemetry;
         for (gauge, instant, what) in [

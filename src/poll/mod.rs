@@ -14,6 +14,7 @@ mod progress;
 mod reload;
 mod roster;
 mod settle;
+mod standing;
 mod trial;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -31,7 +32,7 @@ use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, Fleet, Planned};
 use crate::domain::repeat::Repeats;
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
-use crate::domain::status::TargetStatus;
+use crate::domain::status::{Standing, TargetStatus};
 use crate::domain::target::{CampaignId, Source, TargetKey};
 use crate::fetch::Fetch;
 use crate::heartbeat::Heartbeat;
@@ -74,6 +75,8 @@ pub struct Poller {
     members: HashMap<(Arc<str>, CampaignId), Membership>,
     /// Lanes whose intervals do not fit, as the log last told.
     stretched: HashSet<LaneKey>,
+    /// How lanes and credentials fare, as the publisher was last told.
+    standing: Standing,
     /// What the publisher is told next.
     news: News,
     /// Whether it was told that every target was polled once.
@@ -145,6 +148,7 @@ impl Poller {
             known: HashMap::new(),
             members: HashMap::new(),
             stretched: HashSet::new(),
+            standing: Standing::default(),
             news: News::default(),
             ready: false,
             outlet,
@@ -154,6 +158,9 @@ impl Poller {
             saving: None,
             trials: None,
         };
+        for credential in &settings.credentials {
+            poller.note_credential(credential.access.source(), &credential.name, |_| {});
+        }
         poller.replan();
         Ok(poller)
     }
@@ -312,6 +319,7 @@ impl Poller {
         };
         answer.record(&poll.planned.key, poll.target.endpoint(), &self.telemetry);
         self.timetable.observe(ticket, &answer.usage, now);
+        self.note_usage(&poll.planned.key, &answer.usage);
         if let (Some(served), Some(Api::Meta { graph, .. })) = (answer.served, self.apis.get(&poll.credential())) {
             let requested = graph.version.clone();
             self.note_version(&poll, &requested, served);

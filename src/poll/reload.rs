@@ -18,15 +18,19 @@ use crate::settings::{Credential, Settings};
 pub struct Order {
     /// What is wanted from now on.
     pub settings: Box<Settings>,
-    /// Told when it is in force, or why it is not.
+    /// Told when it is in force and what a scrape shows is of it, or why it is not.
     pub done: oneshot::Sender<anyhow::Result<()>>,
 }
 
 impl Poller {
     pub(super) fn obey(&mut self, order: Order) {
-        let result = self.reload(&order.settings);
-        // Whoever asked may have gone.
-        let _ = order.done.send(result);
+        match self.reload(&order.settings) {
+            Ok(()) => self.news.done = Some(order.done),
+            Err(problem) => {
+                // Whoever asked may have gone.
+                let _ = order.done.send(Err(problem));
+            }
+        }
     }
 
     /// Takes over other settings; nothing is changed by those that cannot be put into force.
@@ -94,12 +98,16 @@ impl Poller {
         for former in self.credentials.iter().filter(|former| !settings.credentials.iter().any(|new| is(former, new))) {
             let (source, name) = (former.access.source(), former.name.clone());
             self.known.remove(&(source, name.clone()));
+            self.standing.credentials.remove(&(source, name.clone()));
             gone.push(Change::CredentialGone(source, name));
         }
         for new in &settings.credentials {
             let (source, name) = (new.access.source(), &new.name);
             match self.credentials.iter().find(|former| is(former, new)) {
-                None => self.telemetry.expect_credential(source, name),
+                None => {
+                    self.telemetry.expect_credential(source, name);
+                    self.note_credential(source, name, |_| {});
+                }
                 Some(former) if former == new => {}
                 Some(_) => {
                     // Whatever it was refused for may be over.

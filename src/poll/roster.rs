@@ -38,25 +38,16 @@ impl Poller {
                 }
             }
         }
-        self.forget_lanes(&gone);
         for key in gone {
             self.forget(key);
         }
+        self.note_lanes();
     }
 
     /// Every target that is wanted, as far as it is known.
     pub(super) fn planned(&self) -> Vec<Planned> {
         let listed = |channel: &CamsChannel| self.listed.get(&channel_of(channel)).cloned().unwrap_or_default();
         self.fleet.joined(|campaign| self.member(campaign)).targets(listed)
-    }
-
-    /// What is told of lanes goes with the last of their targets.
-    fn forget_lanes(&self, gone: &[TargetKey]) {
-        let leaving: BTreeSet<_> = gone.iter().map(LaneKey::of).collect();
-        let left: BTreeSet<_> = self.tickets.keys().filter(|key| !gone.contains(key)).map(LaneKey::of).collect();
-        for lane in leaving.difference(&left) {
-            self.telemetry.forget_lane(lane);
-        }
     }
 
     fn enlist(&mut self, planned: Planned, now: Uptime) {

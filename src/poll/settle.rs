@@ -57,7 +57,9 @@ impl Poller {
             replan |= self.split_list(&poll);
         }
         self.tell_stretch(ticket);
-        self.record(&mut poll, ticket, reason, rows, (started, now));
+        let fault = result.as_ref().err().zip(reason);
+        self.note_standing(&poll.planned.key, ticket, fault, now);
+        self.record(&mut poll, ticket, fault, rows, (started, now));
         self.polls.insert(ticket, poll);
         if let Some(saving) = &mut self.saving {
             saving.news = true;
@@ -150,23 +152,13 @@ impl Poller {
         &mut self,
         poll: &mut Poll,
         ticket: Ticket,
-        reason: Option<Reason>,
+        fault: Option<(&Fault, Reason)>,
         rows: Option<usize>,
         (started, now): (Uptime, Uptime),
     ) {
         let (telemetry, key) = (&self.telemetry, &poll.planned.key);
         let (source, credential) = (key.source.label(), &*key.credential);
-        match reason {
-            None => telemetry.credential_valid.with_label_values(&[source, credential]).set(1),
-            Some(Reason::Unauthorized) => telemetry.credential_valid.with_label_values(&[source, credential]).set(0),
-            Some(_) => {}
-        }
-        let blocked = self.timetable.blocked(now).map(|(lane, until)| (lane, self.clock.wall_at(until)));
-        telemetry.set_blocked(blocked);
-        let load = self.timetable.load(ticket);
-        let account = account_label(load.lane.account);
-        telemetry.api_allowance.with_label_values(&[source, credential, &account]).set(load.allowance);
-        telemetry.api_demand.with_label_values(&[source, credential, &account]).set(load.demand);
+        let reason = fault.map(|(_, reason)| reason);
         telemetry.polls.with_label_values(&[source, credential]).inc();
         telemetry.poll_duration.with_label_values(&[source]).observe(now.saturating_sub(started).as_secs_f64());
         if let Some(reason) = reason {
@@ -175,13 +167,9 @@ impl Poller {
         if key.subject.is_discovery() {
             return;
         }
-        let interval = poll.planned.terms.interval.mul_f64(load.stretch);
+        let interval = poll.planned.terms.interval.mul_f64(self.timetable.load(ticket).stretch);
         let status = &mut poll.status;
-        status.up = Some(reason.is_none());
-        status.last_attempt = Some(clock::wall_seconds());
-        if reason.is_none() {
-            status.last_success = status.last_attempt;
-        }
+        status.note(fault.map(|(fault, reason)| (reason, &*fault.message)), clock::wall_seconds());
         status.interval = interval;
         status.next_poll = Some(self.clock.wall_at(self.timetable.due(ticket)));
         status.failures = Some(self.timetable.failures(ticket));

@@ -72,6 +72,8 @@ pub enum Change {
     SetRestless(bool),
     /// Moves the world's clock by so many seconds against the real one.
     SetOffset(f64),
+    /// Takes back every disturbance that is left of the script.
+    Calm,
     /// Forgets the statistics.
     Reset,
 }
@@ -262,6 +264,7 @@ impl World {
             }
             Change::SetRestless(restless) => self.spec.restless = restless,
             Change::SetOffset(seconds) => self.offset = seconds,
+            Change::Calm => self.rules.clear(),
             Change::Reset => self.statistics = Statistics::default(),
         }
     }

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kept, KeptRows, Wall};
 use crate::domain::facts::{AccountFacts, CampaignFacts, Listing};
+use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{ACTIONS, METRICS};
 use crate::domain::rows::{Column, Figure, Row, Rows};
 use crate::domain::snapshot::GroupKey;
-use crate::domain::status::TargetStatus;
+use crate::domain::status::{LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subject, TargetKey, Window};
 
 /// A line between the head and the end.
@@ -63,6 +64,11 @@ struct Status {
     interval: Duration,
     failures: Option<u32>,
     rows: Option<usize>,
+    /// Files of the first version have none of these.
+    #[serde(default)]
+    since: Option<Wall>,
+    #[serde(default)]
+    fault: Option<(String, String, Wall)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,6 +164,11 @@ impl TargetRecord {
             interval: status.interval,
             failures: status.failures,
             rows: status.rows,
+            since: status.since,
+            fault: status
+                .fault
+                .as_ref()
+                .map(|fault| (fault.reason.label().to_owned(), fault.message.clone(), fault.at)),
         });
         let (asks, rows) = (kept.asks.clone(), kept.rows.as_ref().map(Columns::of));
         Self { key: Key::of(key), asks, due: kept.due, failures: kept.failures, status, rows }
@@ -172,6 +183,12 @@ impl TargetRecord {
             interval: status.interval,
             failures: status.failures,
             rows: status.rows,
+            since: status.since,
+            fault: status.fault.and_then(|(reason, message, at)| {
+                let reason = Reason::ALL.into_iter().find(|known| known.label() == reason)?;
+                Some(Arc::new(LastFault { reason, message, at }))
+            }),
+            samples: None,
         });
         let rows = self.rows.map(Columns::read).transpose()?;
         Ok((self.key.read()?, Kept { asks: self.asks, due: self.due, failures: self.failures, status, rows }))

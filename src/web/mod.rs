@@ -1,4 +1,4 @@
-//! The web side: who may ask, `/metrics`, health and a landing page. A scrape copies what is there; it never
+//! The web side: who may ask, `/metrics`, health and the status page. A scrape copies what is there; it never
 //! calls an API and never waits for a poll.
 
 mod config;
@@ -11,13 +11,13 @@ mod openmetrics;
 mod own;
 mod patience;
 mod server;
+mod status;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
@@ -38,6 +38,8 @@ pub struct Site {
     pub store: Arc<Store>,
     /// The exporter's own metrics.
     own: Arc<OwnMetrics>,
+    /// What of the status page is not in the store.
+    about: status::About,
     /// Scrapes at a time; more are answered with 503.
     pub scrapes: Arc<Semaphore>,
     /// Where the exposition is served.
@@ -58,6 +60,7 @@ impl Site {
     ) -> Self {
         Self {
             store,
+            about: status::About::new(telemetry.clone(), clock),
             own: Arc::new(OwnMetrics::new(telemetry, clock)),
             scrapes: Arc::new(Semaphore::new(max_requests)),
             telemetry_path: path.into(),
@@ -90,9 +93,15 @@ fn paths(site: Site) -> Router {
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(lifecycle::reload))
-        .route("/-/quit", post(lifecycle::quit));
-    if &*site.telemetry_path != "/" {
-        router = router.route("/", get(landing));
+        .route("/-/quit", post(lifecycle::quit))
+        .route("/-/assets/{name}", get(status::asset));
+    for (path, handler) in
+        [("/", get(status::page)), ("/config", get(status::configuration)), ("/api/v1/targets", get(status::targets))]
+    {
+        // The exposition may stand in the place of any of them.
+        if *site.telemetry_path != *path {
+            router = router.route(path, handler);
+        }
     }
     router.with_state(site)
 }
@@ -108,17 +117,4 @@ async fn ready(State(site): State<Site>) -> (StatusCode, &'static str) {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not every target was polled once yet\n")
     }
-}
-
-async fn landing(State(site): State<Site>) -> impl IntoResponse {
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Marketing messages exporter</title></head>\n\
-         <body><h1>Marketing messages exporter</h1><p>Version {version}, revision {revision}</p>\n\
-         <ul><li><a href=\"{metrics}\">Metrics</a></li><li><a href=\"-/ready\">Ready</a></li>\
-         <li><a href=\"-/healthy\">Healthy</a></li></ul></body></html>\n",
-        version = env!("CARGO_PKG_VERSION"),
-        revision = env!("MME_REVISION"),
-        metrics = site.telemetry_path.trim_start_matches('/'),
-    );
-    ([(header::CONTENT_SECURITY_POLICY, "default-src 'none'")], Html(page))
 }

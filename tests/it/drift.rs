@@ -5,6 +5,7 @@ use std::path::Path;
 
 use marketing_messages_exporter::command::check::schema_text;
 use marketing_messages_exporter::command::metrics::reference;
+use marketing_messages_exporter::domain::fault::Reason;
 use marketing_messages_exporter::domain::metric::{METRICS, extra_words};
 use marketing_messages_exporter::domain::target::PRESETS;
 
@@ -30,6 +31,15 @@ fn the_example_names_every_preset_and_every_extra_family() {
             example.contains(word),
             "config/example.yaml does not mention {word}: add it to the comment of its key"
         );
+    }
+}
+
+#[test]
+fn the_documents_explain_every_reason_as_the_status_page_does() {
+    let page = read("docs/operating.md");
+    for reason in Reason::ALL {
+        let row = format!("| `{}` | {} | {} |", reason.label(), reason.meaning(), reason.remedy());
+        assert!(page.contains(&row), "docs/operating.md lacks the row: {row}");
     }
 }
 

@@ -24,6 +24,7 @@ mod roles;
 mod scrape;
 mod secrets;
 mod service;
+mod status;
 mod tidy;
 mod tls;
 mod wire;

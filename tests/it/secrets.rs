@@ -110,7 +110,7 @@ async fn no_log_page_or_metric_holds_a_secret() {
             }
         }
         let address = std::fs::read_to_string(&port).unwrap();
-        for path in ["/metrics", "/", "/-/ready", "/nothing"] {
+        for path in ["/metrics", "/", "/api/v1/targets", "/config", "/-/ready", "/nothing"] {
             said += &client.get(format!("http://{}{path}", address.trim())).send().await.unwrap().text().await.unwrap();
         }
         assert!(Command::new("kill").arg(daemon.id().to_string()).status().unwrap().success());

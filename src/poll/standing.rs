@@ -1,0 +1,122 @@
+//! How lanes and credentials fare: as gauges, and for the status page.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Poller;
+use crate::clock;
+use crate::domain::budget::Usage;
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::lane::LaneKey;
+use crate::domain::schedule::{Ticket, Uptime};
+use crate::domain::snapshot::Change;
+use crate::domain::status::{CredentialStatus, LaneStatus};
+use crate::domain::target::{Source, TargetKey, account_label};
+
+/// A block that ends this much later is another one; less is the wall clock's doing.
+const SAME: f64 = 1.0;
+
+impl Poller {
+    /// What the end of a poll says of its lane and of its credential.
+    pub(super) fn note_standing(
+        &mut self,
+        key: &TargetKey,
+        ticket: Ticket,
+        fault: Option<(&Fault, Reason)>,
+        now: Uptime,
+    ) {
+        let refusal = match fault {
+            None => Some(None),
+            Some((fault, Reason::Unauthorized)) => Some(Some(&*fault.message)),
+            Some(_) => None,
+        };
+        if let Some(refusal) = refusal {
+            let labels = [key.source.label(), &*key.credential];
+            self.telemetry.credential_valid.with_label_values(&labels).set(i64::from(refusal.is_none()));
+            let at = clock::wall_seconds();
+            self.note_credential(key.source, &key.credential, |status| status.note(refusal, at));
+        }
+        self.note_blocked(now);
+        self.note_load(ticket);
+    }
+
+    /// What is wanted of a target's lane, and what it may.
+    fn note_load(&mut self, ticket: Ticket) {
+        let load = self.timetable.load(ticket);
+        let (lane, allowance, demand, stretch) = (load.lane.clone(), load.allowance, load.demand, load.stretch);
+        let account = account_label(lane.account);
+        let labels = [lane.source.label(), &lane.credential, &account];
+        self.telemetry.api_allowance.with_label_values(&labels).set(allowance);
+        self.telemetry.api_demand.with_label_values(&labels).set(demand);
+        self.note_lane(&lane, |status| {
+            (status.allowance, status.demand, status.stretch) = (Some(allowance), Some(demand), Some(stretch));
+        });
+    }
+
+    /// Lanes that came are shown before they are asked, those that left no more.
+    pub(super) fn note_lanes(&mut self) {
+        let lanes: BTreeSet<_> = self.tickets.keys().map(LaneKey::of).collect();
+        let gone: Vec<_> = self.standing.lanes.keys().filter(|lane| !lanes.contains(lane)).cloned().collect();
+        for lane in gone {
+            self.telemetry.forget_lane(&lane);
+            self.standing.lanes.remove(&lane);
+            self.news.changes.push(Change::Lane(lane, None));
+        }
+        for lane in lanes {
+            if !self.standing.lanes.contains_key(&lane) {
+                self.standing.lanes.insert(lane.clone(), Arc::default());
+                self.news.changes.push(Change::Lane(lane, Some(LaneStatus::default())));
+            }
+        }
+    }
+
+    /// Which lanes are stopped. A refusal may stop others beside the one that met it.
+    pub(super) fn note_blocked(&mut self, now: Uptime) {
+        let blocked: Vec<_> =
+            self.timetable.blocked(now).map(|(lane, until)| (lane.clone(), self.clock.wall_at(until))).collect();
+        self.telemetry.set_blocked(blocked.iter().map(|(lane, until)| (lane, *until)));
+        for (lane, until) in blocked {
+            self.note_lane(&lane, |status| {
+                if status.blocked_until.is_none_or(|former| (former - until).abs() > SAME) {
+                    status.blocked_until = Some(until);
+                }
+            });
+        }
+    }
+
+    /// What an answer's headers tell of the allowances.
+    pub(super) fn note_usage(&mut self, key: &TargetKey, usages: &[Usage]) {
+        self.note_lane(&LaneKey::of(key), |status| {
+            // A header may name one allowance twice; the worst entry is the one that blocks.
+            for usage in usages {
+                status.usage.insert(usage.limit, 0.0);
+            }
+            for usage in usages {
+                let worst = status.usage.entry(usage.limit).or_default();
+                *worst = worst.max(usage.ratio);
+            }
+        });
+    }
+
+    fn note_lane(&mut self, lane: &LaneKey, change: impl FnOnce(&mut LaneStatus)) {
+        let Some(held) = self.standing.lanes.get_mut(lane) else { return };
+        let mut status = LaneStatus::clone(held);
+        change(&mut status);
+        if **held != status {
+            *held = Arc::new(status.clone());
+            self.news.changes.push(Change::Lane(lane.clone(), Some(status)));
+        }
+    }
+
+    /// Changes what is known of a credential.
+    pub(super) fn note_credential(&mut self, source: Source, name: &str, change: impl FnOnce(&mut CredentialStatus)) {
+        let key = (source, Arc::from(name));
+        let held = self.standing.credentials.get(&key);
+        let mut status = held.map(|held| CredentialStatus::clone(held)).unwrap_or_default();
+        change(&mut status);
+        if held.is_none_or(|held| **held != status) {
+            self.standing.credentials.insert(key.clone(), Arc::new(status.clone()));
+            self.news.changes.push(Change::Credential(source, key.1, status));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Which targets are wanted, and in which order: the query of page and JSON.
+
+use std::cmp::Ordering;
+use std::fmt::Write as _;
+
+use super::overview::{State, Target};
+
+/// Rows of a page.
+pub(super) const ROWS: usize = 500;
+
+/// Longest text to look for.
+const LONGEST: usize = 200;
+
+/// What rows are ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Key {
+    #[default]
+    State,
+    Target,
+    Success,
+    Next,
+    Interval,
+    Failures,
+    Samples,
+}
+
+impl Key {
+    pub(super) const ALL: [Self; 7] =
+        [Self::State, Self::Target, Self::Success, Self::Next, Self::Interval, Self::Failures, Self::Samples];
+
+    /// The name in a query.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Target => "target",
+            Self::Success => "success",
+            Self::Next => "next",
+            Self::Interval => "interval",
+            Self::Failures => "failures",
+            Self::Samples => "samples",
+        }
+    }
+
+    fn compare(self, one: &Target<'_>, other: &Target<'_>) -> Ordering {
+        match self {
+            Self::State => one.state.cmp(&other.state),
+            // They come in this order.
+            Self::Target => Ordering::Equal,
+            Self::Success => instants(one.last_success.map(|at| at.0), other.last_success.map(|at| at.0)),
+            Self::Next => instants(one.next_poll.map(|at| at.0), other.next_poll.map(|at| at.0)),
+            Self::Interval => one.interval_seconds.total_cmp(&other.interval_seconds),
+            Self::Failures => one.consecutive_failures.cmp(&other.consecutive_failures),
+            Self::Samples => one.samples.cmp(&other.samples),
+        }
+    }
+}
+
+/// What never was comes first.
+fn instants(one: Option<f64>, other: Option<f64>) -> Ordering {
+    one.unwrap_or(f64::NEG_INFINITY).total_cmp(&other.unwrap_or(f64::NEG_INFINITY))
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// Words that a row must hold, each anywhere.
+    pub(super) text: String,
+    pub(super) state: Option<State>,
+    pub(super) sort: Key,
+    pub(super) descending: bool,
+    /// From 0.
+    pub(super) page: usize,
+}
+
+impl Choice {
+    /// Reads `q`, `state`, `sort` and `page`. Other parameters are none of ours.
+    pub(super) fn read(parameters: &[(String, String)]) -> Result<Self, String> {
+        let mut choice = Self::default();
+        for (name, value) in parameters {
+            match name.as_str() {
+                "q" if value.len() > LONGEST => return Err(format!("q: at most {LONGEST} bytes")),
+                "q" => value.trim().clone_into(&mut choice.text),
+                "state" if value.is_empty() => choice.state = None,
+                "state" => {
+                    let state = State::ALL.into_iter().find(|state| state.name() == value);
+                    choice.state = Some(state.ok_or_else(|| one_of("state", State::ALL.map(State::name)))?);
+                }
+                "sort" => {
+                    let key = value.strip_prefix('-');
+                    choice.descending = key.is_some();
+                    let key = Key::ALL.into_iter().find(|known| known.name() == key.unwrap_or(value));
+                    choice.sort = key.ok_or_else(|| one_of("sort", Key::ALL.map(Key::name)))?;
+                }
+                "page" => {
+                    let page = value.parse::<usize>().ok().and_then(|page| page.checked_sub(1));
+                    choice.page = page.ok_or("page: a number from 1")?;
+                }
+                _ => {}
+            }
+        }
+        Ok(choice)
+    }
+
+    /// Takes out what is not wanted, and orders the rest. Among equals the order of the keys stays.
+    pub(super) fn apply(&self, targets: &mut Vec<Target<'_>>) {
+        let text = self.text.to_lowercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        targets.retain(|target| {
+            self.state.is_none_or(|state| target.state == state) && (words.is_empty() || holds(target, &words))
+        });
+        if self.descending {
+            targets.reverse();
+            targets.sort_by(|one, other| self.sort.compare(other, one));
+        } else {
+            targets.sort_by(|one, other| self.sort.compare(one, other));
+        }
+    }
+
+    /// The query that asks for this.
+    pub(super) fn query(&self) -> String {
+        let mut query = String::from("?");
+        if !self.text.is_empty() {
+            query.push_str("q=");
+            encode(&self.text, &mut query);
+            query.push('&');
+        }
+        if let Some(state) = self.state {
+            let _ = write!(query, "state={}&", state.name());
+        }
+        if self.sort != Key::default() || self.descending {
+            let _ = write!(query, "sort={}&", self.sort_value());
+        }
+        if self.page > 0 {
+            let _ = write!(query, "page={}&", self.page + 1);
+        }
+        query.pop();
+        // An empty reference would keep the former query.
+        if query.is_empty() { "./".to_owned() } else { query }
+    }
+
+    /// The value of `sort`.
+    pub(super) fn sort_value(&self) -> String {
+        format!("{}{}", if self.descending { "-" } else { "" }, self.sort.name())
+    }
+}
+
+fn one_of<const N: usize>(name: &str, known: [&str; N]) -> String {
+    format!("{name}: one of {}", known.join(", "))
+}
+
+fn holds(target: &Target<'_>, words: &[&str]) -> bool {
+    let fault = target.current_fault();
+    let parts = [
+        target.state.word(),
+        target.source,
+        target.credential,
+        &target.account_id,
+        target.account_name,
+        &target.subject,
+        target.campaign_name,
+        target.window,
+        fault.map_or("", |fault| fault.reason),
+        fault.map_or("", |fault| fault.message),
+    ];
+    let text = parts.join("\n").to_lowercase();
+    words.iter().all(|word| text.contains(word))
+}
+
+/// Percent-encodes all but letters and digits of ASCII.
+fn encode(text: &str, query: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            query.push(char::from(byte));
+        } else {
+            let _ = write!(query, "%{byte:02X}");
+        }
+    }
+}

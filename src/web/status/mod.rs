@@ -1,0 +1,127 @@
+//! The status page: how every target, allowance and credential fares, for people and for programs.
+//!
+//! It is written on the server, whole, and needs no script: searching and sorting are links and a form.
+
+mod choice;
+mod overview;
+mod page;
+mod when;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use self::choice::Choice;
+use self::overview::{Exporter, Overview};
+use self::when::Wall;
+use super::Site;
+use crate::clock::{self, Clock};
+use crate::domain::schedule::Uptime;
+use crate::exposition::Exposition;
+use crate::telemetry::Telemetry;
+
+/// Nothing is loaded from elsewhere, nothing runs, nobody frames it. Names come from the API: were one not
+/// escaped, it could still do nothing.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = include_str!("assets/status.css");
+
+/// What of the page stands neither in an exposition nor in the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    telemetry: Arc<Telemetry>,
+    clock: Clock,
+}
+
+impl About {
+    pub(super) fn new(telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+        Self { telemetry, clock }
+    }
+
+    fn exporter(&self, ready: bool) -> Exporter {
+        let at = self.telemetry.config_last_reload_success.get();
+        Exporter {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: env!("MME_REVISION"),
+            now: Wall(clock::wall_seconds()),
+            start_time: Wall(self.clock.wall_at(Uptime::ZERO)),
+            ready,
+            config_reload_successful: self.telemetry.config_last_reload_successful.get() > 0.0,
+            config_last_success: Some(Wall(at)).filter(|_| at > 0.0),
+        }
+    }
+}
+
+/// `GET /`.
+pub(super) async fn page(State(site): State<Site>, Query(parameters): Query<Vec<(String, String)>>) -> Response {
+    overview(site, parameters, |site, overview, choice| {
+        let html = page::page(overview, choice, site.telemetry_path.trim_start_matches('/')).into_string();
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+    })
+    .await
+}
+
+/// `GET /api/v1/targets`: the same as JSON, without pages.
+pub(super) async fn targets(State(site): State<Site>, Query(parameters): Query<Vec<(String, String)>>) -> Response {
+    overview(site, parameters, |_, overview, _| match serde_json::to_vec(overview) {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    })
+    .await
+}
+
+async fn overview(
+    site: Site,
+    parameters: Vec<(String, String)>,
+    show: fn(&Site, &Overview<'_>, &Choice) -> Response,
+) -> Response {
+    let Ok(permit) = site.scrapes.clone().try_acquire_owned() else {
+        let explanation = "too many requests at a time (--web.max-requests)\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation).into_response();
+    };
+    let choice = match Choice::read(&parameters) {
+        Ok(choice) => choice,
+        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    };
+    // Thousands of targets are some milliseconds of work, which no timer of a target waits for.
+    let shown = tokio::task::spawn_blocking(move || {
+        let exposition: Arc<Exposition> = site.store.exposition();
+        let mut overview = Overview::of(&exposition, site.about.exporter(site.store.is_ready()));
+        choice.apply(&mut overview.targets);
+        let response = show(&site, &overview, &choice);
+        drop(permit);
+        response
+    });
+    match shown.await {
+        Ok(response) => (safely(), response).into_response(),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page broke; the log says where\n").into_response(),
+    }
+}
+
+/// `GET /config`.
+pub(super) async fn configuration(State(site): State<Site>) -> impl IntoResponse {
+    let head = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (safely(), head, site.store.configuration().to_string())
+}
+
+/// `GET /-/assets/{name}`.
+pub(super) async fn asset(Path(name): Path<String>) -> Response {
+    if name != page::STYLE_NAME {
+        return super::nothing_there().await.into_response();
+    }
+    // The name changes with the version.
+    let head = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=86400")];
+    (safely(), head, STYLE).into_response()
+}
+
+/// The header fields of everything that a browser shows.
+fn safely() -> [(HeaderName, &'static str); 3] {
+    [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ]
+}

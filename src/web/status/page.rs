@@ -1,0 +1,395 @@
+//! The page's HTML. Every text of the API, of the configuration and of the query is escaped by `maud`.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::choice::{Choice, Key, ROWS};
+use super::overview::{Credential, Exporter, Fault, Lane, Overview, State, Target};
+use super::when::{Wall, span};
+
+/// Name of the style sheet, below `-/assets/`.
+pub(super) const STYLE_NAME: &str = concat!("status-", env!("CARGO_PKG_VERSION"), ".css");
+
+/// Lanes on the page, the fullest ones; JSON has all of them.
+const LANES: usize = 24;
+
+/// An allowance that is used to this share is worth a look, and to this one soon gone.
+const STRAINED: f64 = 0.75;
+const SPENT: f64 = 1.0;
+
+/// Tokens that end within two weeks, or three days: the times of the alerts.
+const SOON: f64 = 14.0 * 86_400.0;
+const NOW_OR_NEVER: f64 = 3.0 * 86_400.0;
+
+const TITLE: &str = "Marketing messages exporter";
+
+/// The whole page. All references are relative: it may stand behind a proxy, below any path.
+pub(super) fn page(overview: &Overview<'_>, choice: &Choice, metrics: &str) -> Markup {
+    let now = overview.exporter.now;
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (TITLE) }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href={ "-/assets/" (STYLE_NAME) };
+            }
+            body {
+                (top(&overview.exporter, metrics))
+                main {
+                    (states(overview, choice))
+                    (credentials(&overview.credentials, now))
+                    (lanes(&overview.lanes, now))
+                    (targets(overview, choice))
+                }
+            }
+        }
+    }
+}
+
+fn top(exporter: &Exporter, metrics: &str) -> Markup {
+    let now = exporter.now;
+    html! {
+        header {
+            div.name {
+                h1 { (TITLE) }
+                p.quiet {
+                    "version " (exporter.version) ", revision " (exporter.revision)
+                    " · up " (moment(exporter.start_time, now, &span(now.0 - exporter.start_time.0)))
+                    " · as of " (moment(now, now, &now.exact()))
+                }
+            }
+            nav {
+                a href=(if metrics.is_empty() { "./" } else { metrics }) { "Metrics" }
+                a href="config" { "Configuration" }
+                a href="api/v1/targets" { "JSON" }
+                a href="-/ready" { "Ready" }
+                a href="-/healthy" { "Healthy" }
+            }
+        }
+        @if !exporter.ready {
+            p.notice.new { "Not every target was polled once yet: what a scrape shows is not complete." }
+        }
+        @if !exporter.config_reload_successful {
+            p.notice.failing role="alert" {
+                "The last reload failed. In force is the configuration"
+                @if let Some(at) = exporter.config_last_success { " of " (moment(at, now, &at.exact())) }
+                "; the log names every problem, and so does the command " code { "check" } "."
+            }
+        }
+    }
+}
+
+/// How many targets are in each state; a click shows them alone.
+fn states(overview: &Overview<'_>, choice: &Choice) -> Markup {
+    html! {
+        nav.states aria-label="Targets by state" {
+            @for (state, number) in overview.states.iter().filter(|(_, number)| **number > 0) {
+                @let chosen = choice.state == Some(*state);
+                @let to = Choice { state: (!chosen).then_some(*state), page: 0, ..choice.clone() };
+                a class=(state.name()) href=(to.query()) aria-current=[chosen.then_some("true")] title=(state.meaning()) {
+                    strong { (number) } " " (state.word())
+                }
+            }
+        }
+    }
+}
+
+fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
+    html! {
+        h2 { "Credentials" }
+        div.wide {
+            table {
+                thead { tr { th { "Credential" } th { "State" } th { "Token expires" } th { "Access to data ends" } th { "Last read" } th.number { "Targets" } } }
+                tbody {
+                    @for credential in credentials {
+                        @let (class, word) = match credential.accepted {
+                            Some(true) => ("up", "accepted"),
+                            Some(false) => ("refused", "refused"),
+                            None => ("new", "not used yet"),
+                        };
+                        tr {
+                            td data-label="Credential" { (credential.name) " " span.quiet { (credential.source) } }
+                            td data-label="State" {
+                                span.state.(class) { (word) }
+                                @if let Some(fault) = credential.refusal {
+                                    " " (instant(Some(fault.at), now)) p.message { (fault.message) } p.remedy { (marked(fault.remedy)) }
+                                }
+                            }
+                            td data-label="Token expires" { (end(credential.expires, now)) }
+                            td data-label="Access to data ends" { (end(credential.data_access_expires, now)) }
+                            td data-label="Last read" { (instant(credential.last_read, now)) }
+                            td.number data-label="Targets" { (credential.targets) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// When something ends, louder the nearer.
+fn end(at: Option<Wall>, now: Wall) -> Markup {
+    let Some(at) = at else { return none() };
+    let left = at.0 - now.0;
+    let class = match left {
+        _ if left < NOW_OR_NEVER => "refused",
+        _ if left < SOON => "waiting",
+        _ => "",
+    };
+    html! { span.{ "until " (class) } { (moment(at, now, &at.seen_from(now))) } }
+}
+
+fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
+    let mut lanes: Vec<_> = lanes.iter().collect();
+    let strain = |lane: &Lane<'_>| {
+        let shares = [lane.wanted(), lane.most_used().map(|(_, ratio)| ratio)];
+        (lane.blocked_until.is_some(), shares.into_iter().flatten().fold(0.0, f64::max))
+    };
+    lanes.sort_by(|one, other| {
+        let (one, other) = (strain(one), strain(other));
+        other.0.cmp(&one.0).then(other.1.total_cmp(&one.1))
+    });
+    let rest = lanes.len().saturating_sub(LANES);
+    html! {
+        h2 { "Allowances" }
+        div.wide {
+            table {
+                thead { tr { th { "Account" } th { "Used, as the API tells" } th { "Wanted of what the budget allows" } th { "Intervals" } th { "State" } } }
+                tbody {
+                    @for lane in lanes.iter().take(LANES) {
+                        tr {
+                            td data-label="Account" { (account(lane.account_name, &lane.account_id)) " " span.quiet { (lane.source) " / " (lane.credential) } }
+                            td data-label="Used" {
+                                @match lane.most_used() {
+                                    Some((limit, ratio)) => { (bar(ratio)) span.quiet { (limit) } }
+                                    None => { span.quiet { "not told" } }
+                                }
+                            }
+                            td data-label="Wanted" {
+                                @match lane.wanted() {
+                                    Some(share) => {
+                                        (bar(share))
+                                        span.quiet {
+                                            (requests(lane.demand_requests_per_hour)) " of " (requests(lane.allowance_requests_per_hour)) " requests an hour"
+                                        }
+                                    }
+                                    None => { (none()) }
+                                }
+                            }
+                            td data-label="Intervals" {
+                                @match lane.stretch {
+                                    Some(stretch) if stretch > 1.005 => { span.until.waiting { (format!("{stretch:.1}")) " times as long" } }
+                                    Some(_) => { "as configured" }
+                                    None => { (none()) }
+                                }
+                            }
+                            td data-label="State" {
+                                @match lane.blocked_until {
+                                    Some(until) => { span.state.waiting { "stopped" } " opens " (instant(Some(until), now)) }
+                                    None => { span.state.up { "open" } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if rest > 0 {
+            p.quiet { (rest) " others have more to spare; " a href="api/v1/targets" { "JSON" } " has all of them." }
+        }
+    }
+}
+
+/// Whole requests; fractions where there are few.
+fn requests(number: Option<f64>) -> String {
+    match number {
+        None => String::new(),
+        Some(number) if number < 10.0 => format!("{number:.1}"),
+        Some(number) => format!("{number:.0}"),
+    }
+}
+
+/// A share as a bar and as a figure. The width is an attribute: the policy lets no style in.
+fn bar(share: f64) -> Markup {
+    let class = match share {
+        _ if share >= SPENT => "refused",
+        _ if share >= STRAINED => "waiting",
+        _ => "up",
+    };
+    let percent = format!("{:.0}", share * 100.0);
+    let width = format!("{:.1}", (share * 100.0).clamp(0.0, 100.0));
+    html! {
+        span.bar {
+            svg.(class) viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true" {
+                rect.track width="100" height="10" {}
+                rect width=(width) height="10" {}
+            }
+            (percent) "\u{a0}%"
+        }
+    }
+}
+
+fn targets(overview: &Overview<'_>, choice: &Choice) -> Markup {
+    let (now, all) = (overview.exporter.now, overview.states.values().sum::<usize>());
+    let found = overview.targets.len();
+    let pages = found.div_ceil(ROWS).max(1);
+    let page = choice.page.min(pages - 1);
+    let shown = &overview.targets[page * ROWS..found.min((page + 1) * ROWS)];
+    html! {
+        h2 id="targets" { "Targets" }
+        (form(choice))
+        p.quiet role="status" {
+            @if found == all { (all) " targets" } @else { (found) " of " (all) " targets" }
+            @if pages > 1 { ", page " (page + 1) " of " (pages) }
+            @if *choice != Choice::default() { " · " a href="./#targets" { "show all" } }
+        }
+        @if shown.is_empty() {
+            p.empty {
+                @if all == 0 { "There is no target: name accounts, channels or campaigns in the configuration." }
+                @else { "No target is like that." }
+            }
+        } @else {
+            div.wide {
+                table.targets {
+                    thead {
+                        tr {
+                            @for (key, title, number) in COLUMNS { (heading(choice, key, title, number)) }
+                            th { "Last fault" }
+                        }
+                    }
+                    tbody { @for target in shown { (row(target, now)) } }
+                }
+            }
+        }
+        @if pages > 1 {
+            nav.pages aria-label="Pages" {
+                @if page > 0 { a rel="prev" href=(Choice { page: page - 1, ..choice.clone() }.query()) { "← previous" } }
+                @if page + 1 < pages { a rel="next" href=(Choice { page: page + 1, ..choice.clone() }.query()) { "next →" } }
+            }
+        }
+    }
+}
+
+/// The columns that sort, and whether they hold figures.
+const COLUMNS: [(Key, &str, bool); 7] = [
+    (Key::State, "State", false),
+    (Key::Target, "Target", false),
+    (Key::Success, "Last success", false),
+    (Key::Next, "Next poll", false),
+    (Key::Interval, "Interval", false),
+    (Key::Failures, "Failures", true),
+    (Key::Samples, "Samples", true),
+];
+
+fn form(choice: &Choice) -> Markup {
+    html! {
+        form method="get" action="./#targets" role="search" {
+            input type="search" name="q" value=(choice.text) maxlength="200" aria-label="Words to look for"
+                placeholder="account, campaign, window, fault …";
+            select name="state" aria-label="State" {
+                option value="" { "any state" }
+                @for state in State::ALL {
+                    option value=(state.name()) selected[choice.state == Some(state)] { (state.word()) }
+                }
+            }
+            @if choice.sort != Key::default() || choice.descending {
+                input type="hidden" name="sort" value=(choice.sort_value());
+            }
+            button { "Filter" }
+        }
+    }
+}
+
+/// A heading that sorts; the one in force sorts the other way round.
+fn heading(choice: &Choice, key: Key, title: &str, number: bool) -> Markup {
+    let current = choice.sort == key;
+    let to = Choice { sort: key, descending: current && !choice.descending, page: 0, ..choice.clone() };
+    let order = current.then_some(if choice.descending { "descending" } else { "ascending" });
+    html! {
+        th.number[number] aria-sort=[order] {
+            a href={ (to.query()) "#targets" } { (title) @match order { Some("descending") => " ↓", Some(_) => " ↑", None => "" } }
+        }
+    }
+}
+
+fn row(target: &Target<'_>, now: Wall) -> Markup {
+    html! {
+        tr {
+            td data-label="State" {
+                span.state.(target.state.name()) title=(target.state.meaning()) { (target.state.word()) }
+                @if let Some(since) = target.since.filter(|_| target.up == Some(false)) {
+                    " " span.quiet { "since " (moment(since, now, &span(now.0 - since.0))) }
+                }
+            }
+            td data-label="Target" {
+                @match target.subject.as_str() {
+                    "account" => { (account(target.account_name, &target.account_id)) }
+                    what if target.campaign_name.is_empty() => { (account(target.account_name, &target.account_id)) " " strong { (what) } }
+                    id => { strong { (target.campaign_name) } " " span.quiet { (id) } " " (account(target.account_name, &target.account_id)) }
+                }
+                " " span.window { (target.window) }
+                " " span.quiet { (target.source) " / " (target.credential) }
+            }
+            td data-label="Last success" { (instant(target.last_success, now)) }
+            td data-label="Next poll" { (instant(target.next_poll, now)) }
+            td data-label="Interval" {
+                (span(target.interval_seconds))
+                @if target.stretch > 1.005 { " " span.until.waiting { "× " (format!("{:.1}", target.stretch)) } }
+            }
+            td.number data-label="Failures" { (target.consecutive_failures) }
+            td.number data-label="Samples" { (target.samples) }
+            td.fault data-label="Last fault" {
+                @match (target.current_fault(), target.last_fault) {
+                    (Some(fault), _) => { (current_fault(&fault, now)) }
+                    (None, Some(fault)) => { span.quiet title=(fault.message) { (fault.reason) ", " (instant(Some(fault.at), now)) ", over" } }
+                    (None, None) => { (none()) }
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong, in the exporter's words and in the API's, and what to do.
+fn current_fault(fault: &Fault<'_>, now: Wall) -> Markup {
+    html! {
+        strong { (fault.reason) } ": " (fault.meaning) ", " (instant(Some(fault.at), now))
+        p.message { (fault.message) }
+        p.remedy { (marked(fault.remedy)) }
+    }
+}
+
+/// What stands between backticks, as code.
+fn marked(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+/// An account by its name, where it is known.
+fn account(name: &str, id: &str) -> Markup {
+    html! {
+        @match (name, id) {
+            ("", "") => { span.quiet { "no account" } }
+            ("", id) => { (id) }
+            (name, id) => { (name) " " span.quiet { (id) } }
+        }
+    }
+}
+
+fn instant(at: Option<Wall>, now: Wall) -> Markup {
+    at.map_or_else(none, |at| moment(at, now, &at.seen_from(now)))
+}
+
+fn moment(at: Wall, now: Wall, text: &str) -> Markup {
+    let title = if text == at.exact() { at.seen_from(now) } else { at.exact() };
+    html! { time datetime=(at.rfc3339()) title=(title) { (text) } }
+}
+
+fn none() -> Markup {
+    html! { span.quiet.none { "–" } }
+}
