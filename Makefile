@@ -76,10 +76,6 @@ screenshot: build ## draw the status page in light, dark and phone width into do
 	scripts/install-browser.sh
 	scripts/browser.py --binary $(BINARY) --images docs/images
 
-.PHONY: figures
-figures: release ## one account of 5,000 campaigns: requests, CPU, memory, scrape time
-	scripts/figures.py --binary target/release/marketing-messages-exporter
-
 .PHONY: bench
 bench: release ## side by side with a floor and home-made exporters (docs/performance.md); BENCH="--campaigns 1000 --windows 3"
 	cargo bench --locked --quiet

@@ -3,8 +3,10 @@
 //! It is written on the server, whole, and needs no script: searching and sorting are links and a form.
 
 mod choice;
+mod fragment;
 mod overview;
 mod page;
+mod standing;
 mod when;
 
 use std::sync::Arc;
