@@ -137,6 +137,20 @@ impl Fault {
         self.reason == Reason::Throttled && self.abuse
     }
 
+    /// Whether it stays until somebody acts.
+    pub fn needs_somebody(&self) -> bool {
+        match self.reason {
+            Reason::Unauthorized
+            | Reason::Forbidden
+            | Reason::NotFound
+            | Reason::InvalidRequest
+            | Reason::TooLarge
+            | Reason::ApiVersion => true,
+            Reason::Throttled => self.abuse,
+            Reason::Unavailable | Reason::Timeout | Reason::Malformed | Reason::Partial => false,
+        }
+    }
+
     /// A fault that the API gave no code for.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self {

@@ -194,33 +194,21 @@ fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
         return;
     };
     let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
-    match telling {
-        Telling::Changed if fault.is_abuse() => {
-            tracing::error!(
-                source,
-                credential,
-                account_id,
-                target,
-                window,
-                reason,
-                code,
-                "the API sees abuse and blocks: {fault}"
-            );
-        }
-        Telling::Changed => {
-            tracing::warn!(source, credential, account_id, target, window, reason, code, "poll failed: {fault}");
-        }
+    let (told, polls) = match telling {
+        Telling::Changed if fault.is_abuse() => (format!("the API sees abuse and blocks: {fault}"), None),
+        Telling::Changed => (format!("poll failed: {fault}"), None),
         Telling::Still(polls, time) => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
-            let told = format!("poll still fails, {polls} times in {time}: {fault}");
-            if fault.is_abuse() {
-                tracing::error!(source, credential, account_id, target, window, reason, code, polls, "{told}");
-            } else {
-                tracing::warn!(source, credential, account_id, target, window, reason, code, polls, "{told}");
-            }
+            (format!("poll still fails, {polls} times in {time}: {fault}"), Some(polls))
         }
         _ => {
             tracing::debug!(source, credential, account_id, target, window, reason, code, "poll failed again: {fault}");
+            return;
         }
+    };
+    if fault.needs_somebody() {
+        tracing::error!(source, credential, account_id, target, window, reason, code, polls, "{told}");
+    } else {
+        tracing::warn!(source, credential, account_id, target, window, reason, code, polls, "{told}");
     }
 }
