@@ -78,6 +78,6 @@ def verdicts(results, checking):
             all_met &= met is not False
     rows.sort(key=lambda row: row[0])
     table(["goal", "campaigns x windows", "limit", "value", "verdict"], rows)
-    missed = sum(row[-1] == "MISSED" for row in rows)
-    print(f"{missed} of {len(rows)} verdicts missed." if missed else f"All {len(rows)} verdicts: nothing missed.")
+    counts = [f"{sum(row[-1] == verdict for row in rows)} {verdict.lower()}" for verdict in ("met", "MISSED", "not measured")]
+    print(f"{len(rows)} verdicts: {', '.join(counts)}.")
     return all_met
