@@ -210,23 +210,18 @@ fn report(credential: &str, place: &str, asked: Result<&Temporary, &Fault>, tell
         Err(fault) => fault,
     };
     let (reason, code) = (fault.reason.label(), fault.code.unwrap_or_default());
-    match telling {
-        Telling::Changed => {
-            tracing::warn!(source, credential, reason, code, "{place}: no access keys, asking again: {fault}");
-        }
+    let (told, attempts) = match telling {
+        Telling::Changed => ("no access keys, asking again".to_owned(), None),
         Telling::Still(attempts, time) => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
-            tracing::warn!(
-                source,
-                credential,
-                reason,
-                code,
-                attempts,
-                "{place}: still no access keys, asked {attempts} times in {time}: {fault}"
-            );
+            (format!("still no access keys, asked {attempts} times in {time}"), Some(attempts))
         }
-        _ => tracing::debug!(source, credential, reason, code, "{place}: no access keys again: {fault}"),
-    }
+        _ => {
+            tracing::debug!(source, credential, reason, code, "{place}: no access keys again: {fault}");
+            return;
+        }
+    };
+    tracing::warn!(source, credential, reason, code, attempts, "{place}: {told}: {fault}");
 }
 
 /// A number in 0..1.

@@ -173,9 +173,10 @@ impl Desk {
                 Change::Rows(Brought { key, .. }) | Change::Gone(key) => Some(key.clone()),
                 _ => None,
             };
-            match self.snapshot.apply(change) {
-                Some(full) => self.leave_out(full),
-                None => drop(settled.and_then(|key| self.left_out.remove(&key))),
+            if let Some(full) = self.snapshot.apply(change) {
+                self.leave_out(full);
+            } else if let Some(key) = settled {
+                self.left_out.remove(&key);
             }
         }
         for key in self.snapshot.expire(self.clock.uptime()) {
@@ -215,8 +216,7 @@ impl Desk {
         let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
         let (target, window) = (key.label(), key.window.label());
         self.telemetry.series_dropped.with_label_values(&[source, credential]).inc_by(left_out as u64);
-        let telling = self.left_out.entry(key.clone()).or_default().note(Some(()), self.clock.uptime());
-        match telling {
+        let (told, polls) = match self.left_out.entry(key.clone()).or_default().note(Some(()), self.clock.uptime()) {
             Telling::Known => {
                 tracing::debug!(
                     source,
@@ -227,27 +227,14 @@ impl Desk {
                     left_out,
                     "the target is left out again"
                 );
+                return;
             }
-            Telling::Still(polls, _) => tracing::error!(
-                source,
-                credential,
-                account_id,
-                target,
-                window,
-                left_out,
-                polls,
-                "exposition.max_series still leaves the target out, {polls} times by now; {TOO_FEW}"
-            ),
-            _ => tracing::error!(
-                source,
-                credential,
-                account_id,
-                target,
-                window,
-                left_out,
-                "exposition.max_series is reached: the target is left out; {TOO_FEW}"
-            ),
-        }
+            Telling::Still(polls, _) => {
+                (format!("exposition.max_series still leaves the target out, {polls} times by now"), Some(polls))
+            }
+            _ => ("exposition.max_series is reached: the target is left out".to_owned(), None),
+        };
+        tracing::error!(source, credential, account_id, target, window, left_out, polls, "{told}; {TOO_FEW}");
     }
 
     fn write(&mut self, state: State) {
