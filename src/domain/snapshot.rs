@@ -58,9 +58,9 @@ pub enum Change {
     /// How a target fares.
     Status(TargetKey, TargetStatus),
     /// How a lane fares; nothing is told of it any more when its last target is gone.
-    Lane(LaneKey, Option<LaneStatus>),
+    Lane(LaneKey, Option<Arc<LaneStatus>>),
     /// How a credential fares.
-    Credential(Source, Arc<str>, CredentialStatus),
+    Credential(Source, Arc<str>, Arc<CredentialStatus>),
 }
 
 /// A target's rows, as a poll brought them.
@@ -200,7 +200,7 @@ impl Snapshot {
             }
             Change::Lane(lane, status) => Arc::make_mut(&mut self.standing).set_lane(lane, status),
             Change::Credential(source, name, status) => {
-                Arc::make_mut(&mut self.standing).credentials.insert((source, name), Arc::new(status));
+                Arc::make_mut(&mut self.standing).credentials.insert((source, name), status);
             }
             Change::Status(key, status) => {
                 let samples = self.statuses.get(&key).and_then(|former| former.samples);

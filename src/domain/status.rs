@@ -115,9 +115,9 @@ pub struct Standing {
 
 impl Standing {
     /// Notes how a lane fares, or forgets it.
-    pub fn set_lane(&mut self, lane: LaneKey, status: Option<LaneStatus>) {
+    pub fn set_lane(&mut self, lane: LaneKey, status: Option<Arc<LaneStatus>>) {
         if let Some(status) = status {
-            self.lanes.insert(lane, Arc::new(status));
+            self.lanes.insert(lane, status);
         } else {
             self.lanes.remove(&lane);
         }

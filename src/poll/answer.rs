@@ -10,7 +10,7 @@ use crate::clock::{self, Clock};
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::schedule::Ticket;
-use crate::domain::target::{TargetKey, account_label};
+use crate::domain::target::TargetKey;
 use crate::fetch::Fetch;
 use crate::source::{Cursor, Keys, Page, Served, Target};
 use crate::telemetry::Telemetry;
@@ -95,13 +95,6 @@ impl Answer {
         telemetry.api_request_duration.with_label_values(&[source]).observe(self.took.as_secs_f64());
         if let Err(Fault { code: Some(code), .. }) = &self.result {
             telemetry.api_errors.with_label_values(&[source, code]).inc();
-        }
-        let account = account_label(key.account);
-        for usage in &self.usage {
-            // A header may name one allowance twice; the worst entry is the one that blocks.
-            let same = |other: &&Usage| other.limit == usage.limit;
-            let worst = self.usage.iter().filter(same).map(|usage| usage.ratio).fold(0.0, f64::max);
-            telemetry.api_usage.with_label_values(&[source, credential, &account, usage.limit]).set(worst);
         }
     }
 }

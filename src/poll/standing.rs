@@ -1,6 +1,6 @@
 //! How lanes and credentials fare: as gauges, and for the status page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Poller;
@@ -59,13 +59,11 @@ impl Poller {
         let gone: Vec<_> = self.standing.lanes.keys().filter(|lane| !lanes.contains(lane)).cloned().collect();
         for lane in gone {
             self.telemetry.forget_lane(&lane);
-            self.standing.lanes.remove(&lane);
-            self.news.changes.push(Change::Lane(lane, None));
+            self.set_lane(lane, None);
         }
         for lane in lanes {
             if !self.standing.lanes.contains_key(&lane) {
-                self.standing.lanes.insert(lane.clone(), Arc::default());
-                self.news.changes.push(Change::Lane(lane, Some(LaneStatus::default())));
+                self.set_lane(lane, Some(Arc::default()));
             }
         }
     }
@@ -86,26 +84,32 @@ impl Poller {
 
     /// What an answer's headers tell of the allowances.
     pub(super) fn note_usage(&mut self, key: &TargetKey, usages: &[Usage]) {
-        self.note_lane(&LaneKey::of(key), |status| {
-            // A header may name one allowance twice; the worst entry is the one that blocks.
-            for usage in usages {
-                status.usage.insert(usage.limit, 0.0);
-            }
-            for usage in usages {
-                let worst = status.usage.entry(usage.limit).or_default();
-                *worst = worst.max(usage.ratio);
-            }
-        });
+        // A header may name one allowance twice; the worst entry is the one that blocks.
+        let mut worst: BTreeMap<_, f64> = BTreeMap::new();
+        for usage in usages {
+            let ratio = worst.entry(usage.limit).or_default();
+            *ratio = ratio.max(usage.ratio);
+        }
+        let account = account_label(key.account);
+        for (limit, ratio) in &worst {
+            let labels = [key.source.label(), &*key.credential, &account, limit];
+            self.telemetry.api_usage.with_label_values(&labels).set(*ratio);
+        }
+        self.note_lane(&LaneKey::of(key), |status| status.usage.extend(worst));
     }
 
     fn note_lane(&mut self, lane: &LaneKey, change: impl FnOnce(&mut LaneStatus)) {
-        let Some(held) = self.standing.lanes.get_mut(lane) else { return };
+        let Some(held) = self.standing.lanes.get(lane) else { return };
         let mut status = LaneStatus::clone(held);
         change(&mut status);
         if **held != status {
-            *held = Arc::new(status.clone());
-            self.news.changes.push(Change::Lane(lane.clone(), Some(status)));
+            self.set_lane(lane.clone(), Some(Arc::new(status)));
         }
+    }
+
+    fn set_lane(&mut self, lane: LaneKey, status: Option<Arc<LaneStatus>>) {
+        self.standing.set_lane(lane.clone(), status.clone());
+        self.news.changes.push(Change::Lane(lane, status));
     }
 
     /// Changes what is known of a credential.
@@ -115,7 +119,8 @@ impl Poller {
         let mut status = held.map(|held| CredentialStatus::clone(held)).unwrap_or_default();
         change(&mut status);
         if held.is_none_or(|held| **held != status) {
-            self.standing.credentials.insert(key.clone(), Arc::new(status.clone()));
+            let status = Arc::new(status);
+            self.standing.credentials.insert(key.clone(), status.clone());
             self.news.changes.push(Change::Credential(source, key.1, status));
         }
     }
