@@ -76,6 +76,9 @@ pub struct LaneStatus {
     pub blocked_until: Option<f64>,
 }
 
+/// How many seconds before its end a token is worth a warning; an alert has the same time.
+pub const ENDS_SOON: f64 = 14.0 * 86_400.0;
+
 /// Whether a credential is good. Instants are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CredentialStatus {

@@ -9,6 +9,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::{METRICS, MetricSet};
 use crate::domain::plan::{Ask, MetaAccount};
 use crate::domain::schedule::Uptime;
+use crate::domain::status::ENDS_SOON;
 use crate::domain::target::account_label;
 use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Served, TokenHealth};
@@ -21,9 +22,6 @@ const LEAST_LIMIT: u32 = 10;
 
 /// Good polls after which a reduced page grows again.
 const GOOD_POLLS: u32 = 8;
-
-/// How long before its end a token is worth a warning.
-const WARN_AHEAD: f64 = 14.0 * 86_400.0;
 
 /// What is known of a credential beside its content.
 #[derive(Debug, Default)]
@@ -109,7 +107,7 @@ impl Poller {
             };
             let seconds = instant.as_duration().as_secs_f64();
             gauge.with_label_values(&labels).set(seconds);
-            if seconds - clock::wall_seconds() < WARN_AHEAD {
+            if seconds - clock::wall_seconds() < ENDS_SOON {
                 tracing::warn!(source = labels[0], credential = labels[1], at = %instant, "the token {what} soon: issue a new one");
             }
         }

@@ -20,9 +20,9 @@ pub(super) async fn metrics(
     Query(parameters): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(permit) = site.scrapes.clone().try_acquire_owned() else {
-        let explanation = "too many scrapes at a time (--web.max-requests)\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation).into_response();
+    let permit = match site.admit("scrapes") {
+        Ok(permit) => permit,
+        Err(refusal) => return refusal.into_response(),
     };
     let filter = match filter(&parameters) {
         Ok(filter) => filter,

@@ -18,8 +18,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use config::WebConfig;
 pub use lifecycle::{Asked, Lifecycle, Reload};
@@ -66,6 +67,15 @@ impl Site {
             telemetry_path: path.into(),
             lifecycle,
         }
+    }
+
+    /// A place among those that are answered at a time, or the answer while there is none; it names
+    /// what there are too many of.
+    fn admit(&self, what: &str) -> Result<OwnedSemaphorePermit, impl IntoResponse + use<>> {
+        self.scrapes.clone().try_acquire_owned().map_err(|_| {
+            let explanation = format!("too many {what} at a time (--web.max-requests)\n");
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation)
+        })
     }
 }
 

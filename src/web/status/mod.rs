@@ -80,9 +80,9 @@ async fn overview(
     parameters: Vec<(String, String)>,
     show: fn(&Site, &Overview<'_>, &Choice) -> Response,
 ) -> Response {
-    let Ok(permit) = site.scrapes.clone().try_acquire_owned() else {
-        let explanation = "too many requests at a time (--web.max-requests)\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation).into_response();
+    let permit = match site.admit("requests") {
+        Ok(permit) => permit,
+        Err(refusal) => return refusal.into_response(),
     };
     let choice = match Choice::read(&parameters) {
         Ok(choice) => choice,

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::fragment::{account, instant, marked, moment, none};
 use super::overview::{Credential, Lane};
 use super::when::Wall;
+use crate::domain::status::ENDS_SOON;
 
 /// Lanes on the page, the fullest ones; JSON has all of them.
 const LANES: usize = 24;
@@ -13,8 +14,7 @@ const LANES: usize = 24;
 const STRAINED: f64 = 0.75;
 const SPENT: f64 = 1.0;
 
-/// Tokens that end within two weeks, or three days: the times of the alerts.
-const SOON: f64 = 14.0 * 86_400.0;
+/// A token that ends within so many seconds is urgent; an alert has the same time.
 const NOW_OR_NEVER: f64 = 3.0 * 86_400.0;
 
 /// How each credential fares, and how long its token lives.
@@ -57,7 +57,7 @@ fn end(at: Option<Wall>, now: Wall) -> Markup {
     let left = at.0 - now.0;
     let class = match left {
         _ if left < NOW_OR_NEVER => "refused",
-        _ if left < SOON => "waiting",
+        _ if left < ENDS_SOON => "waiting",
         _ => "",
     };
     html! { span.{ "until " (class) } { (moment(at, now, &at.seen_from(now))) } }
