@@ -144,8 +144,7 @@ impl Keys {
         let mut text = text.to_owned();
         for secret in self.secrets() {
             let secret = secret.expose_secret();
-            let mut encoded = String::new();
-            query::encode(secret, &mut encoded);
+            let encoded = query::encoded(secret).to_string();
             text = text.replace(secret, "<secret>").replace(&encoded, "<secret>");
         }
         one_line(&without_values(&text))

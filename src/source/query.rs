@@ -1,17 +1,13 @@
 //! Query strings in the form that both APIs accept and the signature prescribes: RFC 3986.
 
-/// Appends a text with everything but unreserved characters percent-encoded.
-pub(super) fn encode(text: &str, into: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            into.push(char::from(byte));
-        } else {
-            into.push('%');
-            into.push(char::from(HEX[usize::from(byte >> 4)]));
-            into.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A text with everything but unreserved characters percent-encoded.
+pub(super) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// `name=value` joined by `&`, in the order given.
@@ -21,9 +17,9 @@ pub(super) fn query<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>
         if !text.is_empty() {
             text.push('&');
         }
-        encode(name, &mut text);
+        text.extend(encoded(name));
         text.push('=');
-        encode(value, &mut text);
+        text.extend(encoded(value));
     }
     text
 }

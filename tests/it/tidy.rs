@@ -10,7 +10,7 @@ const LONGEST: usize = 400;
 #[rustfmt::skip]
 const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("domain/", &["domain"], &["std", "jiff", "thiserror"]),
-    ("source/", &["domain", "source"], &["std", "jiff", "http", "serde", "serde_json", "hmac", "sha2", "secrecy"]),
+    ("source/", &["domain", "source"], &["std", "jiff", "http", "serde", "serde_json", "hmac", "percent_encoding", "sha2", "secrecy"]),
     ("exposition/", &["domain", "exposition"], &["std", "jiff", "bytes", "crc32fast", "flate2", "itoa", "memmap2", "zmij"]),
     ("settings/", &["domain", "settings"], &["*"]),
     ("simulate/", &["domain::metric", "simulate"], &["*"]),

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::overview::{State, Target};
 
 /// Rows of a page.
@@ -120,9 +122,7 @@ impl Choice {
     pub(super) fn query(&self) -> String {
         let mut query = String::from("?");
         if !self.text.is_empty() {
-            query.push_str("q=");
-            encode(&self.text, &mut query);
-            query.push('&');
+            let _ = write!(query, "q={}&", utf8_percent_encode(&self.text, NON_ALPHANUMERIC));
         }
         if let Some(state) = self.state {
             let _ = write!(query, "state={}&", state.name());
@@ -164,15 +164,4 @@ fn holds(target: &Target<'_>, words: &[&str]) -> bool {
     ];
     let text = parts.join("\n").to_lowercase();
     words.iter().all(|word| text.contains(word))
-}
-
-/// Percent-encodes all but letters and digits of ASCII.
-fn encode(text: &str, query: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            query.push(char::from(byte));
-        } else {
-            let _ = write!(query, "%{byte:02X}");
-        }
-    }
 }
