@@ -1,6 +1,7 @@
 //! Starts a world and a daemon against it, and waits for conditions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -197,6 +198,24 @@ impl TestApp {
         let rule = FaultRule { endpoint: endpoint.to_owned(), contains: contains.to_owned(), skip: 0, times, fault };
         self.control.script(rule);
     }
+}
+
+/// Asks until the answer is the wanted one.
+pub(crate) async fn until<T: Debug>(what: &str, mut ask: impl AsyncFnMut() -> T, wanted: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask().await;
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "never came true: {what}\n{answer:#?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits for a condition.
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
+    until(what, condition, |holds| *holds).await;
 }
 
 /// A body of `/metrics`.

@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use crate::cli::BINARY;
+use crate::cli::{Running, command};
+use crate::harness::until;
 
 /// A running daemon. It is killed at the end.
 pub(crate) struct Process {
     pub(crate) addr: SocketAddr,
-    child: Child,
+    child: Running,
 }
 
 impl Process {
@@ -19,18 +19,16 @@ impl Process {
     pub(crate) async fn start(configuration: &Path, environment: &[(&str, &Path)]) -> Self {
         let port = configuration.with_extension("port");
         let _ = std::fs::remove_file(&port);
-        let child = Command::new(BINARY)
+        let mut command = command(&["--web.listen-address", "127.0.0.1:0", "--log.level", "error"]);
+        command
             .args(["--config.file".as_ref(), configuration.as_os_str(), "--web.port-file".as_ref(), port.as_os_str()])
-            .args(["--web.listen-address", "127.0.0.1:0", "--log.level", "error"])
-            .env_clear()
             .envs(environment.iter().copied())
-            .spawn()
-            .unwrap();
-        let mut process = Self { addr: SocketAddr::from(([127, 0, 0, 1], 0)), child };
-        let written = || std::fs::read_to_string(&port).ok().filter(|text| text.ends_with('\n'));
-        eventually("the daemon listens", || written().is_some()).await;
-        process.addr = written().unwrap().trim().parse().unwrap();
-        process
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        let child = Running(command.spawn().unwrap());
+        let address = async || std::fs::read_to_string(&port).unwrap_or_default();
+        let address = until("the daemon listens", address, |text| text.ends_with('\n')).await;
+        Self { addr: address.trim().parse().unwrap(), child }
     }
 
     /// The body of a page.
@@ -40,24 +38,8 @@ impl Process {
 
     /// Most resident memory so far, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Waits for a condition.
-pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,10 +1,8 @@
 //! Other settings while polling goes on.
 
-use std::time::{Duration, Instant};
-
 use marketing_messages_exporter::simulate::{Fault, Spec};
 
-use crate::harness::TestApp;
+use crate::harness::{TestApp, eventually};
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h, stale_after: 8h}
@@ -88,11 +86,8 @@ async fn a_block_outlives_a_reload_and_another_token_ends_a_refusal() {
     )
     .await
     .unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while app.control.statistics().endpoints["insights"] == refused {
-        assert!(Instant::now() < deadline, "another file is tried at once");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("another file is tried at once", async || app.control.statistics().endpoints["insights"] != refused)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

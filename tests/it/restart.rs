@@ -11,8 +11,8 @@ use marketing_messages_exporter::domain::target::{CampaignId, Source, Subject, T
 use marketing_messages_exporter::simulate::{Channel, Fault, Key, Spec};
 use marketing_messages_exporter::state::{self, Kept, KeptRows, State, Unreadable};
 
-use crate::harness::{Folder, TestApp};
-use crate::process::{Process, eventually};
+use crate::harness::{Folder, TestApp, eventually};
+use crate::process::Process;
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h, stale_after: 8h}
@@ -128,7 +128,7 @@ async fn a_killed_daemon_goes_on_where_it_was() {
     let mut asked = None;
     for round in 0..6_u64 {
         let daemon = Process::start(&file, &[("MME__STATE__FILE", &state)]).await;
-        eventually("the state is kept", || state.exists()).await;
+        eventually("the state is kept", async || state.exists()).await;
         let body = daemon.get("/metrics").await;
         let delivered = body.lines().filter(|line| line.starts_with("marketing_messages_delivered{")).count();
         assert_eq!(delivered, 3 * 3, "round {round}");

@@ -1,11 +1,9 @@
 //! The status page and its JSON: what they say of targets, allowances and credentials.
 
-use std::time::{Duration, Instant};
-
 use marketing_messages_exporter::simulate::{Change, Fault, Spec};
 use serde_json::Value;
 
-use crate::harness::TestApp;
+use crate::harness::{TestApp, until};
 
 const CONFIGURATION: &str = "
 poll: {interval: 1s, timeout: 2s}
@@ -26,15 +24,7 @@ async fn overview(app: &TestApp, query: &str) -> Value {
 
 /// The same when a condition holds: the page shows what is published, a moment after it is counted.
 async fn eventually(app: &TestApp, query: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        let seen = overview(app, query).await;
-        if condition(&seen) {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "not in time: {seen:#}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until("the page shows it", async || overview(app, query).await, condition).await
 }
 
 /// The named fields of each target, in order.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use marketing_messages_exporter::app::WebOptions;
 use marketing_messages_exporter::simulate::Spec;
@@ -11,9 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use reqwest::{Certificate, Client, ClientBuilder, Identity, StatusCode, Version};
 
 use crate::cli;
-use crate::harness::{Folder, TestApp};
-
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::harness::{Folder, TestApp, eventually};
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h}
@@ -93,15 +91,6 @@ async fn status(client: &Client, url: &str, login: Option<(&str, &str)>) -> Stat
         None => request,
     };
     request.send().await.unwrap().status()
-}
-
-/// Tries until it holds: files are looked at once a second.
-async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
