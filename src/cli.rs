@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::settings::{key_variables, nearest};
+use crate::settings::{LogLevel, key_variables, nearest};
 
 /// The port of `run` and `demo`.
 const PORT: u16 = 10396;
@@ -160,9 +160,9 @@ pub struct Flags {
     /// Leave the process_* families out
     #[arg(long = "web.disable-exporter-metrics", env = "MME_WEB_DISABLE_EXPORTER_METRICS", global = true)]
     pub disable_exporter_metrics: bool,
-    /// Least severity that is logged: error, warn, info, debug, trace
-    #[arg(long = "log.level", value_name = "LEVEL", env = "MME_LOG_LEVEL", global = true, default_value = "info")]
-    pub log_level: tracing::level_filters::LevelFilter,
+    /// Least severity that is logged; goes before log.level of the configuration [default: info]
+    #[arg(long = "log.level", value_name = "LEVEL", env = "MME_LOG_LEVEL", global = true)]
+    pub log_level: Option<LogLevel>,
     /// Form of the log
     #[arg(long = "log.format", value_name = "FORMAT", env = "MME_LOG_FORMAT", global = true, default_value = "auto")]
     pub log_format: LogFormat,
@@ -175,6 +175,8 @@ pub enum LogFormat {
     Auto,
     /// Plain text
     Text,
+    /// `key=value`, as most collectors read it
+    Logfmt,
     /// One JSON object a line
     Json,
 }

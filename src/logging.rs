@@ -19,7 +19,7 @@ pub fn install(level: tracing::level_filters::LevelFilter, format: LogFormat) {
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
         LogFormat::Auto if std::io::stderr().is_terminal() => log.try_init(),
-        LogFormat::Auto => log.event_format(Logfmt).try_init(),
+        LogFormat::Auto | LogFormat::Logfmt => log.event_format(Logfmt).try_init(),
         LogFormat::Text => log.with_ansi(false).try_init(),
     };
 }

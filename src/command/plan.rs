@@ -156,7 +156,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
 
 /// Lanes of which a listing decides the number of campaigns.
 fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, Load>) {
-    let accounts = fleet.accounts.iter().filter(|account| account.wanted == Wanted::All);
+    let accounts = fleet.accounts.iter().filter(|account| !matches!(account.wanted, Wanted::Only(_)));
     let meta = accounts.map(|account| (Source::Meta, account.terms.credential.clone(), Some(account.id)));
     let channels = fleet.channels.iter().filter(|channel| channel.wanted == Wanted::All);
     let cams = channels.map(|channel| (Source::Cams, channel.terms.credential.clone(), None));
@@ -186,7 +186,7 @@ fn series(fleet: &Fleet) -> String {
     for account in &fleet.accounts {
         let row = account.terms.metrics.iter().count() + 2;
         match &account.wanted {
-            Wanted::All => each = each.max(row * account.windows.len()),
+            Wanted::All | Wanted::Matching(_) => each = each.max(row * account.windows.len()),
             Wanted::Only(ids) => known += ids.len() * row * account.windows.len(),
         }
     }
@@ -196,7 +196,7 @@ fn series(fleet: &Fleet) -> String {
     for channel in &fleet.channels {
         let row = channel.terms.metrics.iter().count() + 2;
         match &channel.wanted {
-            Wanted::All => each = each.max(row),
+            Wanted::All | Wanted::Matching(_) => each = each.max(row),
             Wanted::Only(ids) => known += ids.len() * row,
         }
     }

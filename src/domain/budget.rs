@@ -34,6 +34,14 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Its name in the configuration.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Limited => "limited",
+            Self::Full => "full",
+        }
+    }
+
     /// Points of the score bucket, which decays in [`SCORE_DECAY`].
     fn score(self) -> f64 {
         match self {

@@ -53,6 +53,8 @@ impl Fleet {
         let account = self.accounts.iter_mut().find(|account| {
             account.id == id
                 && account.level == level
+                // What a filter admits may change, and a campaign of its own is wanted whatever its name.
+                && !matches!(account.wanted, Wanted::Matching(_))
                 && account.terms.credential == campaign.terms.credential
                 && campaign.windows.iter().all(|window| account.windows.contains(window))
         });
@@ -76,6 +78,7 @@ impl MetaAccount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::filter::{Filter, Glob};
     use crate::domain::metric::MetricSet;
     use crate::domain::plan::{Ask, Terms};
     use crate::domain::target::{CampaignId, Subject, Window};
@@ -139,6 +142,16 @@ mod tests {
                 ("meta/main/5/today".to_owned(), 0),
             ]
         );
+    }
+
+    #[test]
+    fn a_filter_takes_no_campaign_in_that_is_named() {
+        let matching = Wanted::Matching(Filter { name: Glob::new("Spring*"), states: [].into() });
+        let fleet =
+            Fleet { accounts: vec![account(7, matching)], campaigns: vec![campaign(1, "today")], ..Fleet::default() };
+        let id = AccountId::parse("7").unwrap();
+        let own: Vec<_> = requests(&fleet.joined(|_| Some((id, Level::Ad)))).into_iter().map(|(_, own)| own).collect();
+        assert_eq!(own, [0, 1]);
     }
 
     #[test]

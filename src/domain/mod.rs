@@ -7,6 +7,7 @@ pub mod budget;
 pub mod cadence;
 pub mod facts;
 pub mod fault;
+pub mod filter;
 pub mod join;
 pub mod lane;
 pub mod metric;

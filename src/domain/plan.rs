@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::filter::Filter;
 use super::metric::MetricSet;
 use super::target::{AccountId, CampaignId, Currency, Labels, Level, PageId, Source, Subject, TargetKey, Window};
 
@@ -101,6 +102,8 @@ pub enum Wanted {
     All,
     /// These.
     Only(BTreeSet<CampaignId>),
+    /// Those that a filter admits; only ever of an ad account.
+    Matching(Filter),
 }
 
 /// One thing to ask regularly.
@@ -150,7 +153,7 @@ impl Fleet {
         let campaigns = self.campaigns.iter().flat_map(MetaCampaign::targets);
         let channels = self.channels.iter().enumerate().flat_map(|(part, channel)| {
             let ids = match &channel.wanted {
-                Wanted::All => listed(channel),
+                Wanted::All | Wanted::Matching(_) => listed(channel),
                 Wanted::Only(ids) => ids.iter().copied().collect(),
             };
             channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
@@ -183,7 +186,7 @@ impl MetaAccount {
         };
         let rare = self.terms.for_discovery();
         let listed = match &self.wanted {
-            Wanted::All => None,
+            Wanted::All | Wanted::Matching(_) => None,
             Wanted::Only(ids) => Some(Arc::new(ids.clone())),
         };
         let mut targets = vec![
@@ -209,7 +212,7 @@ impl MetaAccount {
     /// The wanted campaigns by request: which to keep, and whether to send them as a filter.
     fn parts(&self) -> Vec<(Option<Arc<BTreeSet<CampaignId>>>, bool)> {
         match &self.wanted {
-            Wanted::All => vec![(None, false)],
+            Wanted::All | Wanted::Matching(_) => vec![(None, false)],
             Wanted::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
             Wanted::Only(ids) => {
                 let ids: Vec<_> = ids.iter().copied().collect();

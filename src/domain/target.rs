@@ -123,7 +123,33 @@ impl Level {
             Self::Campaign => "campaign",
         }
     }
+
+    /// The effective statuses that an object of this level can have.
+    pub fn states(self) -> &'static [&'static str] {
+        match self {
+            Self::Ad => &AD_STATES,
+            Self::Campaign => &CAMPAIGN_STATES,
+        }
+    }
 }
+
+/// Effective statuses of ads, in Meta's words, sorted.
+const AD_STATES: [&str; 12] = [
+    "ACTIVE",
+    "ADSET_PAUSED",
+    "ARCHIVED",
+    "CAMPAIGN_PAUSED",
+    "DELETED",
+    "DISAPPROVED",
+    "IN_PROCESS",
+    "PAUSED",
+    "PENDING_BILLING_INFO",
+    "PENDING_REVIEW",
+    "PREAPPROVED",
+    "WITH_ISSUES",
+];
+/// Those of campaigns, all of which ads have too.
+const CAMPAIGN_STATES: [&str; 6] = ["ACTIVE", "ARCHIVED", "DELETED", "IN_PROCESS", "PAUSED", "WITH_ISSUES"];
 
 /// Meta's window presets: the values of `date_preset`.
 pub const PRESETS: [&str; 20] = [

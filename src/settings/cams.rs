@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::address::BaseUrl;
 use super::cascade::Cascade;
+use super::choice::Listed;
 use super::draft::Draft;
 use super::entry::Entry;
-use super::leaf::{BaseUrl, DefaultChain, Rate, Space};
+use super::leaf::{DefaultChain, Rate, Space};
 use super::raw;
 use super::report::Place;
 use super::secret::SecretKeys;
 use super::{Access, Credential, Keys};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::CamsChannel;
+use crate::domain::plan::{CamsChannel, Wanted};
 
 pub(super) const ENDPOINT: &str = "https://cams.ap-southeast-1.aliyuncs.com";
 const REGION: &str = "ap-southeast-1";
@@ -62,7 +64,7 @@ pub(super) fn read<'r>(
         let page = at.require("page_id", raw.page_id);
         let account = at.require("ad_account_id", raw.ad_account_id);
         let currency = at.take("currency", raw.currency);
-        let wanted = super::meta::wanted(&at, raw.campaigns);
+        let wanted = chosen(&at, raw.campaigns);
         let terms = base.clone().with_interval(&at, raw.interval).with_labels(&at, raw.labels).terms(&at);
         if let (Some(Space(space)), Some(page), Some(account)) = (space, page, account) {
             draft.channels.push((at, CamsChannel { space, page, account, currency, wanted, terms }));
@@ -100,4 +102,10 @@ fn keys(
     });
     let [id, secret, security_token] = [id, secret, security_token].map(|part| part.choose(at, environment));
     default.or_else(|| Some(Keys::Static { id: id?, secret: secret?, security_token }))
+}
+
+/// The campaigns that a channel is asked for.
+fn chosen(at: &Place<'_>, campaigns: Entry<Listed>) -> Wanted {
+    let at = at.key("campaigns");
+    at.open(campaigns).map_or(Wanted::All, |listed| listed.wanted(&at))
 }

@@ -10,10 +10,11 @@ use super::entry::Leaf;
 use super::entry::{Entry, Holds, List, kind, quoted, scalar, schema};
 use super::leaf::leaf;
 use super::nearest::nearest;
-use super::raw::Range;
+use super::raw::{Filter, Range};
 use super::report::Place;
+use crate::domain::filter::Glob;
 use crate::domain::plan::Wanted;
-use crate::domain::target::{CampaignId, PRESETS, Window};
+use crate::domain::target::{CampaignId, Level, PRESETS, Window};
 
 /// A window as it is typed.
 pub(super) enum WindowChoice {
@@ -102,36 +103,15 @@ fn span(at: &Place<'_>, range: Range) -> Option<Window> {
     Some(Window::Range { name, since, until })
 }
 
-/// Which campaigns, as typed.
-pub(super) enum Campaigns {
+/// Campaigns of a channel, as typed.
+pub(super) enum Listed {
     /// All that there are.
     All,
     /// These.
     Only(List<CampaignId>),
 }
 
-impl Holds for Campaigns {
-    fn read(json: Json) -> Entry<Self> {
-        const REMEDY: &str = "write all, or a list of campaign ids";
-        match json {
-            Json::String(word) if word == "all" => Entry::sound(Self::All),
-            Json::Array(ids) if ids.is_empty() => Entry::wrong(format!("an empty list asks for nothing; {REMEDY}")),
-            Json::Array(_) => List::read(json).map(Self::Only),
-            Json::String(word) => Entry::wrong(format!("{} is not a choice of campaigns; {REMEDY}", quoted(&word))),
-            other => Entry::wrong(format!("{} is not a choice of campaigns; {REMEDY}", kind(&other))),
-        }
-    }
-
-    fn keys() -> Json {
-        Json::Null
-    }
-
-    fn schema(_: &mut SchemaGenerator) -> Schema {
-        schema(json!({"anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "items": CampaignId::shape()}]}))
-    }
-}
-
-impl Campaigns {
+impl Listed {
     /// What is wanted; an id that is listed twice is a problem.
     pub(super) fn wanted(self, at: &Place<'_>) -> Wanted {
         let Self::Only(ids) = self else { return Wanted::All };
@@ -142,5 +122,82 @@ impl Campaigns {
             }
         }
         Wanted::Only(only)
+    }
+
+    fn read(json: Json, remedy: &str) -> Entry<Self> {
+        match json {
+            Json::String(word) if word == "all" => Entry::sound(Self::All),
+            Json::Array(ids) if ids.is_empty() => Entry::wrong(format!("an empty list asks for nothing; {remedy}")),
+            Json::Array(_) => List::read(json).map(Self::Only),
+            Json::String(word) => Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", quoted(&word))),
+            other => Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", kind(&other))),
+        }
+    }
+}
+
+impl Holds for Listed {
+    fn read(json: Json) -> Entry<Self> {
+        Self::read(json, "write all, or a list of campaign ids")
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        schema(json!({"anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "items": CampaignId::shape()}]}))
+    }
+}
+
+/// Campaigns of an ad account, as typed.
+pub(super) enum Campaigns {
+    /// All, or some by their ids.
+    Listed(Listed),
+    /// Those of certain names and states.
+    Filter(Box<Filter>),
+}
+
+impl Holds for Campaigns {
+    fn read(json: Json) -> Entry<Self> {
+        if json.is_object() {
+            return Filter::read(json).map(|filter| Self::Filter(Box::new(filter)));
+        }
+        Listed::read(json, "write all, a list of campaign ids, or {name: \"Spring*\", status: [ACTIVE]}")
+            .map(Self::Listed)
+    }
+
+    fn keys() -> Json {
+        Filter::keys()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema(json!({"anyOf": [Listed::schema(generator), Filter::schema(generator)]}))
+    }
+}
+
+leaf!(
+    Glob,
+    "a pattern for names",
+    |text| Self::new(text),
+    "1 to 256 characters, where * is any text and ? any one character, such as \"Spring*\"",
+    {"type": "string", "minLength": 1, "maxLength": 256}
+);
+
+/// An effective status, in Meta's words.
+pub(super) struct CampaignState(pub(super) &'static str);
+
+impl Leaf for CampaignState {
+    const NOUN: &'static str = "a status";
+
+    fn parse(text: &str) -> Option<Self> {
+        Level::Ad.states().iter().find(|state| **state == text).map(|state| Self(state))
+    }
+
+    fn remedy(text: &str) -> String {
+        let states = Level::Ad.states();
+        match nearest(&text.to_uppercase(), states.iter().copied()) {
+            Some(state) => format!("`{state}`"),
+            None => format!("one of {}", states.join(", ")),
+        }
+    }
+
+    fn shape() -> Json {
+        json!({"enum": Level::Ad.states()})
     }
 }

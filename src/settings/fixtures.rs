@@ -75,7 +75,7 @@ fn the_example_loads_and_shows_every_key() {
     let example = Path::new("config/example.yaml");
     let settings = load_file(example, &[], &EXAMPLE_SECRETS).unwrap();
     assert_eq!(settings.warnings, Vec::<String>::new());
-    assert_eq!((settings.fleet.accounts.len(), settings.fleet.channels.len()), (2, 1));
+    assert_eq!((settings.fleet.accounts.len(), settings.fleet.channels.len()), (3, 1));
 
     let shown = config::File::from(example).format(FileFormat::Yaml).collect().unwrap();
     let shown: Json = config::Value::new(None, shown).try_deserialize().unwrap();

@@ -1,15 +1,18 @@
 //! Meta: a credential, its accounts and its single campaigns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::address::BaseUrl;
 use super::cascade::Cascade;
-use super::choice::Campaigns;
+use super::choice::{CampaignState, Campaigns};
 use super::draft::Draft;
-use super::leaf::{ApiVersion, BaseUrl, Digits, Extra, Share};
+use super::entry::Entry;
+use super::leaf::{ApiVersion, Digits, Extra, Share};
 use super::raw;
 use super::report::Place;
 use super::secret::SecretKeys;
 use super::{Access, Credential};
+use crate::domain::filter::Filter;
 use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
 use crate::domain::target::Level;
 
@@ -45,6 +48,7 @@ pub(super) fn read<'r>(
         at.take("api_version", raw.api_version).map_or(API_VERSION.to_owned(), |ApiVersion(version)| version);
     let base_url = at.take("base_url", raw.base_url).unwrap_or_else(|| BaseUrl::known(BASE_URL));
     let budget = at.take("budget", raw.budget).map_or(BUDGET, |Share(share)| share);
+    let tier = at.take("tier", raw.tier);
 
     let mut base = base.with_interval(at, raw.interval).with_windows(at, raw.windows).with_labels(at, raw.labels);
     let extras = at.key("extra_metrics");
@@ -66,7 +70,7 @@ pub(super) fn read<'r>(
         let id = at.require("id", raw.id);
         let totals = at.take("totals", raw.totals).unwrap_or(true);
         let level = at.take("level", raw.level).unwrap_or(Level::Ad);
-        let wanted = wanted(&at, raw.campaigns);
+        let wanted = wanted(&at, level, raw.campaigns);
         let cascade =
             base.clone().with_interval(&at, raw.interval).with_windows(&at, raw.windows).with_labels(&at, raw.labels);
         let terms = target(&cascade, &at);
@@ -88,13 +92,42 @@ pub(super) fn read<'r>(
         }
     }
     if let Some(token) = token {
-        let access = Access::Meta { token, app_id, app_secret, api_version, base_url, budget };
+        let access = Access::Meta { token, app_id, app_secret, api_version, base_url, budget, tier };
         draft.credentials.push(Credential { name: base.credential(), access });
     }
 }
 
-/// The campaigns that an account or channel is asked for.
-pub(super) fn wanted(at: &Place<'_>, campaigns: super::entry::Entry<Campaigns>) -> Wanted {
+/// The campaigns that an account is asked for.
+fn wanted(at: &Place<'_>, level: Level, campaigns: Entry<Campaigns>) -> Wanted {
     let at = at.key("campaigns");
-    at.open(campaigns).map_or(Wanted::All, |campaigns| campaigns.wanted(&at))
+    match at.open(campaigns) {
+        None => Wanted::All,
+        Some(Campaigns::Listed(listed)) => listed.wanted(&at),
+        Some(Campaigns::Filter(raw)) => filter(&at, level, *raw).map_or(Wanted::All, Wanted::Matching),
+    }
+}
+
+/// What a filter means at a level, which decides whose states are meant.
+fn filter(at: &Place<'_>, level: Level, raw: raw::Filter) -> Option<Filter> {
+    if raw.name.is_absent() && raw.status.is_absent() {
+        at.problem("a filter without name and status leaves nothing out; write one of them, or all");
+        return None;
+    }
+    let name = at.take("name", raw.name);
+    let at = at.key("status");
+    let mut states = BTreeSet::new();
+    let given = at.open(raw.status);
+    if given.as_ref().is_some_and(Vec::is_empty) {
+        at.problem("an empty list asks for nothing; name a status, or leave the key out");
+    }
+    for (at, CampaignState(state)) in at.items(given.unwrap_or_default()) {
+        if !level.states().contains(&state) {
+            let known = level.states().join(", ");
+            at.problem(format!("{state} is a status of ads only, and the level is campaign; write one of {known}"));
+        }
+        if !states.insert(state) {
+            at.problem(format!("{state} is listed twice; remove one of them"));
+        }
+    }
+    Some(Filter { name, states })
 }

@@ -3,6 +3,7 @@
 //! What is typed (`raw.rs`) and what is meant ([`Settings`]) are different types, and the way from
 //! one to the other reports every problem at once, each with its path and remedy.
 
+mod address;
 mod cams;
 mod cascade;
 mod choice;
@@ -13,6 +14,7 @@ mod environment;
 mod fixtures;
 mod layers;
 mod leaf;
+mod log;
 mod meta;
 mod nearest;
 mod paths;
@@ -26,8 +28,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use address::BaseUrl;
 pub use environment::{environment, key_variables};
-pub use leaf::BaseUrl;
+pub use log::{Log, LogLevel};
 pub use nearest::nearest;
 pub use report::{Problem, Problems};
 pub use schema::schema;
@@ -41,6 +44,7 @@ use self::entry::{Entry, Holds, Named};
 use self::leaf::{Size, Span, Whole};
 use self::raw::Raw;
 use self::report::{Place, Report};
+use crate::domain::budget::Tier;
 use crate::domain::plan::Fleet;
 use crate::domain::target::Source;
 
@@ -53,6 +57,8 @@ pub struct Settings {
     pub max_series: usize,
     /// Where samples and schedule survive a restart.
     pub state_file: Option<PathBuf>,
+    /// How much is logged.
+    pub log: Log,
     /// Meta's credentials by name, then those of CAMS by name. The two may share a name.
     pub credentials: Vec<Credential>,
     /// What is asked for.
@@ -100,6 +106,8 @@ pub enum Access {
         base_url: BaseUrl,
         /// Share of the allowance that may be used: above 0, up to 1.
         budget: f64,
+        /// The app's tier, where the user says it: what counts until an answer tells it.
+        tier: Option<Tier>,
     },
     /// Alibaba Cloud CAMS.
     Cams {
@@ -222,6 +230,9 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
     let at = top.key("state");
     let state_file = at.take("file", at.open(raw.state).unwrap_or_default().file);
 
+    let at = top.key("log");
+    let raw_log = at.open(raw.log).unwrap_or_default();
+
     let mut draft = Draft::default();
     for (at, name, raw) in named(&top.key("meta"), raw.meta) {
         meta::read(&at, raw, base.of(name), environment, &mut draft);
@@ -232,6 +243,7 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
     draft.check_unique();
     let credentials = std::mem::take(&mut draft.credentials);
     let fleet = draft.into_fleet();
+    let log = log::read(&at, raw_log, &fleet);
     match purpose {
         Purpose::Polling if fleet.is_empty() && top.is_clean() => {
             top.problem("there is nothing to ask; add an account or a campaign below meta, or a channel below cams");
@@ -241,7 +253,7 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
         }
         _ => {}
     }
-    Settings { poll, max_series, state_file, credentials, fleet, warnings: Vec::new(), printed: String::new() }
+    Settings { poll, max_series, state_file, log, credentials, fleet, warnings: Vec::new(), printed: String::new() }
 }
 
 /// The credentials of a source, sorted by name.

@@ -8,13 +8,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::choice::{Campaigns, RangeName, WindowChoice};
+use super::address::BaseUrl;
+use super::choice::{CampaignState, Campaigns, Listed, RangeName, WindowChoice};
 use super::entry::{Entry, Holds, List, Named, section, section_keys};
-use super::leaf::{ApiVersion, BaseUrl, DefaultChain, Digits, Extra, LabelValue, Rate, Share, Size, Space, Span};
+use super::leaf::{ApiVersion, DefaultChain, Digits, Extra, LabelValue, Rate, Share, Size, Space, Span};
 use super::leaf::{Variable, Whole};
+use super::log::LogLevel;
 use super::secret::Hidden;
 use super::{cams, cascade, meta};
 
+use crate::domain::budget::Tier;
+use crate::domain::filter::Glob;
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, PageId};
 
 /// A configuration.
@@ -28,6 +32,8 @@ pub(super) struct Raw {
     pub(super) exposition: Entry<Exposition>,
     /// What survives a restart.
     pub(super) state: Entry<State>,
+    /// How much is logged; a reload puts it into force.
+    pub(super) log: Entry<Log>,
     /// Meta's Graph API: credentials by a name of your own of a-z, 0-9 and -.
     pub(super) meta: Entry<Named<Meta>>,
     /// Alibaba Cloud CAMS: credentials by a name of your own of a-z, 0-9 and -.
@@ -74,6 +80,17 @@ pub(super) struct State {
     pub(super) file: Entry<PathBuf>,
 }
 
+/// How much is logged.
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Log {
+    /// The least severity that is logged; the flag `--log.level` goes before it.
+    pub(super) level: Entry<LogLevel>,
+    /// Levels of the lines about single ad accounts, by their ids.
+    pub(super) accounts: Entry<Named<LogLevel>>,
+}
+
 /// A credential of Meta's Graph API and what is asked with it.
 #[derive(Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default)]
@@ -103,6 +120,8 @@ pub(super) struct Meta {
     /// Share of the API's allowance that this exporter may use.
     #[schemars(extend("default" = meta::BUDGET))]
     pub(super) budget: Entry<Share>,
+    /// The app's access tier, `limited` or `full`: what counts until an answer tells it.
+    pub(super) tier: Entry<Tier>,
     /// Overrides `poll.interval`.
     pub(super) interval: Entry<Span>,
     /// Over which days figures are summed.
@@ -132,7 +151,7 @@ pub(super) struct Account {
     /// What a campaign id means: `ad` or `campaign`.
     #[schemars(extend("default" = Level::Ad.label()))]
     pub(super) level: Entry<Level>,
-    /// `all`, or a list of ids.
+    /// `all`, a list of ids, or a filter by name and state.
     #[schemars(extend("default" = "all"))]
     pub(super) campaigns: Entry<Campaigns>,
     /// Overrides the credential's windows.
@@ -141,6 +160,18 @@ pub(super) struct Account {
     pub(super) interval: Entry<Span>,
     /// Static labels, over those of the credential.
     pub(super) labels: Entry<Named<LabelValue>>,
+}
+
+/// Campaigns by name and state; what both keys say must hold.
+#[derive(Default, Deserialize, JsonSchema, Serialize)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [present("name"), present("status")]))]
+pub(super) struct Filter {
+    /// The whole name, upper and lower case apart; `*` is any text and `?` any one character.
+    pub(super) name: Entry<Glob>,
+    /// Effective statuses, in Meta's words.
+    pub(super) status: Entry<List<CampaignState>>,
 }
 
 /// A single Meta campaign.
@@ -229,7 +260,7 @@ pub(super) struct Channel {
     pub(super) currency: Entry<Currency>,
     /// `all`, or a list of ids.
     #[schemars(extend("default" = "all"))]
-    pub(super) campaigns: Entry<Campaigns>,
+    pub(super) campaigns: Entry<Listed>,
     /// Overrides the credential's interval.
     pub(super) interval: Entry<Span>,
     /// Static labels, over those of the credential.
@@ -241,15 +272,19 @@ fn span(span: Duration) -> String {
     humantime::format_duration(span).to_string()
 }
 
+/// Says that a key is given, and not as null.
+fn present(key: &str) -> Json {
+    json!({"required": [key], "properties": {key: {"not": {"type": "null"}}}})
+}
+
 /// Forbids that a secret is given in two places. That it is given in one cannot be said of a single
 /// file: it may come from another layer.
 fn one_place_each(stems: &[&str]) -> Vec<Json> {
-    let given = |key: &str| json!({"required": [key], "properties": {key: {"not": {"type": "null"}}}});
     let pairs = stems.iter().flat_map(|stem| {
         let keys = [(*stem).to_owned(), format!("{stem}_file"), format!("{stem}_env")];
         [(0, 1), (0, 2), (1, 2)].map(|(one, other)| [keys[one].clone(), keys[other].clone()])
     });
-    pairs.map(|[one, other]| json!({"not": {"allOf": [given(&one), given(&other)]}})).collect()
+    pairs.map(|[one, other]| json!({"not": {"allOf": [present(&one), present(&other)]}})).collect()
 }
 
 macro_rules! sections {
@@ -270,4 +305,4 @@ macro_rules! sections {
     )*};
 }
 
-sections!(Raw Poll Exposition State Meta Account Campaign Range Cams Channel);
+sections!(Raw Poll Exposition State Log Meta Account Filter Campaign Range Cams Channel);

@@ -32,7 +32,7 @@ pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Paramet
             };
             let mut parameters = vec![
                 ("fields", fields.to_owned()),
-                ("effective_status", insights::states(level).to_owned()),
+                ("effective_status", insights::states(level)),
                 ("limit", asked.limit.to_string()),
             ];
             if let Some(cursor) = asked.cursor {
