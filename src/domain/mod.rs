@@ -5,13 +5,16 @@
 
 pub mod budget;
 pub mod cadence;
+pub mod counted;
 pub mod facts;
 pub mod fault;
 pub mod filter;
 pub mod join;
 pub mod lane;
 pub mod metric;
+pub mod outages;
 pub mod plan;
+pub mod quota;
 pub mod repeat;
 pub mod rows;
 pub mod schedule;
