@@ -1,25 +1,50 @@
-//! The subscriber of the log, on standard error.
+//! The subscriber of the log, on standard error: how lines are written, which there are, and how many.
+
+mod gate;
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::Layer as Lines;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use self::gate::Gate;
 use crate::cli::LogFormat;
 use crate::logfmt::Logfmt;
+use crate::settings::{Log, LogLevel};
 
-/// Sets the log up for the whole process. What libraries say below a warning is left out: at trace
-/// level the HTTP client would print headers.
-pub fn install(level: tracing::level_filters::LevelFilter, format: LogFormat) {
-    let ours = concat!(env!("CARGO_PKG_NAME"), "=");
-    let filter = EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .parse_lossy(format!("{}{level}", ours.replace('-', "_")));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+/// The gate of this process, and the level that a flag or its variable asks for: it goes before the file's.
+static INSTALLED: OnceLock<(Gate, Option<LogLevel>)> = OnceLock::new();
+
+/// Sets the log up for the whole process. A second call changes nothing.
+pub fn install(level: Option<LogLevel>, format: LogFormat) {
+    let (gate, _) = INSTALLED.get_or_init(|| (Gate::new(levels(&Log::default(), level)), level));
     // A second installation, as in tests that start two daemons, keeps the first.
-    let _ = match format {
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-        LogFormat::Auto if std::io::stderr().is_terminal() => log.try_init(),
-        LogFormat::Auto | LogFormat::Logfmt => log.event_format(Logfmt).try_init(),
-        LogFormat::Text => log.with_ansi(false).try_init(),
-    };
+    let _ = tracing_subscriber::registry().with(lines(format)).with(gate.clone()).try_init();
+}
+
+/// Puts the levels of a configuration into force, where a log was set up.
+pub fn follow(log: &Log) {
+    if let Some((gate, flag)) = INSTALLED.get() {
+        gate.set(levels(log, *flag));
+    }
+}
+
+/// The levels of a configuration and a flag.
+fn levels(log: &Log, flag: Option<LogLevel>) -> Log {
+    Log { level: flag.or(log.level), accounts: log.accounts.clone() }
+}
+
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
+    let lines = Lines::new().with_writer(std::io::stderr).with_target(false);
+    match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Auto if std::io::stderr().is_terminal() => lines.boxed(),
+        LogFormat::Auto | LogFormat::Logfmt => lines.event_format(Logfmt).boxed(),
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+    }
 }

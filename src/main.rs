@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use marketing_messages_exporter::cli::{Cli, Command};
-use marketing_messages_exporter::settings::LogLevel;
 use marketing_messages_exporter::{command, logging};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::install(cli.flags.log_level.unwrap_or(LogLevel::Info).into(), cli.flags.log_format);
+    logging::install(cli.flags.log_level, cli.flags.log_format);
     let meant = cli.meant();
     command::warn_of_variables(&meant);
     let done = match meant {

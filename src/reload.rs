@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
+use crate::logging;
 use crate::poll::Order;
 use crate::settings::{Problems, Settings};
 use crate::store::Store;
@@ -80,11 +81,12 @@ impl Reloader {
         if settings.state_file != self.state_file {
             tracing::warn!("state.file: another file is used after a restart only");
         }
-        let printed = settings.printed.clone();
+        let (printed, log) = (settings.printed.clone(), settings.log.clone());
         let (done, told) = oneshot::channel();
         orders.send(Order { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
         told.await.context("the poller ended")??;
         self.store.set_configuration(printed);
+        logging::follow(&log);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Done, block_on, load, plan, web_config};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
+use crate::logging;
 use crate::reload::{Load, both};
 use crate::systemd;
 use crate::web::{Limits, WebConfig};
@@ -44,6 +45,7 @@ pub(super) async fn serve(
 ) -> anyhow::Result<Done> {
     let (settings, web) = both(load(), web_config(flags))?;
     let scheme = web.scheme();
+    logging::follow(&settings.log);
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }

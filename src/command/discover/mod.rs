@@ -12,6 +12,7 @@ use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{CamsChannel, Fleet, Wanted};
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source, Subject};
+use crate::logging;
 use crate::poll::{Inquiry, facts_of, listing_of};
 use crate::settings::{self, Settings};
 
@@ -49,6 +50,7 @@ struct Survey {
 /// Lists what there is; tells by its status whether everything could be read.
 pub fn discover(arguments: &Discover, flags: &Flags) -> anyhow::Result<Done> {
     let settings = settings::load_for_discovery(&files(flags), &settings::environment())?;
+    logging::follow(&settings.log);
     let survey = block_on(async {
         let mut inquiry = Inquiry::new(&settings)?;
         let mut survey = Survey::default();
