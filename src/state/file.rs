@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
@@ -50,7 +50,10 @@ pub enum Unreadable {
 
 /// Writes the state beside the path, waits until it is on the disk, and moves it there.
 pub fn write(path: &Path, state: &State) -> std::io::Result<()> {
-    let new = path.with_extension("new");
+    // The whole name: `state.a` and `state.b` may be two exporters' files.
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut encoder = GzEncoder::new(BufWriter::new(options.open(&new)?), Compression::fast());

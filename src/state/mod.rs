@@ -9,7 +9,7 @@ mod file;
 mod record;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use file::{Unreadable, read, write};
@@ -101,14 +101,41 @@ pub fn load(path: &Path) -> Option<State> {
         Ok(state) => return state,
         Err(unreadable) => unreadable,
     };
-    let aside = path.with_extension("unreadable");
     let file = path.display();
-    let aside_is = aside.display();
-    match std::fs::rename(path, &aside) {
-        Ok(()) => tracing::warn!("{file}: {unreadable}; it is set aside as {aside_is} and everything is polled anew"),
-        Err(error) => {
-            tracing::warn!("{file}: {unreadable}; it cannot be set aside ({error}), everything is polled anew");
+    match set_aside(path) {
+        Ok(aside) => {
+            let aside = aside.display();
+            tracing::warn!("{file}: {unreadable}; it is kept as {aside}, and everything is polled from the start");
         }
+        Err(error) => tracing::warn!(
+            "{file}: {unreadable}; it cannot be set aside ({error}) and will be overwritten; everything is polled from the start"
+        ),
     }
     None
+}
+
+/// More files than this are nobody's to look through; somebody is to take some away first.
+const MOST_ASIDE: u32 = 100;
+
+/// Moves a file to `NAME.unreadable`, or `NAME.unreadable.2` and so on: what was set aside before is
+/// evidence, too, and is not overwritten.
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".unreadable");
+    for number in 1..=MOST_ASIDE {
+        let mut aside = name.clone();
+        if number > 1 {
+            aside.push(format!(".{number}"));
+        }
+        let aside = PathBuf::from(aside);
+        // A link fails where there is a file, a rename would replace it.
+        match std::fs::hard_link(path, &aside) {
+            Ok(()) => return std::fs::remove_file(path).map(|()| aside),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            // Some file systems have no links, and a folder is none either.
+            Err(_) if !aside.try_exists()? => return std::fs::rename(path, &aside).map(|()| aside),
+            Err(_) => {}
+        }
+    }
+    Err(std::io::Error::other(format!("there are {MOST_ASIDE} such files already; remove some")))
 }

@@ -165,12 +165,14 @@ fn what_cannot_be_read_is_set_aside() {
         ("damaged", packed(&lines[..lines.len() - 1].join("\n"))),
         ("damaged", packed(&[lines[0], lines[2], lines[lines.len() - 1]].join("\n"))),
     ];
-    for (what, bytes) in cases {
+    for (number, (what, bytes)) in (1..).zip(cases) {
         std::fs::write(&path, &bytes).unwrap();
         let error = state::read(&path).unwrap_err().to_string();
         assert!(error.contains(what), "{what}: {error}");
         assert_eq!(state::load(&path), None);
-        assert_eq!(std::fs::read(path.with_extension("unreadable")).unwrap(), bytes, "it is kept");
+        let end = if number == 1 { String::new() } else { format!(".{number}") };
+        let aside = format!("{}.unreadable{end}", path.display());
+        assert_eq!(std::fs::read(&aside).unwrap(), bytes, "it is kept beside those before");
         assert!(matches!(state::read(&path), Ok(None)), "and out of the way");
     }
     assert!(matches!(state::read(&folder.0), Err(Unreadable::Foreign | Unreadable::Closed(_))), "a folder");
