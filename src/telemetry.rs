@@ -40,6 +40,7 @@ pub struct Telemetry {
     pub samples_rejected: IntCounterVec,
     pub series_dropped: IntCounterVec,
     pub credential_valid: IntGaugeVec,
+    pub credential_readable: IntGaugeVec,
     pub field_supported: IntGaugeVec,
     pub credential_expires: GaugeVec,
     pub credential_data_access_expires: GaugeVec,
@@ -125,6 +126,7 @@ impl Telemetry {
             samples_rejected: add.counter("samples_rejected_total", "Values that were no number, by field; row for a row without a readable id.", &["source", "field"])?,
             series_dropped: add.counter("series_dropped_total", "Series left out because exposition.max_series was reached.", &CREDENTIAL)?,
             credential_valid: add.int_gauge("credential_valid", "Whether the API accepted the credential the last time.", &CREDENTIAL)?,
+            credential_readable: add.int_gauge("credential_readable", "0 while the file or the variable of the credential cannot be read; its last content is used meanwhile.", &CREDENTIAL)?,
             field_supported: add.int_gauge("field_supported", "0 for a field that the API refused and that is left out for a day.", &["source", "credential", "field"])?,
             credential_expires: add.gauge("credential_expires_timestamp_seconds", "When the token expires; absent when it never does.", &CREDENTIAL)?,
             credential_data_access_expires: add.gauge("credential_data_access_expires_timestamp_seconds", "When the token's access to data ends; absent when it never does.", &CREDENTIAL)?,
@@ -158,7 +160,13 @@ impl Telemetry {
         for vec in [&self.polls, &self.poll_failures, &self.api_requests, &self.series_dropped] {
             of.forget(vec);
         }
-        for vec in [&self.samples, &self.credential_valid, &self.field_supported, &self.api_version_info] {
+        for vec in [
+            &self.samples,
+            &self.credential_valid,
+            &self.credential_readable,
+            &self.field_supported,
+            &self.api_version_info,
+        ] {
             of.forget(vec);
         }
         for vec in [
