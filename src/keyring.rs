@@ -107,6 +107,11 @@ impl Keyring {
         matches!(held, Some(Held { content: Content::Chain(chain), .. }) if matches!(chain.keys(), Found::Pending))
     }
 
+    /// Whether a credential has, or had, a content that could be used.
+    pub fn has_content(&self, source: Source, name: &Arc<str>) -> bool {
+        self.credentials.get(&(source, name.clone())).is_some_and(|held| held.keys.is_some())
+    }
+
     /// Reads a credential. A content that cannot be read, because its file is being replaced or is
     /// gone, is an error only when there was no good one before.
     pub fn read(&mut self, source: Source, name: &Arc<str>) -> Result<Read, Unread> {

@@ -4,7 +4,8 @@
 //! thousand campaigns must not hold back the timers of the others. What comes in meanwhile is rendered
 //! together.
 
-use std::collections::BTreeMap;
+mod missing;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use anyhow::Context as _;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use self::missing::{Missing, MissingReport};
 use crate::clock::{self, Clock};
+use crate::domain::counted::counted;
 use crate::domain::repeat::{Repeats, Telling};
 use crate::domain::snapshot::{Brought, Change, Full, Snapshot};
-use crate::domain::target::{TargetKey, account_label};
 use crate::state::{self, State};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -27,9 +29,6 @@ const WAITING: usize = 256;
 /// News that are rendered together: a few renderings more take less memory than one that holds the
 /// former and the next state of everything.
 const TOGETHER: usize = 16;
-
-/// What to do when series are left out.
-const TOO_FEW: &str = "raise it, or ask for fewer campaigns or windows";
 
 /// How long the first of some news waits for others. Windows of one account are rendered block by block
 /// together, and their polls end at about the same time.
@@ -89,8 +88,8 @@ struct Desk {
     telemetry: Arc<Telemetry>,
     clock: Clock,
     state_file: Option<PathBuf>,
-    /// Targets that `max_series` leaves out.
-    left_out: BTreeMap<TargetKey, Repeats<()>>,
+    /// Targets whose samples are not served, as the log tells.
+    missing: MissingReport,
     /// How writing the state went.
     writing: Repeats<()>,
 }
@@ -99,9 +98,9 @@ impl Publisher {
     /// A publisher of at most `max_series` series, and the way to tell it.
     pub fn new(max_series: usize, clock: Clock, store: Arc<Store>, telemetry: Arc<Telemetry>) -> (Self, Outlet) {
         let (sender, inlet) = mpsc::channel(WAITING);
-        let (left_out, writing) = Default::default();
+        let (missing, writing) = Default::default();
         let snapshot = Snapshot::new(max_series);
-        let desk = Desk { snapshot, store, telemetry, clock, state_file: None, left_out, writing };
+        let desk = Desk { snapshot, store, telemetry, clock, state_file: None, missing, writing };
         (Self { inlet, desk }, Outlet(Some(sender)))
     }
 
@@ -126,10 +125,10 @@ impl Publisher {
     async fn work(mut self) {
         let mut batch = Vec::new();
         loop {
-            let expiry = self.desk.snapshot.next_expiry();
+            let wake = [self.desk.snapshot.next_expiry(), self.desk.missing.next()].into_iter().flatten().min();
             let expired = async {
-                match expiry {
-                    Some(expiry) => tokio::time::sleep_until(self.desk.clock.instant(expiry).into()).await,
+                match wake {
+                    Some(wake) => tokio::time::sleep_until(self.desk.clock.instant(wake).into()).await,
                     None => std::future::pending().await,
                 }
             };
@@ -169,28 +168,24 @@ impl Desk {
             if let Change::CredentialGone(source, name) = &change {
                 self.telemetry.forget_credential(*source, name);
             }
-            let settled = match &change {
-                Change::Rows(Brought { key, .. }) | Change::Gone(key) => Some(key.clone()),
+            let brought = match &change {
+                Change::Rows(Brought { key, .. }) => Some(key.clone()),
+                Change::Gone(key) => {
+                    self.missing.forget(key, self.clock.uptime());
+                    None
+                }
                 _ => None,
             };
             if let Some(full) = self.snapshot.apply(change) {
                 self.leave_out(full);
-            } else if let Some(key) = settled {
-                self.left_out.remove(&key);
+            } else if let Some(key) = brought {
+                self.missing.note(&key, None, self.clock.uptime());
             }
         }
         for key in self.snapshot.expire(self.clock.uptime()) {
-            let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
-            let (target, window) = (key.label(), key.window.label());
-            tracing::warn!(
-                source,
-                credential,
-                account_id,
-                target,
-                window,
-                "no success for too long: its samples leave"
-            );
+            self.missing.note(&key, Some(Missing::Stale), self.clock.uptime());
         }
+        self.missing.tell(self.clock.uptime());
         for ((source, credential), samples) in self.snapshot.samples() {
             let gauge = self.telemetry.samples.with_label_values(&[source.label(), &**credential]);
             gauge.set(i64::try_from(*samples).unwrap_or(i64::MAX));
@@ -203,7 +198,13 @@ impl Desk {
             let _ = done.send(Ok(()));
         }
         if ready {
-            tracing::info!(targets = self.snapshot.statuses().len(), "every target was polled once: ready");
+            let (targets, failing) = (self.snapshot.statuses().len(), self.failing());
+            let but = if failing > 0 {
+                format!("; {failing} of {} failed", counted(targets, "target"))
+            } else {
+                String::new()
+            };
+            tracing::info!(targets, failing, "every target was polled once: ready{but}");
             self.store.set_ready();
         }
         if let Some(state) = state {
@@ -211,30 +212,15 @@ impl Desk {
         }
     }
 
-    /// One line when a target does not fit, and one an hour while it does not.
+    /// A target does not fit.
     fn leave_out(&mut self, Full { key, left_out }: Full) {
-        let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
-        let (target, window) = (key.label(), key.window.label());
-        self.telemetry.series_dropped.with_label_values(&[source, credential]).inc_by(left_out as u64);
-        let (told, polls) = match self.left_out.entry(key.clone()).or_default().note(Some(()), self.clock.uptime()) {
-            Telling::Known => {
-                tracing::debug!(
-                    source,
-                    credential,
-                    account_id,
-                    target,
-                    window,
-                    left_out,
-                    "the target is left out again"
-                );
-                return;
-            }
-            Telling::Still(polls, _) => {
-                (format!("exposition.max_series still leaves the target out, {polls} times by now"), Some(polls))
-            }
-            _ => ("exposition.max_series is reached: the target is left out".to_owned(), None),
-        };
-        tracing::error!(source, credential, account_id, target, window, left_out, polls, "{told}; {TOO_FEW}");
+        let labels = [key.source.label(), &*key.credential];
+        self.telemetry.series_dropped.with_label_values(&labels).inc_by(left_out as u64);
+        self.missing.note(&key, Some(Missing::LeftOut { series: left_out }), self.clock.uptime());
+    }
+
+    fn failing(&self) -> usize {
+        self.snapshot.statuses().values().filter(|status| status.up == Some(false)).count()
     }
 
     fn write(&mut self, state: State) {

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Done, load, online, print, web_config};
+use super::{Done, load, online, plan, print, web_config};
 use crate::cli::{Check, Flags};
+use crate::domain::counted::counted;
+use crate::logging;
 use crate::reload::both;
 use crate::settings::schema;
 
@@ -14,6 +16,7 @@ pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
         return Ok(Done::Well);
     }
     let (settings, _) = both(load(flags), web_config(flags))?;
+    logging::follow(&settings.log);
     if arguments.print {
         print(&settings.printed)?;
         return Ok(Done::Well);
@@ -23,14 +26,14 @@ pub fn check(arguments: &Check, flags: &Flags) -> anyhow::Result<Done> {
         writeln!(text, "warning: {warning}")?;
     }
     let fleet = &settings.fleet;
-    writeln!(
-        text,
-        "configuration is valid: {} credentials, {} Meta ad accounts, {} single Meta campaigns, {} CAMS channels",
-        settings.credentials.len(),
-        fleet.accounts.len(),
-        fleet.campaigns.len(),
-        fleet.channels.len(),
-    )?;
+    let parts = [
+        counted(settings.credentials.len(), "credential"),
+        counted(fleet.accounts.len(), "Meta ad account"),
+        counted(fleet.campaigns.len(), "single Meta campaign"),
+        counted(fleet.channels.len(), "CAMS channel"),
+        plan::target_count(&settings),
+    ];
+    writeln!(text, "configuration is valid: {}", parts.join(", "))?;
     print(&text)?;
     if arguments.online { online::try_out(&settings) } else { Ok(Done::Well) }
 }

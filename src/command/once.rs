@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::{Done, block_on, load, print};
 use crate::cli::Flags;
 use crate::clock::Clock;
+use crate::domain::counted::counted;
 use crate::exposition::{Deflated, Filter, Format};
-use crate::poll::Poller;
+use crate::logging;
+use crate::poll::{Failed, Poller};
 use crate::publish::Publisher;
 use crate::store::Store;
 use crate::telemetry::{self, Telemetry};
@@ -14,6 +16,7 @@ use crate::telemetry::{self, Telemetry};
 /// Polls, prints, and tells by its status whether every target succeeded.
 pub fn once(flags: &Flags) -> anyhow::Result<Done> {
     let settings = load(flags)?;
+    logging::follow(&settings.log);
     let store = Arc::new(Store::default());
     let telemetry = Arc::new(Telemetry::new(!flags.disable_exporter_metrics)?);
     let failed = block_on(async {
@@ -29,9 +32,11 @@ pub fn once(flags: &Flags) -> anyhow::Result<Done> {
     for piece in store.exposition().scrape(Format::Text, &Filter::default(), own).plain() {
         print(&String::from_utf8_lossy(&piece))?;
     }
-    if failed > 0 {
-        tracing::error!(failed, "some targets failed");
-        return Ok(Done::Badly);
+    let Failed { targets, total, lookups } = failed;
+    match (targets, lookups) {
+        (0, 0) => return Ok(Done::Well),
+        (0, _) => tracing::error!("{} of names or tokens failed; no target did", counted(lookups, "lookup")),
+        _ => tracing::error!(failed = targets, targets = total, "{targets} of {} failed", counted(total, "target")),
     }
-    Ok(Done::Well)
+    Ok(Done::Badly)
 }

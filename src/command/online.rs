@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::table::{clean, table};
 use super::{Done, block_on, print};
 use crate::clock::Clock;
+use crate::domain::counted::counted;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{MetaAccount, Wanted};
-use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey};
+use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
 use crate::poll::{Inquiry, Poller, Trial, Untried, listing_among};
 use crate::publish::Outlet;
 use crate::settings::{Credential, Settings};
@@ -126,7 +127,8 @@ impl<'s> Report<'s> {
                     Err(format!("not tried: the allowance is spent for another {} s", wait.as_secs()))
                 }
             };
-            self.row(name(&key), window, told);
+            let name = TargetKey { window: Window::Unspecified, ..key.clone() }.to_string();
+            self.row(name, window, told);
             self.trials.insert(key, result);
         }
     }
@@ -257,25 +259,6 @@ impl<'s> Report<'s> {
             }
         }
     }
-}
-
-fn name(key: &TargetKey) -> String {
-    let account = key.account.map_or_else(String::new, |account| format!("/{account}"));
-    let subject = match key.subject {
-        Subject::AccountFacts => "name and currency".to_owned(),
-        Subject::Listing => "listing".to_owned(),
-        Subject::Token => "token health".to_owned(),
-        Subject::CampaignFacts(id) => format!("{id} name"),
-        Subject::Campaigns if key.part > 0 => format!("campaigns, part {}", key.part + 1),
-        Subject::Campaigns => "campaigns".to_owned(),
-        Subject::Totals => "totals".to_owned(),
-        Subject::Campaign(id) => id.to_string(),
-    };
-    format!("{}/{}{account}/{subject}", key.source.label(), key.credential)
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn joined(ids: &[CampaignId]) -> String {

@@ -1,27 +1,53 @@
 //! `plan`: what the configuration will cost, without calling anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::{Done, load, print};
 use crate::cli::Flags;
+use crate::domain::budget::{Basis, BelievedTier, Budget};
+use crate::domain::counted::counted;
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::{Fleet, Wanted};
 use crate::domain::target::{Source, account_label};
-use crate::settings::{Access, Settings};
+use crate::poll::grant;
+use crate::settings::{Credential, Settings};
 use crate::source::meta::PAGE_LIMIT;
 
-/// Insights calls an hour that Meta grants an ad account on its lower tier, before its active ads
-/// add to it.
-const LIMITED_TIER: f64 = 600.0;
-
 /// What a lane is asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Load {
     targets: usize,
     requests: f64,
     /// Whether a listing decides how many requests there really are.
     open: bool,
+    /// Requests an hour that its budget allows, as the daemon judges before the first answer.
+    allowance: f64,
+    tier: Option<BelievedTier>,
+}
+
+impl Load {
+    fn new(settings: &Settings, lane: &LaneKey) -> Self {
+        let ours = |one: &&Credential| one.name == lane.credential && one.access.source() == lane.source;
+        let budget = settings.credentials.iter().find(ours).map(|credential| Budget::new(grant(&credential.access)));
+        Self {
+            targets: 0,
+            requests: 0.0,
+            open: false,
+            allowance: budget.as_ref().map_or(f64::INFINITY, Budget::allowance),
+            tier: budget.as_ref().and_then(Budget::tier),
+        }
+    }
+
+    /// What is wanted of what the budget allows.
+    fn share(&self) -> f64 {
+        self.requests / self.allowance
+    }
+
+    /// What the share rests on, where that is not known.
+    fn doubt(&self) -> Option<String> {
+        self.tier.filter(|tier| tier.basis != Basis::Told).map(BelievedTier::sentence)
+    }
 }
 
 /// Prints targets, requests an hour by lane, the share of the allowance, and the series.
@@ -37,49 +63,57 @@ const TOLD_LANES: usize = 20;
 /// The plan in a few lines, for the start of the daemon: everything, then the fullest lanes.
 pub(super) fn tell(settings: &Settings) {
     let (targets, lanes) = lanes(settings);
-    let mut shares: Vec<_> = lanes.iter().map(|(lane, load)| (lane, load, allowance(settings, lane))).collect();
-    let share = |load: &Load, allowance: f64| load.requests / allowance;
-    shares.sort_by(|(_, one, of_one), (_, other, of_other)| share(other, *of_other).total_cmp(&share(one, *of_one)));
-    let requests: f64 = shares.iter().map(|(_, load, _)| load.requests).sum();
-    let allowances: f64 = shares.iter().map(|(.., allowance)| allowance).sum();
-    let largest = shares.first().map_or(0.0, |(_, load, allowance)| share(load, *allowance));
+    let mut fullest: Vec<_> = lanes.iter().collect();
+    fullest.sort_by(|(_, one), (_, other)| other.share().total_cmp(&one.share()));
+    let requests: f64 = lanes.values().map(|load| load.requests).sum();
+    let share = requests / lanes.values().map(|load| load.allowance).sum::<f64>();
+    let largest = fullest.first().map_or(0.0, |(_, load)| load.share());
     tracing::info!(
         targets,
         lanes = lanes.len(),
         requests_per_hour = tenths(requests),
-        share = thousandths(requests / allowances),
-        "marketing-messages-exporter {} is polling: {targets} targets in {} lanes, {requests:.1} requests an hour, \
-         {:.1} % of the allowance, up to {:.1} % of a lane's",
+        share = thousandths(share),
+        "marketing-messages-exporter {} is polling: {} in {}, {requests:.1} requests an hour, \
+         {:.1} % of the allowance, up to {:.1} % of a lane's{}",
         env!("CARGO_PKG_VERSION"),
-        lanes.len(),
-        100.0 * requests / allowances,
-        100.0 * largest
+        counted(targets, "target"),
+        counted(lanes.len(), "lane"),
+        100.0 * share,
+        100.0 * largest,
+        in_doubt(lanes.values())
     );
-    for (lane, load, allowance) in shares.iter().take(TOLD_LANES) {
-        let share = share(load, *allowance);
+    for (lane, load) in fullest.iter().take(TOLD_LANES) {
         tracing::info!(
             source = lane.source.label(),
             credential = %lane.credential,
             account_id = account_label(lane.account),
             targets = load.targets,
             requests_per_hour = tenths(load.requests),
-            share = thousandths(share),
-            "lane {}: {} targets, {:.1} requests an hour{}, {:.1} % of its allowance",
-            name(lane),
-            load.targets,
+            allowance_per_hour = tenths(load.allowance),
+            share = thousandths(load.share()),
+            "lane {lane}: {}, {:.1} requests an hour{}, {:.1} % of its allowance{}",
+            counted(load.targets, "target"),
             load.requests,
             if load.open { " or more" } else { "" },
-            100.0 * share
+            100.0 * load.share(),
+            in_doubt([*load])
         );
     }
-    if let Some((_, load, allowance)) = shares.get(TOLD_LANES) {
-        let more = shares.len() - TOLD_LANES;
-        let share = 100.0 * share(load, *allowance);
+    if let Some((_, load)) = fullest.get(TOLD_LANES) {
+        let more = fullest.len() - TOLD_LANES;
+        let share = 100.0 * load.share();
         tracing::info!(
             lanes = more,
-            "and {more} lanes more, of up to {share:.1} % of their allowance; `plan` prints all"
+            "and {more} more {}, of up to {share:.1} % of their allowance; `plan` prints all",
+            if more == 1 { "lane" } else { "lanes" }
         );
     }
+}
+
+/// What shares rest on, where that is not known: ` (unknown until ...)`.
+fn in_doubt<'l>(loads: impl IntoIterator<Item = &'l Load>) -> String {
+    let doubts: BTreeSet<_> = loads.into_iter().filter_map(Load::doubt).collect();
+    if doubts.is_empty() { String::new() } else { format!(" ({})", Vec::from_iter(doubts).join("; ")) }
 }
 
 fn tenths(number: f64) -> f64 {
@@ -90,10 +124,15 @@ fn thousandths(number: f64) -> f64 {
     (1000.0 * number).round() / 1000.0
 }
 
-/// A lane as people see it: source, credential and account.
-fn name(lane: &LaneKey) -> String {
-    let account = lane.account.map_or_else(|| "-".to_owned(), |account| account.to_string());
-    format!("{}/{}/{account}", lane.source.label(), lane.credential)
+/// `4 targets`, and what there is no number of yet.
+pub(super) fn target_count(settings: &Settings) -> String {
+    let (targets, lanes) = lanes(settings);
+    let more = if lanes.values().any(|load| load.open) && lanes.keys().any(|lane| lane.source == Source::Cams) {
+        ", and one for each campaign that CAMS lists"
+    } else {
+        ""
+    };
+    format!("{}{more}", counted(targets, "target"))
 }
 
 /// How many targets there are, and what each lane is asked for.
@@ -101,7 +140,8 @@ fn lanes(settings: &Settings) -> (usize, BTreeMap<LaneKey, Load>) {
     let planned = settings.fleet.targets(|_| Vec::new());
     let mut lanes: BTreeMap<LaneKey, Load> = BTreeMap::new();
     for target in &planned {
-        let load = lanes.entry(LaneKey::of(&target.key)).or_default();
+        let lane = LaneKey::of(&target.key);
+        let load = lanes.entry(lane.clone()).or_insert_with(|| Load::new(settings, &lane));
         load.targets += usize::from(!target.key.subject.is_discovery());
         load.requests += 3600.0 / target.terms.interval.as_secs_f64();
     }
@@ -114,9 +154,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     let mut text = String::from("lane                                      targets  requests/h  allowance/h  share\n");
     let mut crowded = Vec::new();
     for (lane, load) in &lanes {
-        let name = name(lane);
-        let allowance = allowance(settings, lane);
-        let share = load.requests / allowance;
+        let (name, allowance, share) = (lane.to_string(), load.allowance, load.share());
         let more = if load.open { "+" } else { " " };
         writeln!(
             text,
@@ -130,7 +168,8 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
         }
     }
     let requests: f64 = lanes.values().map(|load| load.requests).sum();
-    writeln!(text, "\n{} targets in {} lanes, {requests:.1} requests an hour", targets, lanes.len())?;
+    let (targets, number) = (counted(targets, "target"), counted(lanes.len(), "lane"));
+    writeln!(text, "\n{targets} in {number}, {requests:.1} requests an hour")?;
     writeln!(text, "{}", series(&settings.fleet))?;
     if lanes.values().any(|load| load.open) {
         writeln!(
@@ -140,8 +179,13 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     }
     writeln!(
         text,
-        "allowance/h is what the budget leaves of Meta's lower tier without active ads, or of requests_per_second"
+        "allowance/h is what the budget leaves of Meta's tier without active ads, or of requests_per_second"
     )?;
+    let doubts: BTreeSet<_> =
+        lanes.iter().filter_map(|(lane, load)| Some((lane.credential.clone(), load.doubt()?))).collect();
+    for (credential, doubt) in doubts {
+        writeln!(text, "meta/{credential}: the allowance is {doubt}")?;
+    }
     for (name, share) in crowded {
         writeln!(
             text,
@@ -164,18 +208,6 @@ fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, Load>) {
         if let Some(load) = lanes.get_mut(&LaneKey { source, credential, account }) {
             load.open = true;
         }
-    }
-}
-
-fn allowance(settings: &Settings, lane: &LaneKey) -> f64 {
-    let credential = settings
-        .credentials
-        .iter()
-        .find(|credential| credential.name == lane.credential && credential.access.source() == lane.source);
-    match credential.map(|credential| &credential.access) {
-        Some(Access::Meta { budget, .. }) => LIMITED_TIER * budget,
-        Some(Access::Cams { requests_per_second, .. }) => 3600.0 * requests_per_second,
-        None => f64::INFINITY,
     }
 }
 

@@ -4,9 +4,12 @@
 //! three decides. A share of it, `budget`, is spent at an even rate with a small reserve for bursts,
 //! so that no hour of ours holds more than the share, and no refusal is needed to find the bound.
 
+mod tier;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use self::tier::{Basis, BelievedTier, Tier};
 use super::schedule::Uptime;
 
 /// What of an allowance is used, as an answer's headers tell it.
@@ -22,43 +25,6 @@ pub struct Usage {
     pub tier: Option<Tier>,
 }
 
-/// Meta's access tiers for the Marketing API, by what they grant an ad account. Source: "Rate
-/// limiting" of the Marketing API, 2026-05-05.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tier {
-    /// 60 points in 300 s, 600 calls an hour and more with active ads.
-    #[default]
-    Limited,
-    /// 9,000 points in 300 s, 190,000 calls an hour and more with active ads.
-    Full,
-}
-
-impl Tier {
-    /// Its name in the configuration.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Limited => "limited",
-            Self::Full => "full",
-        }
-    }
-
-    /// Points of the score bucket, which decays in [`SCORE_DECAY`].
-    fn score(self) -> f64 {
-        match self {
-            Self::Limited => 60.0,
-            Self::Full => 9000.0,
-        }
-    }
-
-    /// Calls in an hour without any active ad.
-    fn hourly(self) -> f64 {
-        match self {
-            Self::Limited => 600.0,
-            Self::Full => 190_000.0,
-        }
-    }
-}
-
 /// What a lane is granted before anything was heard of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Grant {
@@ -66,8 +32,11 @@ pub enum Grant {
     Account {
         /// Above 0, up to 1.
         share: f64,
-        /// The tier that counts as long as no header tells of an allowance at all.
+        /// The tier that counts until an answer names it.
         assumed: Tier,
+        /// Whether the configuration says so; else an answer that tells of an allowance and names no tier
+        /// comes from the lower one.
+        configured: bool,
     },
     /// An access key: requests in a second.
     Rate {
@@ -134,6 +103,8 @@ pub struct Budget {
     tier: Tier,
     /// Whether a header named the tier.
     told: bool,
+    /// Whether a header told of any allowance.
+    heard: bool,
     score: Bucket,
     hourly: Bucket,
     /// Calls in an hour that the API is believed to grant.
@@ -164,6 +135,7 @@ impl Budget {
             grant,
             tier,
             told: false,
+            heard: false,
             score: Bucket::new(1.0, 1.0),
             hourly: Bucket::new(1.0, 1.0),
             quota: tier.hourly(),
@@ -183,7 +155,19 @@ impl Budget {
     /// Another share of the same allowance: what the API told of it stands.
     pub fn regrant(&mut self, grant: Grant) {
         self.grant = grant;
+        self.believe(None);
         self.resize();
+    }
+
+    /// The tier that counts, and how it is known; `None` where there are no tiers.
+    pub fn tier(&self) -> Option<BelievedTier> {
+        let Grant::Account { configured, .. } = self.grant else { return None };
+        let basis = match (self.told, configured) {
+            (true, _) => Basis::Told,
+            (false, true) => Basis::Configured,
+            (false, false) => Basis::Assumed,
+        };
+        Some(BelievedTier { tier: self.tier, basis })
     }
 
     /// Requests that may be under way at once.
@@ -237,13 +221,8 @@ impl Budget {
             return;
         }
         self.refill(now);
-        // An API that tells of usage without naming a tier grants the lower one, for all we know.
-        let named = usages.iter().find_map(|usage| usage.tier);
-        let tier = named.unwrap_or(if self.told { self.tier } else { Tier::default() });
-        self.told |= named.is_some();
-        if tier != self.tier {
-            (self.tier, self.quota) = (tier, tier.hourly());
-        }
+        self.heard = true;
+        self.believe(usages.iter().find_map(|usage| usage.tier));
         if let Some(calls) =
             usages.iter().filter(|usage| usage.limit == "insights_calls").map(|usage| usage.ratio).reduce(f64::max)
         {
@@ -293,6 +272,22 @@ impl Budget {
         self.hourly.refill(now, self.factor);
     }
 
+    /// The tier that an answer names, or the best that is known without one.
+    fn believe(&mut self, named: Option<Tier>) {
+        let Grant::Account { assumed, configured, .. } = self.grant else { return };
+        self.told |= named.is_some();
+        let tier = match named {
+            Some(tier) => tier,
+            None if self.told => self.tier,
+            // An API that tells of usage without naming a tier grants the lower one, for all we know.
+            None if self.heard && !configured => Tier::default(),
+            None => assumed,
+        };
+        if tier != self.tier {
+            (self.tier, self.quota) = (tier, tier.hourly());
+        }
+    }
+
     fn resize(&mut self) {
         if let Grant::Account { share, .. } = self.grant {
             let (score, hourly) = (share * self.tier.score(), share.min(self.room) * self.quota);
@@ -303,95 +298,4 @@ impl Budget {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const ACCOUNT: Grant = Grant::Account { share: 0.75, assumed: Tier::Limited };
-
-    /// Sends whenever it may, for so many seconds; the instants of the requests.
-    fn greedy(budget: &mut Budget, seconds: u64) -> Vec<Uptime> {
-        let (mut now, mut sent) = (Uptime::ZERO, Vec::new());
-        while now < Duration::from_secs(seconds) {
-            now = now.max(budget.earliest());
-            budget.spend(now);
-            sent.push(now);
-        }
-        sent
-    }
-
-    fn usage(limit: &'static str, ratio: f64) -> Usage {
-        Usage { limit, ratio, regain: None, tier: None }
-    }
-
-    #[test]
-    fn no_hour_holds_more_than_the_share_and_little_is_left_unused() {
-        let sent = greedy(&mut Budget::new(ACCOUNT), 4 * 3600);
-        let most = sent.iter().map(|start| sent.iter().filter(|at| *at >= start && **at < *start + HOUR).count()).max();
-        assert!(most <= Some(451), "{most:?}");
-        let later = sent.iter().filter(|at| **at > 2 * HOUR).count();
-        assert!(later >= 2 * 405, "90 % of 450 an hour: {later} in two hours");
-    }
-
-    #[test]
-    fn the_score_bucket_is_never_overfull() {
-        let mut budget = Budget::new(ACCOUNT);
-        budget.observe(&[usage("insights_calls", 0.0)], Uptime::ZERO);
-        let (mut score, mut last, mut highest) = (0.0_f64, Uptime::ZERO, 0.0_f64);
-        for at in greedy(&mut budget, 7200) {
-            score = (score - at.saturating_sub(last).as_secs_f64() * 60.0 / 300.0).max(0.0) + 1.0;
-            (last, highest) = (at, highest.max(score));
-        }
-        assert!(highest <= 46.0, "three quarters of 60: {highest}");
-    }
-
-    #[test]
-    fn others_calls_slow_the_lane_and_a_nearly_spent_allowance_pauses_it() {
-        let mut budget = Budget::new(ACCOUNT);
-        let quiet = budget.allowance();
-        budget.observe(&[usage("insights_calls", 0.8)], Uptime::ZERO);
-        assert!(budget.allowance() < 0.85 * quiet);
-        budget.observe(&[usage("insights_calls", 0.3), usage("account", 1.18)], Uptime::ZERO);
-        assert!(budget.earliest() > Duration::from_mins(1));
-        budget.observe(&[Usage { regain: Some(Duration::from_mins(7)), ..usage("account", 1.0) }], Uptime::ZERO);
-        assert!(budget.earliest() >= Duration::from_mins(7));
-    }
-
-    #[test]
-    fn the_tier_and_the_quota_are_learned() {
-        let mut budget = Budget::new(ACCOUNT);
-        greedy(&mut budget, 600);
-        let limited = budget.allowance();
-        budget.observe(&[usage("insights_calls", 0.01)], Duration::from_mins(10));
-        assert!(budget.allowance() > limited, "the hourly quota is larger than its floor");
-        budget.observe(&[Usage { tier: Some(Tier::Full), ..usage("insights_calls", 0.0) }], Duration::from_mins(10));
-        assert!(budget.allowance() > 50_000.0);
-    }
-
-    #[test]
-    fn an_assumed_tier_counts_until_headers_tell_of_an_allowance() {
-        let mut budget = Budget::new(Grant::Account { share: 0.75, assumed: Tier::Full });
-        assert!(budget.allowance() > 50_000.0);
-        budget.observe(&[], Uptime::ZERO);
-        assert!(budget.allowance() > 50_000.0);
-        budget.observe(&[usage("account", 0.1)], Uptime::ZERO);
-        assert!(budget.allowance() < 600.0);
-        assert!(greedy(&mut budget, 60).len() < 40, "no burst of the higher tier is left over");
-    }
-
-    proptest! {
-        /// Whatever the headers say, a lane neither stops for ever nor runs away.
-        #[test]
-        fn bounded_whatever_the_headers_say(ratios in proptest::collection::vec(0.0_f64..5.0, 1..20), share in 0.05_f64..1.0) {
-            let mut budget = Budget::new(Grant::Account { share, assumed: Tier::Limited });
-            let mut now = Uptime::ZERO;
-            for ratio in ratios {
-                now = now.max(budget.earliest());
-                budget.spend(now);
-                budget.observe(&[usage("account", ratio), usage("insights_calls", ratio)], now);
-                prop_assert!(budget.earliest() <= now + 2 * HOUR);
-                prop_assert!(budget.allowance() <= 720.0 && budget.allowance() > 0.0);
-            }
-        }
-    }
-}
+mod tests;

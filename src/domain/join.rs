@@ -138,7 +138,7 @@ mod tests {
             requests(&joined),
             [
                 ("meta/main/7/account/today".to_owned(), 150),
-                ("meta/main/7/account/today".to_owned(), 49),
+                ("meta/main/7/account_1/today".to_owned(), 49),
                 ("meta/main/5/today".to_owned(), 0),
             ]
         );
@@ -164,7 +164,7 @@ mod tests {
         for (fleet, own) in [(all, 0), (some, 2)] {
             let joined = fleet.joined(|_| Some((id, Level::Ad)));
             let expected =
-                [("meta/main/7/account/today".to_owned(), own), ("meta/main/7/account/last_7d".to_owned(), 1)];
+                [("meta/main/7/account/today".to_owned(), own), ("meta/main/7/account_1000/last_7d".to_owned(), 1)];
             assert_eq!(requests(&joined), expected);
             let keys: std::collections::BTreeSet<_> =
                 joined.targets(|_| Vec::new()).into_iter().map(|p| p.key).collect();

@@ -1,9 +1,10 @@
 //! What shares an allowance, and what shares a credential: the queues and gates of the timetable.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
-use super::budget::{Budget, Grant};
+use super::budget::{BelievedTier, Budget, Grant};
 use super::schedule::{Ticket, Uptime};
 use super::target::{AccountId, Source, TargetKey};
 
@@ -26,6 +27,14 @@ impl LaneKey {
     }
 }
 
+/// As people find it: `meta/main/2398765432`.
+impl fmt::Display for LaneKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source.label(), self.credential)?;
+        self.account.map_or(Ok(()), |account| write!(f, "/{account}"))
+    }
+}
+
 /// What is wanted of a lane, and what it may.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
@@ -33,6 +42,8 @@ pub struct Load<'a> {
     pub lane: &'a LaneKey,
     /// Requests an hour that the budget allows.
     pub allowance: f64,
+    /// Meta's tier that this rests on.
+    pub tier: Option<BelievedTier>,
     /// Requests an hour that the targets want.
     pub demand: f64,
     /// How many times longer than wanted the intervals are; 1 when they fit.
@@ -105,7 +116,7 @@ impl Lane {
 
     pub(super) fn load(&self) -> Load<'_> {
         let (allowance, demand) = (self.budget.allowance(), self.demand.max(0.0));
-        Load { lane: &self.key, allowance, demand, stretch: self.stretch() }
+        Load { lane: &self.key, allowance, tier: self.budget.tier(), demand, stretch: self.stretch() }
     }
 
     /// When its next request may go; `None` while nothing waits or too much is under way.

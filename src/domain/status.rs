@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::BelievedTier;
 use super::fault::Reason;
 use super::lane::LaneKey;
 use super::target::Source;
@@ -64,8 +65,10 @@ impl TargetStatus {
 /// What of a lane's allowance is wanted and used. Instants are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneStatus {
-    /// Requests an hour that the budget allows; `None` before the first poll.
+    /// Requests an hour that the budget allows.
     pub allowance: Option<f64>,
+    /// Meta's tier that this rests on.
+    pub tier: Option<BelievedTier>,
     /// Requests an hour that the targets want.
     pub demand: Option<f64>,
     /// How many times longer than wanted the intervals are; 1 when they fit.
@@ -92,9 +95,60 @@ pub struct CredentialStatus {
     pub data_access_expires: Option<f64>,
     /// When a new content was last read.
     pub last_read: Option<f64>,
+    /// Since when, and why, its file or variable cannot be read.
+    pub unreadable: Option<Arc<Unreadable>>,
+    /// What is known of the end of its token.
+    pub expiry: Expiry,
+}
+
+/// Why the content of a credential cannot be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unreadable {
+    /// Names the place, never the content.
+    pub message: String,
+    /// Since when.
+    pub since: f64,
+}
+
+/// What is known of the end of a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// There is no token, but access keys, which do not tell.
+    #[default]
+    None,
+    /// Only the app can ask for it, and its id and secret are not configured.
+    Unknown,
+    /// It is to be asked for.
+    Awaited,
+    /// It was asked for in vain.
+    Failed,
+    /// The API told.
+    Told,
+}
+
+impl Expiry {
+    /// What stands where there is no date; nothing where there is nothing to say.
+    pub fn without_date(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Unknown => Some("unknown: set app_id and app_secret"),
+            Self::Awaited => Some("not known yet"),
+            Self::Failed => Some("unknown: it cannot be looked up; check app_id and app_secret"),
+            Self::Told => Some("never"),
+        }
+    }
 }
 
 impl CredentialStatus {
+    /// Its file or variable was read at an instant, or could not be.
+    pub fn note_content(&mut self, trouble: Option<&str>, at: f64) {
+        let since = self.unreadable.as_ref().map_or(at, |known| known.since);
+        let same = self.unreadable.as_ref().is_some_and(|known| trouble == Some(&*known.message));
+        if !same {
+            self.unreadable = trouble.map(|message| Arc::new(Unreadable { message: message.to_owned(), since }));
+        }
+    }
+
     /// The API accepted it, or refused it at an instant.
     pub fn note(&mut self, refusal: Option<&str>, at: f64) {
         self.accepted = Some(refusal.is_none());

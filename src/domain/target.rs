@@ -288,19 +288,26 @@ pub struct TargetKey {
 }
 
 impl TargetKey {
-    /// The value of the label `target`: `account`, `totals`, or a campaign's id, and which part it is.
+    /// The value of the label `target`: `account`, `totals`, or a campaign's id, and which part it is. Log,
+    /// page and tables call it the same; what is looked up beside figures has names of its own.
     pub fn label(&self) -> String {
         if self.part == 0 { self.subject.to_string() } else { format!("{}_{}", self.subject, self.part) }
     }
 }
 
+/// As people find it: `meta/main/2398765432/account/last_7d`.
 impl fmt::Display for TargetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.source.label(), self.credential)?;
         if let Some(account) = self.account {
             write!(f, "/{account}")?;
         }
-        write!(f, "/{}/{}", self.subject, self.window.label())
+        write!(f, "/{}", self.label())?;
+        match self.window {
+            // There is no choice, or none that matters: it would be noise.
+            Window::Unspecified => Ok(()),
+            _ => write!(f, "/{}", self.window.label()),
+        }
     }
 }
 

@@ -50,20 +50,28 @@ pub(super) fn target(apis: &HashMap<(Source, Arc<str>), Api>, planned: &Planned)
 
 /// What a credential of the settings comes to.
 pub(super) fn api(credential: &Credential) -> ((Source, Arc<str>), Api) {
+    let grant = grant(&credential.access);
     let api = match &credential.access {
-        Access::Meta { base_url, api_version, budget, .. } => Api::Meta {
+        Access::Meta { base_url, api_version, .. } => Api::Meta {
             graph: Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() },
-            grant: Grant::Account {
-                share: *budget,
-                // An API on loopback is a simulated one: until its headers tell of an allowance, there is none.
-                assumed: if base_url.is_loopback() { Tier::Full } else { Tier::Limited },
-            },
+            grant,
         },
-        Access::Cams { endpoint, requests_per_second, .. } => {
-            Api::Cams { endpoint: endpoint.as_str().into(), grant: Grant::Rate { per_second: *requests_per_second } }
-        }
+        Access::Cams { endpoint, .. } => Api::Cams { endpoint: endpoint.as_str().into(), grant },
     };
     ((credential.access.source(), credential.name.clone()), api)
+}
+
+/// What each lane of a credential is granted before anything was heard.
+pub fn grant(access: &Access) -> Grant {
+    match access {
+        Access::Meta { base_url, budget, tier, .. } => Grant::Account {
+            share: *budget,
+            // An API on loopback is a simulated one: until its headers tell of an allowance, there is none.
+            assumed: tier.unwrap_or(if base_url.is_loopback() { Tier::Full } else { Tier::Limited }),
+            configured: tier.is_some(),
+        },
+        Access::Cams { requests_per_second, .. } => Grant::Rate { per_second: *requests_per_second },
+    }
 }
 
 /// Everything that the settings ask for, the health of tokens included.

@@ -11,6 +11,7 @@ use super::api::Api;
 use super::join::Membership;
 use super::{Poller, channel_of};
 use crate::clock;
+use crate::domain::counted::counted;
 use crate::domain::plan::Planned;
 use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::{Brought, Change};
@@ -38,7 +39,13 @@ impl Poller {
         let Some(state) = earlier else { return };
         let restored = self.restore(state);
         self.telemetry.state_restored_targets.with_label_values::<&str>(&[]).set(restored as f64);
-        tracing::info!(restored, targets = self.tickets.len(), "warm start: restored targets go on where they were");
+        let targets = self.target_count();
+        tracing::info!(
+            restored,
+            targets,
+            "warm start: {restored} of {} go on where they were",
+            counted(targets, "target")
+        );
         if self.timetable.all_settled(self.clock.uptime()) {
             self.ready = true;
             self.news.ready = true;
@@ -113,7 +120,7 @@ impl Poller {
             let Some(poll) = self.polls.get_mut(ticket) else { continue };
             let asks = question(&self.apis, &poll.planned);
             let Some(kept) = state.targets.get(key).filter(|kept| kept.asks == asks) else { continue };
-            restored += 1;
+            restored += usize::from(!key.subject.is_discovery());
             self.timetable.resume(*ticket, uptime(kept.due), kept.failures);
             let terms = &poll.planned.terms;
             if let Some(status) = &kept.status {

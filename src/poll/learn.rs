@@ -9,7 +9,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::{METRICS, MetricSet};
 use crate::domain::plan::{Ask, MetaAccount};
 use crate::domain::schedule::Uptime;
-use crate::domain::status::ENDS_SOON;
+use crate::domain::status::{ENDS_SOON, Expiry};
 use crate::domain::target::account_label;
 use crate::source::meta::PAGE_LIMIT;
 use crate::source::{Served, TokenHealth};
@@ -82,7 +82,7 @@ impl Poller {
         let account = self.fleet.accounts.iter_mut().find(ours);
         let Some(account) = account.filter(|_| only.len() > 1) else { return false };
         account.ids_per_request = only.len().div_ceil(2);
-        tracing::warn!(source = key.source.label(), credential = %key.credential, account_id = account_label(key.account), target = %key.subject, window = key.window.label(), ids = account.ids_per_request, "the smallest page is too much for the API: fewer ids a request");
+        tracing::warn!(source = key.source.label(), credential = %key.credential, account_id = account_label(key.account), target = key.label(), window = key.window.label(), ids = account.ids_per_request, "the smallest page is too much for the API: fewer ids a request");
         true
     }
 
@@ -91,6 +91,7 @@ impl Poller {
         let key = &poll.planned.key;
         let seconds = |instant: Option<jiff::Timestamp>| instant.map(|instant| instant.as_duration().as_secs_f64());
         self.note_credential(key.source, &key.credential, |status| {
+            status.expiry = Expiry::Told;
             status.expires = seconds(health.expires);
             status.data_access_expires = seconds(health.data_access_expires);
         });

@@ -12,12 +12,13 @@ mod keys;
 mod learn;
 mod progress;
 mod reload;
+mod report;
 mod roster;
 mod settle;
 mod standing;
 mod trial;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +28,8 @@ use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, Fleet, Planned};
-use crate::domain::repeat::Repeats;
 use crate::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
 use crate::domain::status::{Standing, TargetStatus};
 use crate::domain::target::{CampaignId, Source, TargetKey};
@@ -43,15 +42,17 @@ use crate::source::{Asked, Target};
 use crate::telemetry::Telemetry;
 use answer::Answer;
 use api::Api;
+pub use api::grant;
 pub use inquiry::{Inquiry, facts_of, listing_among, listing_of};
 use join::Membership;
 use keep::Saving;
 use learn::Acquaintance;
 use progress::Progress;
 pub use reload::Order;
+use report::Report;
 pub use trial::{Trial, Untried};
 
-/// How often the content of a refused credential is looked at.
+/// How often a credential is looked at that is refused or cannot be read.
 const CREDENTIAL_LOOK: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
@@ -73,8 +74,8 @@ pub struct Poller {
     known: HashMap<(Source, Arc<str>), Acquaintance>,
     /// What is known of single campaigns' accounts.
     members: HashMap<(Arc<str>, CampaignId), Membership>,
-    /// Lanes whose intervals do not fit, as the log last told.
-    stretched: HashSet<LaneKey>,
+    /// What the log says.
+    report: Report,
     /// How lanes and credentials fare, as the publisher was last told.
     standing: Standing,
     /// What the publisher is told next.
@@ -92,6 +93,17 @@ pub struct Poller {
     trials: Option<trial::Trials>,
 }
 
+/// What became of polling everything once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// Targets that failed, or could not be asked.
+    pub targets: usize,
+    /// All targets.
+    pub total: usize,
+    /// Lookups of names, states and tokens that failed.
+    pub lookups: usize,
+}
+
 /// What tells CAMS channels apart.
 type Channel = (Arc<str>, Arc<str>, String);
 
@@ -103,8 +115,6 @@ struct Poll {
     progress: Option<Progress>,
     /// The reason of the last poll's fault; `None` after a success, and before the first poll.
     last: Option<Reason>,
-    /// What is to be said of it.
-    repeats: Repeats,
     /// Whether the answer under way is to a shorter list than is wanted by now.
     outgrown: bool,
     /// Rows a page, and good polls since that was last changed.
@@ -147,7 +157,7 @@ impl Poller {
             listed: HashMap::new(),
             known: HashMap::new(),
             members: HashMap::new(),
-            stretched: HashSet::new(),
+            report: Report::default(),
             standing: Standing::default(),
             news: News::default(),
             ready: false,
@@ -159,7 +169,8 @@ impl Poller {
             trials: None,
         };
         for credential in &settings.credentials {
-            poller.note_credential(credential.access.source(), &credential.name, |_| {});
+            let expiry = reload::expiry(&credential.access);
+            poller.note_credential(credential.access.source(), &credential.name, |status| status.expiry = expiry);
         }
         poller.replan();
         Ok(poller)
@@ -179,6 +190,7 @@ impl Poller {
         }
         self.save();
         self.tell().await;
+        self.report.tell_rest(self.clock.uptime(), &self.tickets.keys());
         Ok(())
     }
 
@@ -188,13 +200,22 @@ impl Poller {
     }
 
     /// Polls every target once and says how many failed.
-    pub async fn run_once(mut self) -> anyhow::Result<usize> {
+    pub async fn run_once(mut self) -> anyhow::Result<Failed> {
+        // Nobody waits for readiness.
+        self.ready = true;
         while !self.timetable.all_settled(self.clock.uptime()) || !self.under_way.is_empty() {
             self.step().await?;
         }
         self.tell().await;
-        let failed = |(ticket, poll): &(&Ticket, &Poll)| poll.last.is_some() || !self.timetable.is_settled(**ticket);
-        Ok(self.polls.iter().filter(failed).count())
+        self.report.tell_rest(self.clock.uptime(), &self.tickets.keys());
+        let mut failed = Failed::default();
+        for (ticket, poll) in &self.polls {
+            let lookup = poll.planned.key.subject.is_discovery();
+            let fails = usize::from(poll.last.is_some() || !self.timetable.is_settled(*ticket));
+            failed.total += usize::from(!lookup);
+            *if lookup { &mut failed.lookups } else { &mut failed.targets } += fails;
+        }
+        Ok(failed)
     }
 
     async fn step(&mut self) -> anyhow::Result<()> {
@@ -205,15 +226,16 @@ impl Poller {
     /// Sends what is due, and says when to look again.
     async fn prepare(&mut self) -> Uptime {
         let now = self.clock.uptime();
-        self.look_at_refused_credentials();
+        self.look_at_credentials();
         self.resume();
         let wake = self.send(now);
         if self.saves_at().is_some_and(|at| at <= now) {
             self.save();
         }
         self.tell().await;
+        self.report.tell(now, &self.tickets.keys());
         let wake = wake.min(self.heart.beat(now));
-        self.saves_at().map_or(wake, |at| wake.min(at))
+        [self.saves_at(), self.report.next()].into_iter().flatten().fold(wake, Uptime::min)
     }
 
     /// Waits for an answer, or until an instant. Nothing is lost when it is not waited for to the end.
@@ -259,7 +281,7 @@ impl Poller {
                 }
             }
         }
-        if self.timetable.rejected().next().is_some() {
+        if self.looks_at_credentials() {
             wake = wake.min(now + CREDENTIAL_LOOK);
         }
         wake
@@ -278,19 +300,15 @@ impl Poller {
 
     fn send_page(&mut self, ticket: Ticket, poll: &mut Poll, metrics: MetricSet, now: Uptime) -> Result<(), Fault> {
         let key = &poll.planned.key;
-        let read = match self.keyring.read(key.source, &key.credential) {
+        let read = self.keyring.read(key.source, &key.credential);
+        self.note_content(key.source, &key.credential, &read);
+        let read = match read {
             Err(Unread::Pending) => {
                 self.parked.push(ticket);
                 return Ok(());
             }
             read => read.map_err(|unread| Fault::new(Reason::Unauthorized, unread.to_string()))?,
         };
-        if read.changed {
-            self.note_read(key.source, &key.credential);
-        }
-        if let Some(trouble) = read.trouble {
-            tracing::warn!(source = key.source.label(), credential = %key.credential, "the credential cannot be read anew, its last content stands: {trouble}");
-        }
         let progress = poll.progress.get_or_insert_with(|| Progress::new(now));
         progress.metrics = metrics;
         let asked = Asked {

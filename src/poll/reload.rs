@@ -8,10 +8,12 @@ use tokio::sync::oneshot;
 
 use super::keep::question;
 use super::{Poller, api, channel_of};
+use crate::domain::counted::counted;
 use crate::domain::snapshot::Change;
+use crate::domain::status::Expiry;
 use crate::fetch::Fetch;
 use crate::keyring::Keyring;
-use crate::settings::{Credential, Settings};
+use crate::settings::{Access, Credential, Settings};
 
 /// Settings to go on with, and whom to tell when that is so.
 #[derive(Debug)]
@@ -20,6 +22,15 @@ pub struct Order {
     pub settings: Box<Settings>,
     /// Told when it is in force and what a scrape shows is of it, or why it is not.
     pub done: oneshot::Sender<anyhow::Result<()>>,
+}
+
+/// What can be known of the end of a credential's token.
+pub(super) fn expiry(access: &Access) -> Expiry {
+    match access {
+        Access::Meta { app_id: Some(_), app_secret: Some(_), .. } => Expiry::Awaited,
+        Access::Meta { .. } => Expiry::Unknown,
+        Access::Cams { .. } => Expiry::None,
+    }
 }
 
 impl Poller {
@@ -48,7 +59,7 @@ impl Poller {
 
         let now = self.clock.uptime();
         let asked: Vec<_> = self.tickets.iter().map(|(key, ticket)| (key.clone(), *ticket)).collect();
-        let (former, before) = (self.apis.clone(), self.tickets.len());
+        let (former, before) = (self.apis.clone(), self.target_count());
         self.apis = settings.credentials.iter().map(api::api).collect();
         self.fleet = api::fleet(settings);
         self.listed.retain(|channel, _| self.fleet.channels.iter().any(|wanted| channel_of(wanted) == *channel));
@@ -63,8 +74,8 @@ impl Poller {
             let Some(planned) = planned.get(&key) else { continue };
             let Some(poll) = self.polls.get_mut(&ticket) else { continue };
             if question(&former, &poll.planned) != question(&self.apis, planned) {
+                anew += usize::from(!key.subject.is_discovery());
                 self.forget(key);
-                anew += 1;
                 continue;
             }
             let terms = &planned.terms;
@@ -83,8 +94,9 @@ impl Poller {
         if let Some(saving) = &mut self.saving {
             saving.news = true;
         }
-        let targets = self.tickets.len();
-        tracing::info!(targets, before, anew, "the configuration was reloaded");
+        let targets = self.target_count();
+        let told = counted(targets, "target");
+        tracing::info!(targets, before, anew, "the configuration was reloaded: {told}, {before} before");
         Ok(())
     }
 
@@ -99,6 +111,7 @@ impl Poller {
             let (source, name) = (former.access.source(), former.name.clone());
             self.known.remove(&(source, name.clone()));
             self.standing.credentials.remove(&(source, name.clone()));
+            self.report.forget_credential(source, &name, self.clock.uptime());
             gone.push(Change::CredentialGone(source, name));
         }
         for new in &settings.credentials {
@@ -106,10 +119,14 @@ impl Poller {
             match self.credentials.iter().find(|former| is(former, new)) {
                 None => {
                     self.telemetry.expect_credential(source, name);
-                    self.note_credential(source, name, |_| {});
+                    self.note_credential(source, name, |status| status.expiry = expiry(&new.access));
                 }
                 Some(former) if former == new => {}
                 Some(_) => {
+                    self.note_credential(source, name, |status| {
+                        let known = status.expiry == Expiry::Told && expiry(&new.access) == Expiry::Awaited;
+                        status.expiry = if known { status.expiry } else { expiry(&new.access) };
+                    });
                     // Whatever it was refused for may be over.
                     self.timetable.credential_changed(source, name);
                     self.timetable.regrant(source, name, api::api(new).1.grant());

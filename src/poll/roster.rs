@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::{Poll, Poller, api, channel_of};
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::{CamsChannel, Planned};
-use crate::domain::repeat::Repeats;
 use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::Change;
 use crate::domain::status::TargetStatus;
@@ -50,6 +49,11 @@ impl Poller {
         self.fleet.joined(|campaign| self.member(campaign)).targets(listed)
     }
 
+    /// How many targets there are; lookups of names, states and tokens are not counted.
+    pub(super) fn target_count(&self) -> usize {
+        self.tickets.keys().filter(|key| !key.subject.is_discovery()).count()
+    }
+
     fn enlist(&mut self, planned: Planned, now: Uptime) {
         let key = planned.key.clone();
         let Some((grant, target)) = api::target(&self.apis, &planned) else { return };
@@ -60,17 +64,7 @@ impl Poller {
         }
         self.polls.insert(
             ticket,
-            Poll {
-                planned,
-                target,
-                status,
-                progress: None,
-                last: None,
-                repeats: Repeats::default(),
-                outgrown: false,
-                limit: PAGE_LIMIT,
-                good: 0,
-            },
+            Poll { planned, target, status, progress: None, last: None, outgrown: false, limit: PAGE_LIMIT, good: 0 },
         );
         self.tickets.insert(key, ticket);
     }
@@ -80,6 +74,7 @@ impl Poller {
         let Some(ticket) = self.tickets.remove(&key) else { return };
         self.timetable.remove(ticket);
         self.polls.remove(&ticket);
+        self.report.forget(&key, self.clock.uptime());
         self.news.changes.push(Change::Gone(key));
     }
 }

@@ -1,20 +1,15 @@
 //! The end of a poll: publish what is good, say what is not, decide when to ask again.
 
-use std::time::Duration;
-
 use super::progress::Progress;
-use super::{Poll, Poller, channel_of, dice};
+use super::{Poll, Poller, channel_of, dice, report};
 use crate::clock;
 use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Wanted;
-use crate::domain::repeat::Telling;
 use crate::domain::schedule::{Outcome, Ticket, Uptime};
 use crate::domain::snapshot::{Brought, Change, GroupKey};
-use crate::domain::target::{Source, Subject, account_label};
-
-/// A stretch that is worth a line.
-const STRETCHED: f64 = 1.1;
+use crate::domain::status::Expiry;
+use crate::domain::target::{Source, Subject, TargetKey};
 
 impl Poller {
     /// Ends a target's poll.
@@ -49,15 +44,20 @@ impl Poller {
         let reason = result.as_ref().err().map(|fault| if partial { Reason::Partial } else { fault.reason });
         // A check tells everything at its end.
         if self.trials.is_none() {
-            let telling = poll.repeats.note(reason, now);
-            report(&poll, result.as_ref().err().zip(reason), telling);
+            self.say(&poll.planned.key, ticket, result.as_ref().err().zip(reason), now);
         }
         poll.last = reason;
         if poll.fit_page(result.as_ref().err()) {
             replan |= self.split_list(&poll);
         }
-        self.tell_stretch(ticket);
         let fault = result.as_ref().err().zip(reason);
+        if poll.planned.key.subject == Subject::Token && fault.is_some() {
+            let key = &poll.planned.key;
+            // A date that is known does not change because it cannot be looked up now.
+            self.note_credential(key.source, &key.credential, |status| {
+                status.expiry = if status.expiry == Expiry::Told { Expiry::Told } else { Expiry::Failed };
+            });
+        }
         self.note_standing(&poll.planned.key, ticket, fault, now);
         self.record(&mut poll, ticket, fault, rows, (started, now));
         self.polls.insert(ticket, poll);
@@ -67,6 +67,18 @@ impl Poller {
         if replan {
             self.replan();
         }
+    }
+
+    /// What the log says of a poll. A credential without any content was not refused by the API; the log has
+    /// said by then what is wrong with its file, its variable or its surroundings.
+    fn say(&mut self, key: &TargetKey, ticket: Ticket, fault: Option<(&Fault, Reason)>, now: Uptime) {
+        let refused = matches!(fault, Some((_, Reason::Unauthorized)));
+        if refused && !self.keyring.has_content(key.source, &key.credential) {
+            report::debug(key, fault);
+        } else {
+            self.report.poll(key, fault, now);
+        }
+        self.report.load(&self.timetable.load(ticket), now);
     }
 
     /// Passes on what a poll brought. Says whether it changes the plan.
@@ -124,29 +136,6 @@ impl Poller {
         new
     }
 
-    /// One line when a lane's intervals begin to stretch, and one when they fit again.
-    fn tell_stretch(&mut self, ticket: Ticket) {
-        let load = self.timetable.load(ticket);
-        let (lane, stretched) = (load.lane, self.stretched.contains(load.lane));
-        let (source, credential) = (lane.source.label(), &*lane.credential);
-        let account_id = account_label(lane.account);
-        if !stretched && load.stretch > STRETCHED {
-            tracing::warn!(
-                source,
-                credential,
-                account_id,
-                demand = load.demand.round(),
-                allowance = load.allowance.round(),
-                "the wanted intervals need more requests than the allowance grants: they stretch {:.1} times",
-                load.stretch
-            );
-            self.stretched.insert(lane.clone());
-        } else if stretched && load.stretch <= 1.0 {
-            tracing::info!(source, credential, account_id, "the wanted intervals fit the allowance again");
-            self.stretched.remove(&lane.clone());
-        }
-    }
-
     /// The metrics of a poll that ended.
     fn record(
         &mut self,
@@ -175,40 +164,5 @@ impl Poller {
         status.failures = Some(self.timetable.failures(ticket));
         status.rows = rows.or(status.rows);
         self.news.changes.push(Change::Status(poll.planned.key.clone(), poll.status.clone()));
-    }
-}
-
-/// One line when a target's state changes, and one an hour while it fails; the rest is told at debug
-/// level.
-fn report(poll: &Poll, fault: Option<(&Fault, Reason)>, telling: Telling) {
-    let key = &poll.planned.key;
-    let (source, credential, window) = (key.source.label(), &*key.credential, key.window.label());
-    let account_id = account_label(key.account);
-    let target = key.subject.to_string();
-    let Some((fault, reason)) = fault else {
-        if let Telling::Recovered(polls) = telling {
-            tracing::info!(source, credential, account_id, target, window, polls, "poll succeeds again");
-        } else {
-            tracing::debug!(source, credential, account_id, target, window, "poll succeeded");
-        }
-        return;
-    };
-    let (reason, code) = (reason.label(), fault.code.unwrap_or_default());
-    let (told, polls) = match telling {
-        Telling::Changed if fault.is_abuse() => (format!("the API sees abuse and blocks: {fault}"), None),
-        Telling::Changed => (format!("poll failed: {fault}"), None),
-        Telling::Still(polls, time) => {
-            let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
-            (format!("poll still fails, {polls} times in {time}: {fault}"), Some(polls))
-        }
-        _ => {
-            tracing::debug!(source, credential, account_id, target, window, reason, code, "poll failed again: {fault}");
-            return;
-        }
-    };
-    if fault.needs_somebody() {
-        tracing::error!(source, credential, account_id, target, window, reason, code, polls, "{told}");
-    } else {
-        tracing::warn!(source, credential, account_id, target, window, reason, code, polls, "{told}");
     }
 }

@@ -1,6 +1,6 @@
 //! How lanes and credentials fare: as gauges, and for the status page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Poller;
@@ -43,28 +43,32 @@ impl Poller {
     /// What is wanted of a target's lane, and what it may.
     fn note_load(&mut self, ticket: Ticket) {
         let load = self.timetable.load(ticket);
-        let (lane, allowance, demand, stretch) = (load.lane.clone(), load.allowance, load.demand, load.stretch);
+        let (lane, tier) = (load.lane.clone(), load.tier);
+        let (allowance, demand, stretch) = (load.allowance, load.demand, load.stretch);
         let account = account_label(lane.account);
         let labels = [lane.source.label(), &lane.credential, &account];
         self.telemetry.api_allowance.with_label_values(&labels).set(allowance);
         self.telemetry.api_demand.with_label_values(&labels).set(demand);
         self.note_lane(&lane, |status| {
             (status.allowance, status.demand, status.stretch) = (Some(allowance), Some(demand), Some(stretch));
+            status.tier = tier;
         });
     }
 
     /// Lanes that came are shown before they are asked, those that left no more.
     pub(super) fn note_lanes(&mut self) {
-        let lanes: BTreeSet<_> = self.tickets.keys().map(LaneKey::of).collect();
-        let gone: Vec<_> = self.standing.lanes.keys().filter(|lane| !lanes.contains(lane)).cloned().collect();
+        let lanes: BTreeMap<_, _> = self.tickets.iter().map(|(key, ticket)| (LaneKey::of(key), *ticket)).collect();
+        let gone: Vec<_> = self.standing.lanes.keys().filter(|lane| !lanes.contains_key(lane)).cloned().collect();
         for lane in gone {
             self.telemetry.forget_lane(&lane);
+            self.report.forget_lane(&lane, self.clock.uptime());
             self.set_lane(lane, None);
         }
-        for lane in lanes {
+        for (lane, ticket) in lanes {
             if !self.standing.lanes.contains_key(&lane) {
                 self.set_lane(lane, Some(Arc::default()));
             }
+            self.note_load(ticket);
         }
     }
 

@@ -240,6 +240,7 @@ fn what_is_hardly_meant_is_warned_of() {
         "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
         "meta.main.token: the secret stands in a file",
         "meta.idle: nothing is asked",
+        "meta.main.app_id: without app_id and app_secret nothing warns before the token expires",
         "cams.eu.endpoint: CAMS gives out",
     ] {
         assert!(warnings.contains(part), "{part} in\n{warnings}");

@@ -44,9 +44,14 @@ pub(super) fn read<'r>(
     }
     let app_secret = app_secret.choose(at, environment);
     let app_id = at.take("app_id", raw.app_id).map(|Digits(id)| id);
+    let watched = app_id.is_some() && app_secret.is_some();
     let api_version =
         at.take("api_version", raw.api_version).map_or(API_VERSION.to_owned(), |ApiVersion(version)| version);
     let base_url = at.take("base_url", raw.base_url).unwrap_or_else(|| BaseUrl::known(BASE_URL));
+    // A simulated API's tokens are nobody's worry.
+    if !watched && !base_url.is_loopback() {
+        at.key("app_id").warning("without app_id and app_secret nothing warns before the token expires; set both");
+    }
     let budget = at.take("budget", raw.budget).map_or(BUDGET, |Share(share)| share);
     let tier = at.take("tier", raw.tier);
 

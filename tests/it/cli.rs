@@ -112,12 +112,12 @@ fn check_and_plan_call_nothing_and_say_what_will_be() {
     let folder = Folder::new();
     let file = folder.write(
         "good.yaml",
-        "meta: {main: {token: hush-token, base_url: 'http://127.0.0.1:1', accounts: [{id: 1, windows: [today, last_28d], interval: 10s}]}}\n",
+        "meta: {main: {token: hush-token, tier: limited, base_url: 'http://127.0.0.1:1', accounts: [{id: 1, windows: [today, last_28d], interval: 10s}]}}\n",
     );
     let file = file.display().to_string();
     let (code, stdout, stderr) = run(&["check", "--config.file", &file]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.contains("configuration is valid: 1 credentials, 1 Meta ad accounts"), "{stdout}");
+    assert!(stdout.contains("configuration is valid: 1 credential, 1 Meta ad account, "), "{stdout}");
     let (code, plan, _) = run(&["plan", "--config.file", &file]);
     assert_eq!(code, Some(0));
     assert!(plan.contains("meta/main/1 ") && plan.contains("the wanted interval does not fit"), "{plan}");

@@ -162,7 +162,7 @@ impl Play {
         let mut targets = BTreeMap::new();
         let mut seen = BTreeMap::new();
         for planned in fleet.targets(|_| Vec::new()) {
-            let grant = Grant::Account { share: plan.budget, assumed: Tier::Limited };
+            let grant = Grant::Account { share: plan.budget, assumed: Tier::Limited, configured: false };
             let ticket = timetable.enlist(&LaneKey::of(&planned.key), grant, planned.terms.interval, Uptime::ZERO);
             let next = seen.len();
             let account = *seen.entry(planned.key.account).or_insert(next);

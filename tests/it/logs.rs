@@ -7,10 +7,11 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use marketing_messages_exporter::simulate::Spec;
 use serde_json::Value as Json;
 
 use crate::cli::{Running, command};
-use crate::harness::Folder;
+use crate::harness::{Folder, TestApp, until};
 
 /// Longest that a line may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -27,8 +28,8 @@ cams:
 ";
 
 /// A daemon, and what it says.
-struct Talker {
-    _daemon: Running,
+pub(crate) struct Talker {
+    pub(crate) daemon: Running,
     lines: Receiver<String>,
 }
 
@@ -41,17 +42,22 @@ impl Talker {
         Self::listen(command)
     }
 
-    fn listen(mut command: Command) -> Self {
+    pub(crate) fn listen(mut command: Command) -> Self {
         let mut daemon = Running(command.spawn().unwrap());
         let stderr = BufReader::new(daemon.0.stderr.take().unwrap());
         let (said, lines) = channel();
         // Ends with the daemon.
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
-        Self { _daemon: daemon, lines }
+        Self { daemon, lines }
+    }
+
+    /// Every line up to its end.
+    fn rest(&self) -> Vec<Pairs> {
+        std::iter::from_fn(|| self.lines.recv_timeout(PATIENCE).ok()).map(|line| logfmt(&line)).collect()
     }
 
     /// Every line up to the one with which all that is wanted has been said.
-    fn until<T>(&self, read: impl Fn(&str) -> T, wanted: impl Fn(&[T]) -> bool) -> Vec<T> {
+    pub(crate) fn until<T>(&self, read: impl Fn(&str) -> T, wanted: impl Fn(&[T]) -> bool) -> Vec<T> {
         let mut lines = Vec::new();
         while !wanted(&lines) {
             let line = self.lines.recv_timeout(PATIENCE).expect("the line comes");
@@ -61,10 +67,10 @@ impl Talker {
     }
 }
 
-type Pairs = BTreeMap<String, String>;
+pub(crate) type Pairs = BTreeMap<String, String>;
 
 /// A line of logfmt, read strictly.
-fn logfmt(line: &str) -> Pairs {
+pub(crate) fn logfmt(line: &str) -> Pairs {
     let (mut pairs, mut rest) = (Pairs::new(), line);
     while !rest.is_empty() {
         let (key, value) = rest.split_once('=').unwrap_or_else(|| panic!("no pair at the end of {line}"));
@@ -127,8 +133,9 @@ fn json_has_the_same_fields_and_a_chain_is_told_once() {
 #[test]
 fn the_start_tells_everything_and_the_fullest_lanes() {
     let folder = Folder::new();
-    let mut configuration =
-        String::from("meta:\n  main:\n    token: x\n    base_url: http://127.0.0.1:1\n    accounts:\n");
+    let mut configuration = String::from(
+        "meta:\n  main:\n    token: x\n    tier: limited\n    base_url: http://127.0.0.1:1\n    accounts:\n",
+    );
     for account in 1..=25 {
         let windows = if account == 7 { "[today, last_7d, last_28d]" } else { "[today]" };
         writeln!(
@@ -138,7 +145,7 @@ fn the_start_tells_everything_and_the_fullest_lanes() {
         .unwrap();
     }
     let talker = Talker::start(&folder, &configuration, &[]);
-    let said = talker.until(logfmt, |lines| lines.iter().any(|line| line["msg"].contains("lanes more")));
+    let said = talker.until(logfmt, |lines| lines.iter().any(|line| line["msg"].contains("more lanes")));
     let total = said.iter().position(|line| line["msg"].contains("is polling")).unwrap();
     let (all, lanes) = (&said[total], &said[total + 1..said.len() - 1]);
     assert_eq!((all["targets"].as_str(), all["lanes"].as_str()), ("27", "25"));
@@ -148,7 +155,7 @@ fn the_start_tells_everything_and_the_fullest_lanes() {
     let first = ["source", "credential", "account_id", "targets"].map(|key| lanes[0][key].as_str());
     assert_eq!(first, ["meta", "main", "7", "3"]);
     assert!(lanes.windows(2).all(|two| number(&two[0], "share") >= number(&two[1], "share")));
-    assert!(said.last().unwrap()["msg"].starts_with("and 5 lanes more, "), "{:?}", said.last());
+    assert!(said.last().unwrap()["msg"].starts_with("and 5 more lanes, "), "{:?}", said.last());
 }
 
 #[test]
@@ -156,11 +163,116 @@ fn a_target_that_does_not_fit_is_told_once() {
     let mut demo = command(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "debug"]);
     demo.env("MME__EXPOSITION__MAX_SERIES", "1").env("MME__POLL__INTERVAL", "1s");
     let left_out = |line: &&Pairs| line.contains_key("left_out");
-    let again = |line: &Pairs| line["level"] == "debug";
     let talker = Talker::listen(demo);
-    let lines = talker.until(logfmt, |lines| lines.iter().filter(left_out).any(again));
-    let one = lines.iter().filter(left_out).find(|line| again(line)).unwrap();
-    let same = |line: &&Pairs| ["account_id", "target", "window"].iter().all(|key| line[*key] == one[*key]);
-    let levels: Vec<_> = lines.iter().filter(left_out).filter(same).map(|line| line["level"].as_str()).collect();
+    let same = |one: &Pairs, line: &Pairs| ["account_id", "target", "window"].iter().all(|key| line[*key] == one[*key]);
+    let again = |lines: &[Pairs]| {
+        let first = lines.iter().find(left_out);
+        first.is_some_and(|one| lines.iter().filter(left_out).filter(|line| same(one, line)).count() > 1)
+    };
+    let lines = talker.until(logfmt, again);
+    let one = lines.iter().find(left_out).unwrap();
+    let levels: Vec<_> =
+        lines.iter().filter(left_out).filter(|line| same(one, line)).map(|line| line["level"].as_str()).collect();
     assert_eq!(levels, ["error", "debug"]);
+}
+
+#[test]
+fn an_outage_of_every_target_is_counted_and_what_is_untold_is_told_at_the_end() {
+    let accounts: Vec<_> = (1..=40).map(|id| format!("{{id: {id}, windows: [today], totals: false}}")).collect();
+    let configuration =
+        format!("meta: {{main: {{token: x, base_url: 'http://127.0.0.1:1', accounts: [{}]}}}}", accounts.join(", "));
+    let folder = Folder::new();
+    let talker = Talker::start(&folder, &configuration, &["--log.level", "debug"]);
+    let of_targets = |line: &&Pairs| line.get("target").is_some_and(|target| target == "account");
+    let failed = |lines: &[Pairs]| lines.iter().filter(of_targets).count() >= 40;
+    let lines = talker.until(logfmt, failed);
+    let ready = |lines: &[Pairs]| lines.iter().any(|line| line["msg"].contains("ready"));
+    let lines = if ready(&lines) { lines } else { [lines, talker.until(logfmt, ready)].concat() };
+    let told: Vec<_> = lines.iter().filter(of_targets).filter(|line| line["level"] == "warn").collect();
+    assert_eq!(told.len(), 3, "the first three by name: {told:#?}");
+    let line = lines.iter().find(|line| line["msg"].contains("ready")).unwrap();
+    assert_eq!(line["msg"], "every target was polled once: ready; 40 of 40 targets failed");
+    talker.daemon.signal("-TERM");
+    let rest = talker.rest();
+    let count = rest.iter().find(|line| line["msg"].starts_with("40 of 40 targets of meta/main fail: unavailable"));
+    assert_eq!(count.map(|line| line["level"].as_str()), Some("warn"), "{rest:#?}");
+}
+
+#[test]
+fn the_level_follows_a_reload_and_an_account_has_its_own() {
+    let configuration = |log: &str| {
+        format!(
+            "log: {log}\npoll: {{interval: 1s}}\nmeta: {{main: {{token: x, base_url: 'http://127.0.0.1:1', accounts: \
+             [{{id: 1001, windows: [today], totals: false}}, {{id: 1002, windows: [today], totals: false}}]}}}}\n"
+        )
+    };
+    let folder = Folder::new();
+    let talker = Talker::start(&folder, &configuration("{level: error, accounts: {'1001': debug}}"), &[]);
+    let debug_of = |account: &'static str| {
+        move |line: &Pairs| line["level"] == "debug" && line.get("account_id").is_some_and(|id| id == account)
+    };
+    let watched = debug_of("1001");
+    let lines = talker.until(logfmt, |lines| lines.iter().filter(|line| watched(line)).count() > 5);
+    let other =
+        |line: &Pairs| line["msg"].contains("is polling") || line.get("account_id").is_some_and(|id| id != "1001");
+    assert!(!lines.iter().any(other), "{lines:#?}");
+    folder.write("config.yaml", &configuration("{level: debug, accounts: {act_1001: error}}"));
+    talker.daemon.signal("-HUP");
+    let other = debug_of("1002");
+    talker.until(logfmt, |lines| lines.iter().filter(|line| other(line)).count() > 5);
+    let later = talker.until(logfmt, |lines| lines.iter().filter(|line| other(line)).count() > 5);
+    assert!(!later.iter().any(watched), "{later:#?}");
+}
+
+#[test]
+fn lines_of_one_kind_are_bounded_whatever_writes_them() {
+    let accounts: Vec<_> = (1..=80).map(|id| format!("'{id}': info")).collect();
+    let configuration = format!("log: {{accounts: {{{}}}}}{CONFIGURATION}", accounts.join(", "));
+    let folder = Folder::new();
+    let talker = Talker::start(&folder, &configuration, &[]);
+    let lines = talker.until(logfmt, |lines| lines.iter().any(|line| line["msg"].contains("is polling")));
+    let warning = |line: &&Pairs| line["msg"].starts_with("log.accounts.") || line["msg"].contains("the secret stands");
+    let of_the_kind = lines.iter().filter(warning).count();
+    let left_out = lines.iter().filter(|line| line["msg"].starts_with("there were 60 lines like this one")).count();
+    assert_eq!((of_the_kind, left_out), (60, 1), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_file_that_vanishes_is_one_line_and_shows_until_it_is_back() {
+    const READABLE: &str = "marketing_messages_exporter_credential_readable";
+    let configuration =
+        "poll: {interval: 1s}\nmeta: {main: {token_file: DIR/token, base_url: URL, accounts: [{id: 1001}]}}";
+    let mut app = TestApp::start(Spec::fleet(1, 1), configuration).await;
+    assert_eq!(app.ready().await.value(READABLE, &["main"]), Some(1.0));
+    let (file, config) = (app.folder.0.join("token"), app.folder.0.join("config.yaml").display().to_string());
+    let arguments = ["--config.file", &config, "--web.listen-address", "127.0.0.1:0", "--log.level", "debug"];
+    let talker = Talker::listen(command(&arguments));
+    let token = std::fs::read(&file).unwrap();
+    let ready = |lines: &[Pairs]| lines.iter().any(|line| line["msg"].contains("ready"));
+    let mut lines = talker.until(logfmt, ready);
+    for missing in [true, false] {
+        if missing {
+            std::fs::remove_file(&file).unwrap();
+        } else {
+            std::fs::write(&file, " \n").unwrap();
+        }
+        let metrics = app.eventually("it shows", |m| m.value(READABLE, &["main"]) == Some(0.0)).await;
+        assert_eq!(metrics.value("marketing_messages_exporter_credential_valid", &["main"]), Some(1.0));
+        let shows = |json: &String| json.contains(r#""readable":false"#) && json.contains(&file.display().to_string());
+        until("so does JSON", async || app.get("/api/v1/targets").await.1, shows).await;
+        assert!(app.get("/").await.1.contains("cannot be read"));
+        let before = lines.len();
+        let polls = |lines: &[Pairs]| lines.iter().filter(|line| line["msg"] == "poll succeeded").count() > 8;
+        lines
+            .extend(talker.until(logfmt, |lines| {
+                polls(lines) && lines.iter().any(|line| line["msg"].contains("cannot be read"))
+            }));
+        let told = lines[before..].iter().filter(|line| line["msg"].contains("cannot be read")).count();
+        assert_eq!(told, 1, "{:#?}", &lines[before..]);
+        std::fs::write(&file, &token).unwrap();
+        app.eventually("it is back", |m| m.value(READABLE, &["main"]) == Some(1.0)).await;
+        lines.extend(
+            talker.until(logfmt, |lines| lines.iter().any(|line| line["msg"] == "the credential can be read again")),
+        );
+    }
 }

@@ -122,7 +122,7 @@ async fn what_discover_writes_passes_check_and_answers() {
     let files = ["--config.file", &credentials, "--config.file", &found];
     let (code, stdout, stderr) = told(&[&["check", "--online"], &files[..]].concat());
     assert_eq!(code, Some(0), "{stdout}{stderr}");
-    assert!(stdout.contains("2 Meta ad accounts") && stdout.contains("1 CAMS channels"), "{stdout}");
+    assert!(stdout.contains("2 Meta ad accounts") && stdout.contains("1 CAMS channel"), "{stdout}");
     assert!(stdout.contains("account 1001: 2 of 2 ids found at level ad: 1001000001, 1001000002"), "{stdout}");
     assert!(stdout.contains("1003: 2 of 2 ids found: 1003000001, 1003000002"), "{stdout}");
 }
@@ -167,7 +167,7 @@ async fn online_all_is_well() {
     for row in [
         "meta/main - ok",
         "meta/main/1001/listing - ok, 2 campaigns",
-        "meta/main/1001/campaigns last_7d ok, 2 rows",
+        "meta/main/1001/account last_7d ok, 2 rows",
         "meta/main/1001/totals last_7d ok, 1 row",
         "meta/main/1002000001 last_30d ok, 1 row",
     ] {

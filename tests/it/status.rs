@@ -164,3 +164,17 @@ async fn a_page_holds_five_hundred_rows_and_no_script() {
     assert_eq!(app.get("/-/assets/other.css").await.0, 404);
     assert_eq!(overview(&app, "").await["targets"].as_array().unwrap().len(), 520, "programs get all at once");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_a_tokens_end_is_said_where_there_is_no_date() {
+    let note = async |app: &TestApp, wanted: &str| {
+        let shown = eventually(app, "", |seen| seen["credentials"][0]["expiryNote"] == wanted).await;
+        assert!(app.get("/").await.1.contains(wanted), "{shown:#}");
+    };
+    let mut app = TestApp::start(Spec::fleet(2, 2), CONFIGURATION).await;
+    app.ready().await;
+    note(&app, "unknown: set app_id and app_secret").await;
+    // An app that the simulated API does not know may not look.
+    app.reload("  main:\n", "  main:\n    app_id: '17'\n    app_secret: not-the-apps\n").await.unwrap();
+    note(&app, "unknown: it cannot be looked up; check app_id and app_secret").await;
+}

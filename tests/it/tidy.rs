@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
     ("poll/", &["clock", "domain", "fetch", "heartbeat", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
-    ("publish.rs", &["clock", "domain", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
+    ("publish", &["clock", "domain", "publish", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("state/", &["domain", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
     ("web/", &["clock", "domain", "exposition", "settings", "store", "telemetry", "web"], &["*"]),
 ];

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::when::Wall;
+use crate::domain::budget::BelievedTier;
 use crate::domain::lane::LaneKey;
 use crate::domain::snapshot::GroupKey;
 use crate::domain::status::{CredentialStatus, LaneStatus, LastFault, Standing, TargetStatus};
@@ -147,6 +148,12 @@ pub(super) struct Lane<'a> {
     pub(super) account_name: &'a str,
     pub(super) allowance_requests_per_hour: Option<f64>,
     pub(super) demand_requests_per_hour: Option<f64>,
+    /// Meta's tier that the allowance rests on, and who says so: `told`, `configured` or `assumed`.
+    pub(super) tier: Option<&'static str>,
+    pub(super) tier_basis: Option<&'static str>,
+    /// The same for people.
+    #[serde(skip)]
+    pub(super) believed: Option<BelievedTier>,
     pub(super) stretch: Option<f64>,
     /// What is used of each allowance, 1 is all of it.
     pub(super) usage_ratio: &'a BTreeMap<&'static str, f64>,
@@ -165,9 +172,23 @@ pub(super) struct Credential<'a> {
     /// Since when, and why, it is refused.
     pub(super) refusal: Option<Fault<'a>>,
     pub(super) targets: usize,
+    /// `false` while its file or variable cannot be read.
+    pub(super) readable: bool,
+    /// Since when, and why, it cannot be read.
+    pub(super) unreadable: Option<Unreadable<'a>>,
     pub(super) expires: Option<Wall>,
     pub(super) data_access_expires: Option<Wall>,
+    /// What to make of there being no date.
+    pub(super) expiry_note: Option<&'static str>,
     pub(super) last_read: Option<Wall>,
+}
+
+/// Why the content of a credential cannot be read.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Unreadable<'a> {
+    pub(super) message: &'a str,
+    pub(super) since: Wall,
 }
 
 /// Names by what they are names of.
@@ -226,6 +247,12 @@ impl<'a> Overview<'a> {
             accepted: status.accepted,
             refusal: status.fault.as_deref().map(Fault::of),
             targets: members.get(&(*source, &**name)).copied().unwrap_or_default(),
+            readable: status.unreadable.is_none(),
+            unreadable: status
+                .unreadable
+                .as_deref()
+                .map(|unreadable| Unreadable { message: &unreadable.message, since: Wall(unreadable.since) }),
+            expiry_note: status.expiry.without_date().filter(|_| status.expires.is_none()),
             expires: status.expires.map(Wall),
             data_access_expires: status.data_access_expires.map(Wall),
             last_read: status.last_read.map(Wall),
@@ -296,6 +323,9 @@ impl<'a> Lane<'a> {
             account_name: names.account(key.source, key.account),
             allowance_requests_per_hour: status.allowance,
             demand_requests_per_hour: status.demand,
+            tier: status.tier.map(|believed| believed.tier.label()),
+            tier_basis: status.tier.map(|believed| believed.basis.label()),
+            believed: status.tier,
             stretch: status.stretch,
             usage_ratio: &status.usage,
             blocked_until: blocked(status, now).map(Wall),

@@ -7,6 +7,7 @@ use super::fragment::{account, instant, marked, moment, none};
 use super::overview::{Exporter, Fault, Overview, State, Target};
 use super::standing::{credentials, lanes};
 use super::when::{Wall, span};
+use crate::domain::counted::counted;
 
 /// Name of the style sheet, below `-/assets/`.
 pub(super) const STYLE_NAME: &str = concat!("status-", env!("CARGO_PKG_VERSION"), ".css");
@@ -98,7 +99,7 @@ fn targets(overview: &Overview<'_>, choice: &Choice) -> Markup {
         h2 id="targets" { "Targets" }
         (form(choice))
         p.quiet role="status" {
-            @if found == all { (all) " targets" } @else { (found) " of " (all) " targets" }
+            @if found != all { (found) " of " } (counted(all, "target"))
             @if pages > 1 { ", page " (page + 1) " of " (pages) }
             @if *choice != Choice::default() { " · " a href="./#targets" { "show all" } }
         }
@@ -182,7 +183,6 @@ fn row(target: &Target<'_>, now: Wall) -> Markup {
             }
             td data-label="Target" {
                 @match target.subject.as_str() {
-                    "account" => { (account(target.account_name, &target.account_id)) }
                     what if target.campaign_name.is_empty() => { (account(target.account_name, &target.account_id)) " " strong { (what) } }
                     id => { strong { (target.campaign_name) } " " span.quiet { (id) } " " (account(target.account_name, &target.account_id)) }
                 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::fragment::{account, instant, marked, moment, none};
 use super::overview::{Credential, Lane};
 use super::when::Wall;
+use crate::domain::budget::Basis;
 use crate::domain::status::ENDS_SOON;
 
 /// Lanes on the page, the fullest ones; JSON has all of them.
@@ -27,6 +28,7 @@ pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
                 tbody {
                     @for credential in credentials {
                         @let (class, word) = match credential.accepted {
+                            _ if !credential.readable => ("refused", "cannot be read"),
                             Some(true) => ("up", "accepted"),
                             Some(false) => ("refused", "refused"),
                             None => ("new", "not used yet"),
@@ -35,12 +37,16 @@ pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
                             td data-label="Credential" { (credential.name) " " span.quiet { (credential.source) } }
                             td data-label="State" {
                                 span.state.(class) { (word) }
+                                @if let Some(unreadable) = credential.unreadable {
+                                    " since " (instant(Some(unreadable.since), now)) p.message { (unreadable.message) }
+                                    @if credential.accepted == Some(true) { p.remedy { "Its last content is used meanwhile." } }
+                                }
                                 @if let Some(fault) = credential.refusal {
                                     " " (instant(Some(fault.at), now)) p.message { (fault.message) } p.remedy { (marked(fault.remedy)) }
                                 }
                             }
-                            td data-label="Token expires" { (end(credential.expires, now)) }
-                            td data-label="Access to data ends" { (end(credential.data_access_expires, now)) }
+                            td data-label="Token expires" { (end(credential.expires, credential.expiry_note, now)) }
+                            td data-label="Access to data ends" { (end(credential.data_access_expires, None, now)) }
                             td data-label="Last read" { (instant(credential.last_read, now)) }
                             td.number data-label="Targets" { (credential.targets) }
                         }
@@ -51,9 +57,9 @@ pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
     }
 }
 
-/// When something ends, louder the nearer.
-fn end(at: Option<Wall>, now: Wall) -> Markup {
-    let Some(at) = at else { return none() };
+/// When something ends, louder the nearer; or what is known instead.
+fn end(at: Option<Wall>, note: Option<&str>, now: Wall) -> Markup {
+    let Some(at) = at else { return note.map_or_else(none, |note| html! { span.quiet { (note) } }) };
     let left = at.0 - now.0;
     let class = match left {
         _ if left < NOW_OR_NEVER => "refused",
@@ -96,6 +102,9 @@ pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
                                         (bar(share))
                                         span.quiet {
                                             (requests(lane.demand_requests_per_hour)) " of " (requests(lane.allowance_requests_per_hour)) " requests an hour"
+                                            @if let Some(believed) = lane.believed.filter(|believed| believed.basis != Basis::Told) {
+                                                " (" (believed.sentence()) ")"
+                                            }
                                         }
                                     }
                                     None => { (none()) }
@@ -120,7 +129,7 @@ pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
             }
         }
         @if rest > 0 {
-            p.quiet { (rest) " others have more to spare; " a href="api/v1/targets" { "JSON" } " has all of them." }
+            p.quiet { (rest) @if rest == 1 { " other has" } @else { " others have" } " more to spare; " a href="api/v1/targets" { "JSON" } " has all of them." }
         }
     }
 }

@@ -1,0 +1,234 @@
+//! The sentences and the fields of the lines.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::{Cause, Detail, Member, Trouble};
+use crate::domain::counted::counted;
+use crate::domain::fault::Reason;
+use crate::domain::outages::{Count, Line, NAMED};
+use crate::domain::target::{AccountId, TargetKey, account_label};
+
+/// The labels of a line; those that it does not have are left out.
+#[derive(Debug, Default)]
+struct Fields {
+    account_id: Option<String>,
+    target: Option<String>,
+    window: Option<String>,
+    reason: Option<&'static str>,
+    code: Option<&'static str>,
+    polls: Option<u64>,
+}
+
+impl Cause {
+    fn reason(&self) -> Option<&'static str> {
+        match self.trouble {
+            Trouble::Failing(reason) | Trouble::LookupFailing(reason) => Some(reason.label()),
+            Trouble::Refused => Some(Reason::Unauthorized.label()),
+            Trouble::Unreadable | Trouble::Stretched => None,
+        }
+    }
+
+    /// What is counted.
+    fn noun(&self) -> &'static str {
+        match self.trouble {
+            Trouble::Failing(_) => "target",
+            Trouble::LookupFailing(_) => "lookup",
+            Trouble::Stretched => "lane",
+            Trouble::Unreadable | Trouble::Refused => "credential",
+        }
+    }
+}
+
+/// How many members a cause could have, of one account or of all.
+pub(super) fn total<'a>(
+    targets: impl Iterator<Item = &'a TargetKey>,
+    cause: &Cause,
+    account: Option<AccountId>,
+) -> usize {
+    let lookups = matches!(cause.trouble, Trouble::LookupFailing(_));
+    let of_it = |key: &&TargetKey| {
+        key.source == cause.source
+            && key.credential == cause.credential
+            && key.subject.is_discovery() == lookups
+            && (account.is_none() || key.account == account)
+    };
+    targets.filter(of_it).count()
+}
+
+/// Number of members, of one account or of all.
+pub(super) type Total<'t> = &'t dyn Fn(&Cause, Option<AccountId>) -> usize;
+
+pub(super) fn write(line: &Line<Cause, Member, Detail>, total: Total<'_>) {
+    match line {
+        Line::Began(cause, member, detail) => {
+            let said = match cause.trouble {
+                Trouble::Unreadable => format!("the credential cannot be read, {}", detail.message),
+                Trouble::Refused => format!("the API refuses the credential: {}", detail.message),
+                Trouble::Failing(_) | Trouble::LookupFailing(_) => format!("poll failed: {}", detail.message),
+                Trouble::Stretched => format!("the wanted intervals do not fit the allowance: {}", detail.message),
+            };
+            emit(level(detail), cause, fields(cause, member, Some(detail)), &said);
+        }
+        Line::Still(cause, member, detail, polls, time) => {
+            let (time, message) = (span(*time), &detail.message);
+            let said = match cause.trouble {
+                Trouble::Unreadable => format!("the credential still cannot be read after {time}, {message}"),
+                Trouble::Refused => format!("the API still refuses the credential after {time}: {message}"),
+                Trouble::Failing(_) | Trouble::LookupFailing(_) => {
+                    format!("poll still fails, {} in {time}: {message}", times(*polls))
+                }
+                Trouble::Stretched => format!("the wanted intervals still do not fit the allowance: {message}"),
+            };
+            emit(level(detail), cause, Fields { polls: Some(*polls), ..fields(cause, member, Some(detail)) }, &said);
+        }
+        Line::Ended(cause, member, polls) => {
+            emit(Level::INFO, cause, Fields { polls: Some(*polls), ..fields(cause, member, None) }, over(cause));
+        }
+        Line::Count(count) => write_count(count, total),
+        Line::Summary(numbers) => write_summary(numbers),
+    }
+}
+
+/// What is said of a member that is well again.
+fn over(cause: &Cause) -> &'static str {
+    match cause.trouble {
+        Trouble::Unreadable => "the credential can be read again",
+        Trouble::Refused => "the API accepts the credential again",
+        Trouble::Failing(_) | Trouble::LookupFailing(_) => "poll succeeds again",
+        Trouble::Stretched => "the wanted intervals fit the allowance again",
+    }
+}
+
+fn write_count(count: &Count<Cause, Member, Detail>, total: Total<'_>) {
+    let (cause, latest, number) = (&count.cause, &count.latest, count.members.len());
+    let mut accounts: Vec<_> = count.members.iter().map(Member::account).collect();
+    accounts.dedup();
+    // Faults of one account are its own, whatever the others do.
+    let account = if let [account] = accounts[..] { account } else { None };
+    let place = place(cause, account);
+    let mut fields = Fields { reason: cause.reason(), ..Fields::default() };
+    let mut said = match cause.trouble {
+        Trouble::Unreadable | Trouble::Refused if number == 0 => over(cause).to_owned(),
+        Trouble::Unreadable => format!("the credential cannot be read, {}", latest.message),
+        Trouble::Refused => format!("the API refuses the credential: {}", latest.message),
+        Trouble::Stretched if number == 0 => format!("the wanted intervals of {place} fit the allowance again"),
+        Trouble::Stretched => {
+            format!("the wanted intervals of {} of {place} do not fit: {}", counted(number, "lane"), latest.message)
+        }
+        Trouble::Failing(reason) | Trouble::LookupFailing(reason) => {
+            let (reason, all) = (reason.label(), counted(total(cause, account), cause.noun()));
+            if number == 0 {
+                format!("no {} of {place} fails any more: {reason}", cause.noun())
+            } else {
+                let fail = if number == 1 { "fails" } else { "fail" };
+                format!("{number} of {all} of {place} {fail}: {reason}, the latest: {}", latest.message)
+            }
+        }
+    };
+    if (1..=NAMED).contains(&number) && cause.noun() != "credential" {
+        let names: Vec<_> = count.members.iter().map(Member::name).collect();
+        let _ = write!(said, " ({})", names.join(", "));
+    }
+    let flapping = count.began > number.max(NAMED);
+    if flapping {
+        let _ = write!(said, "; {} since the last such line", counted(count.began, "new fault"));
+    }
+    if number == 0 {
+        return emit(Level::INFO, cause, fields, &said);
+    }
+    fields.account_id = account.map(|account| account.to_string());
+    fields.code = Some(latest.code).filter(|_| cause.reason().is_some());
+    emit(level(latest), cause, fields, &said);
+}
+
+/// One line for everything: by what is wrong, over all credentials.
+fn write_summary(numbers: &[(Cause, usize)]) {
+    let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
+    for (cause, number) in numbers.iter().filter(|(_, number)| *number > 0) {
+        *kinds.entry((cause.noun(), cause.trouble)).or_default() += number;
+    }
+    let kinds = kinds.into_iter().map(|((noun, trouble), number)| {
+        let what = counted(number, noun);
+        match trouble {
+            Trouble::Unreadable => format!("{what} unreadable"),
+            Trouble::Refused => format!("{what} refused"),
+            Trouble::Stretched => format!("{what} with stretched intervals"),
+            Trouble::Failing(reason) | Trouble::LookupFailing(reason) => format!("{what} {}", reason.label()),
+        }
+    });
+    let said = kinds.collect::<Vec<_>>().join(", ");
+    if said.is_empty() {
+        tracing::info!("nothing fails any more");
+    } else {
+        tracing::warn!("too many changes for a line each; now in trouble: {said}; the status page shows each");
+    }
+}
+
+fn fields(cause: &Cause, member: &Member, detail: Option<&Detail>) -> Fields {
+    let fields = Fields {
+        account_id: match member {
+            Member::Target(key) => Some(account_label(key.account)),
+            Member::Lane(lane) => Some(account_label(lane.account)),
+            Member::Content(..) | Member::Credential(..) => None,
+        },
+        reason: detail.and_then(|_| cause.reason()),
+        code: detail.filter(|_| cause.reason().is_some()).map(|detail| detail.code),
+        ..Fields::default()
+    };
+    match member {
+        Member::Target(key) => {
+            Fields { target: Some(key.label()), window: Some(key.window.label().to_owned()), ..fields }
+        }
+        _ => fields,
+    }
+}
+
+impl Member {
+    fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Target(key) => key.account,
+            Self::Lane(lane) => lane.account,
+            Self::Content(..) | Self::Credential(..) => None,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Target(key) => key.to_string(),
+            Self::Lane(lane) => lane.to_string(),
+            Self::Content(source, name) | Self::Credential(source, name) => format!("{}/{name}", source.label()),
+        }
+    }
+}
+
+/// A credential, or an account of it.
+fn place(cause: &Cause, account: Option<AccountId>) -> String {
+    let account = account.map_or_else(String::new, |account| format!("/{account}"));
+    format!("{}/{}{account}", cause.source.label(), cause.credential)
+}
+
+fn span(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(time.as_secs()))
+}
+
+fn times(number: u64) -> String {
+    if number == 1 { "once".to_owned() } else { format!("{number} times") }
+}
+
+fn level(detail: &Detail) -> Level {
+    if detail.severe { Level::ERROR } else { Level::WARN }
+}
+
+fn emit(level: Level, cause: &Cause, fields: Fields, said: &str) {
+    let (source, credential) = (cause.source.label(), &*cause.credential);
+    let Fields { account_id, target, window, reason, code, polls } = fields;
+    match level {
+        Level::ERROR => tracing::error!(source, credential, account_id, target, window, reason, code, polls, "{said}"),
+        Level::WARN => tracing::warn!(source, credential, account_id, target, window, reason, code, polls, "{said}"),
+        _ => tracing::info!(source, credential, account_id, target, window, reason, code, polls, "{said}"),
+    }
+}

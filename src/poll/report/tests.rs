@@ -1,0 +1,211 @@
+//! What somebody reads on a bad day, in squeezed time: the lines that a fleet of 1,000 targets writes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::*;
+use crate::domain::outages::MOST_LINES;
+use crate::domain::target::{AccountId, Subject, Window};
+
+const INTERVAL: Duration = Duration::from_mins(15);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A fleet, the clock and the log.
+struct Day {
+    report: Report,
+    targets: Vec<TargetKey>,
+    now: Uptime,
+    page: Page,
+    /// Instants and texts of the lines.
+    lines: Vec<(Uptime, String)>,
+}
+
+impl Day {
+    /// Four targets in each account.
+    fn new(credentials: &[&str], accounts: usize) -> Self {
+        let mut targets = Vec::new();
+        for credential in credentials {
+            for account in 1..=accounts {
+                let account = AccountId::parse(&(1000 + account).to_string()).ok();
+                for window in ["today", "last_7d"] {
+                    for subject in [Subject::Campaigns, Subject::Totals] {
+                        let window = Window::preset(window).unwrap();
+                        let credential = Arc::from(*credential);
+                        targets.push(TargetKey { source: Source::Meta, account, credential, subject, part: 0, window });
+                    }
+                }
+            }
+        }
+        Self { report: Report::default(), targets, now: INTERVAL, page: Page::default(), lines: Vec::new() }
+    }
+
+    /// Polls every target once an interval, evenly spread, for a time.
+    fn poll(&mut self, time: Duration, mut fault: impl FnMut(usize, &TargetKey, Uptime) -> Option<Fault>) {
+        let writer = self.page.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(crate::logfmt::Logfmt);
+        let step = INTERVAL / u32::try_from(self.targets.len()).unwrap();
+        tracing::subscriber::with_default(log.finish(), || {
+            let end = self.now + time;
+            for number in (0..self.targets.len()).cycle() {
+                if self.now >= end {
+                    break;
+                }
+                self.now += step;
+                while let Some(due) = self.report.next().filter(|due| *due <= self.now) {
+                    self.report.tell(due, &self.targets.iter());
+                    self.read(due);
+                }
+                let key = &self.targets[number];
+                let fault = fault(number, key, self.now);
+                self.report.poll(key, fault.as_ref().map(|fault| (fault, fault.reason)), self.now);
+                self.read(self.now);
+            }
+        });
+    }
+
+    fn read(&mut self, at: Uptime) {
+        let text = String::from_utf8(std::mem::take(&mut *self.page.0.lock().unwrap())).unwrap();
+        self.lines.extend(text.lines().map(|line| (at, line.split_once(' ').unwrap().1.to_owned())));
+    }
+
+    /// Most lines in any hour.
+    fn most(&self) -> usize {
+        let within = |start: Uptime| self.lines.iter().filter(|(at, _)| *at >= start && *at < start + HOUR).count();
+        self.lines.iter().map(|(at, _)| within(*at)).max().unwrap_or_default()
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        self.lines.iter().map(|(_, line)| line.as_str()).collect()
+    }
+}
+
+fn down() -> Fault {
+    Fault::new(Reason::Unavailable, "HTTP 503 with an empty body")
+}
+
+#[test]
+fn an_outage_of_everything_and_its_recovery_take_some_lines() {
+    let mut day = Day::new(&["main"], 150);
+    day.poll(HOUR, |_, _, _| None);
+    assert!(day.lines.is_empty());
+    // Two targets live elsewhere, as it were.
+    day.poll(3 * HOUR, |number, _, _| (number >= 2).then(down));
+    let outage = day.lines.len();
+    let told = day.texts();
+    assert!(
+        told[0].starts_with(r#"level=warn msg="poll failed: HTTP 503 with an empty body" source=meta"#),
+        "{told:#?}"
+    );
+    let all = r#"msg="598 of 600 targets of meta/main fail: unavailable, the latest: HTTP 503 with an empty body""#;
+    assert!(told.iter().any(|line| line.contains(all)), "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("599")), "{told:#?}");
+    day.poll(HOUR, |_, _, _| None);
+    let last = day.lines.last().unwrap().1.clone();
+    assert!(last.starts_with(r#"level=info msg="no target of meta/main fails any more: unavailable""#), "{last}");
+    println!(
+        "600 targets, an outage of 3 hours: {outage} lines, {} for the recovery, at most {} in an hour",
+        day.lines.len() - outage,
+        day.most()
+    );
+    assert!(day.lines.len() <= 20, "{:#?}", day.texts());
+}
+
+#[test]
+fn mixed_faults_of_a_thousand_targets_stay_below_the_bound() {
+    let mut day = Day::new(&["main", "second", "third", "fourth", "fifth"], 50);
+    assert_eq!(day.targets.len(), 1000);
+    let mut dice = 7_u64;
+    day.poll(6 * HOUR, |_, key, _| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let roll = usize::try_from(dice >> 40).unwrap();
+        // One credential is refused now and then, all others fail for any reason, every other poll.
+        let reason = match &*key.credential {
+            "fifth" if roll % 7 == 0 => Reason::Unauthorized,
+            _ => Reason::ALL[1 + roll % (Reason::ALL.len() - 1)],
+        };
+        (roll % 2 == 0).then(|| Fault::new(reason, format!("the API's words, request {roll}")))
+    });
+    let levels = day.lines.iter().fold(BTreeMap::<_, usize>::new(), |mut levels, (_, line)| {
+        *levels.entry(line.split(' ').next().unwrap_or_default()).or_default() += 1;
+        levels
+    });
+    println!("1,000 targets, 24,000 polls, half of them failing: at most {} lines in an hour, {levels:?}", day.most());
+    assert!((1..=MOST_LINES).contains(&day.most()), "{:#?}", day.texts());
+    assert!(day.texts().iter().any(|line| line.contains("the status page shows each")), "{:#?}", day.texts());
+}
+
+#[test]
+fn one_accounts_faults_are_told_as_its_own_and_few_by_name() {
+    let mut day = Day::new(&["main"], 100);
+    let refused =
+        |key: &TargetKey| Fault { code: Some("200"), ..Fault::new(Reason::Forbidden, format!("no {}", key.label())) };
+    day.poll(HOUR, |_, key, _| key.account.is_some_and(|account| account.number() == 1007).then(|| refused(key)));
+    let told = day.texts();
+    let first = r#"level=error msg="poll failed: no account" source=meta credential=main account_id=1007 target=account window=today reason=forbidden code=200"#;
+    assert_eq!(told[0], first);
+    let four = "4 of 4 targets of meta/main/1007 fail: forbidden, the latest: no totals";
+    assert!(told.iter().any(|line| line.contains(four) && line.contains("account_id=1007")), "{told:#?}");
+    assert_eq!(told.len(), 4, "three by name and the count: {told:#?}");
+}
+
+#[test]
+fn a_dead_token_is_one_line_and_one_an_hour_whoever_meets_it() {
+    let mut day = Day::new(&["main"], 10);
+    day.poll(2 * HOUR + INTERVAL, |_, _, _| Some(Fault::new(Reason::Unauthorized, "the token expired")));
+    day.poll(INTERVAL, |_, _, _| None);
+    let told = day.texts();
+    let starts = [
+        r#"level=error msg="the API refuses the credential: the token expired" source=meta credential=main reason"#,
+        r#"level=error msg="the API still refuses the credential after 1h: the token expired""#,
+        r#"level=error msg="the API still refuses the credential after 2h: the token expired""#,
+        r#"level=info msg="the API accepts the credential again" source=meta credential=main polls="#,
+    ];
+    assert!(told.len() == 4 && told.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{told:#?}");
+}
+
+#[test]
+fn an_unreadable_file_is_one_line_an_hour_beside_whatever_else_fails() {
+    let mut day = Day::new(&["main"], 3);
+    let name: Arc<str> = "main".into();
+    let writer = day.page.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(crate::logfmt::Logfmt);
+    tracing::subscriber::with_default(log.finish(), || {
+        for second in 0..2 * 3600 {
+            let now = Duration::from_secs(second);
+            day.report.content(
+                Source::Meta,
+                &name,
+                Some(("the file /run/t is empty; put the secret there", true)),
+                now,
+            );
+            day.report.tell(now, &day.targets.iter());
+        }
+        day.report.content(Source::Meta, &name, None, 2 * HOUR);
+    });
+    day.read(Uptime::ZERO);
+    let told = day.texts();
+    let place =
+        r#"its last content is used: the file /run/t is empty; put the secret there" source=meta credential=main"#;
+    let starts = [
+        format!(r#"level=error msg="the credential cannot be read, {place}"#),
+        format!(r#"level=error msg="the credential still cannot be read after 1h, {place}"#),
+        r#"level=info msg="the credential can be read again""#.to_owned(),
+    ];
+    assert!(told.len() == 3 && told.iter().zip(&starts).all(|(line, start)| line.starts_with(start)), "{told:#?}");
+}

@@ -1,0 +1,146 @@
+//! What the log says of targets whose samples are not served.
+
+use std::sync::Arc;
+
+use crate::domain::counted::counted;
+use crate::domain::outages::{Count, Line, Outages};
+use crate::domain::schedule::Uptime;
+use crate::domain::target::{Source, TargetKey, account_label};
+
+/// What to do when series are left out.
+const TOO_FEW: &str = "raise it, or ask for fewer campaigns or windows";
+
+/// Why a target has no samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// `max_series` is reached; so many series do not fit.
+    LeftOut {
+        /// Of this target.
+        series: usize,
+    },
+    /// It had no success for too long.
+    Stale,
+}
+
+/// What lines have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    source: Source,
+    credential: Arc<str>,
+    stale: bool,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct MissingReport {
+    outages: Outages<Cause, TargetKey, usize>,
+}
+
+impl MissingReport {
+    /// A target's samples are missing, or not any more.
+    pub(super) fn note(&mut self, key: &TargetKey, missing: Option<Missing>, now: Uptime) {
+        let cause = |stale| Cause { source: key.source, credential: key.credential.clone(), stale };
+        let fault = missing.map(|missing| match missing {
+            Missing::LeftOut { series } => (cause(false), series),
+            Missing::Stale => (cause(true), 0),
+        });
+        let told = self.outages.note(key, fault, now);
+        told.iter().for_each(write);
+        if let (None, Some(missing)) = (told, missing) {
+            let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
+            let (target, window) = (key.label(), key.window.label());
+            match missing {
+                Missing::LeftOut { series: left_out } => {
+                    let said = "the target is left out again";
+                    tracing::debug!(source, credential, account_id, target, window, left_out, "{said}");
+                }
+                Missing::Stale => {
+                    tracing::debug!(source, credential, account_id, target, window, "its samples leave");
+                }
+            }
+        }
+    }
+
+    /// A target left the configuration.
+    pub(super) fn forget(&mut self, key: &TargetKey, now: Uptime) {
+        self.outages.forget(key, now);
+    }
+
+    /// When there is something to write.
+    pub(super) fn next(&self) -> Option<Uptime> {
+        self.outages.next()
+    }
+
+    /// Writes what is due.
+    pub(super) fn tell(&mut self, now: Uptime) {
+        self.outages.due(now).iter().for_each(write);
+    }
+}
+
+fn write(line: &Line<Cause, TargetKey, usize>) {
+    match line {
+        Line::Began(cause, key, left_out) => {
+            let said = if cause.stale {
+                "no success for too long: its samples leave".to_owned()
+            } else {
+                format!("exposition.max_series is reached: the target is left out; {TOO_FEW}")
+            };
+            emit(cause, key, *left_out, None, &said);
+        }
+        Line::Still(cause, key, left_out, polls, _) => {
+            let said = if cause.stale {
+                "still no success: it has no samples".to_owned()
+            } else {
+                format!("exposition.max_series still leaves the target out, {polls} times by now; {TOO_FEW}")
+            };
+            emit(cause, key, *left_out, Some(*polls), &said);
+        }
+        Line::Ended(cause, key, _) => {
+            let (source, credential, account_id) =
+                (cause.source.label(), &*cause.credential, account_label(key.account));
+            let (target, window) = (key.label(), key.window.label());
+            tracing::info!(source, credential, account_id, target, window, "its samples are served again");
+        }
+        Line::Count(count) => write_count(count),
+        Line::Summary(numbers) => {
+            let number =
+                |stale| numbers.iter().filter(|(cause, _)| cause.stale == stale).map(|(_, number)| number).sum();
+            let (stale, left_out) = (number(true), number(false));
+            tracing::warn!(
+                stale,
+                left_out,
+                "samples are not served of {} without success for too long, and {} beyond exposition.max_series",
+                counted(stale, "target"),
+                counted(left_out, "target")
+            );
+        }
+    }
+}
+
+fn write_count(count: &Count<Cause, TargetKey, usize>) {
+    let Cause { source, credential, stale } = &count.cause;
+    let (targets, place) = (count.members.len(), format!("{}/{credential}", source.label()));
+    let (source, credential, told) = (source.label(), &**credential, counted(targets, "target"));
+    match (targets, stale) {
+        (0, _) => tracing::info!(source, credential, "samples are served again of every target of {place}"),
+        (_, true) => {
+            tracing::warn!(source, credential, targets, "no success for too long: no samples of {told} of {place}");
+        }
+        (_, false) => tracing::error!(
+            source,
+            credential,
+            targets,
+            "exposition.max_series is reached: {told} of {place} left out; {TOO_FEW}"
+        ),
+    }
+}
+
+fn emit(cause: &Cause, key: &TargetKey, left_out: usize, polls: Option<u64>, said: &str) {
+    let (source, credential, account_id) = (cause.source.label(), &*cause.credential, account_label(key.account));
+    let (target, window) = (key.label(), key.window.label());
+    if cause.stale {
+        tracing::warn!(source, credential, account_id, target, window, polls, "{said}");
+    } else {
+        tracing::error!(source, credential, account_id, target, window, left_out, polls, "{said}");
+    }
+}
