@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BINARY := target/debug/marketing-messages-exporter
+# Where pictures are drawn. Those of the documentation are replaced by IMAGES=docs/images.
+IMAGES ?= target/images
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 .PHONY: demo
 demo: build ## build, start the simulated APIs and the daemon, print the addresses
@@ -62,9 +64,10 @@ docs: build ## write the generated documents and dashboards anew
 	scripts/dashboards.py
 
 .PHONY: dashboards-preview
-dashboards-preview: build ## check the dashboards against Grafana's types and draw them into docs/images; needs npm and Chromium
+dashboards-preview: build ## check the dashboards against Grafana's types and draw them into IMAGES=target/images; needs npm
 	scripts/install-peers.sh
-	scripts/preview.py --binary $(BINARY)
+	scripts/install-browser.sh
+	scripts/preview.py --binary $(BINARY) --out $(IMAGES)
 
 .PHONY: browser
 browser: build ## the status page in a real browser; installs Chromium and its driver where they are missing
@@ -72,9 +75,9 @@ browser: build ## the status page in a real browser; installs Chromium and its d
 	scripts/browser.py --binary $(BINARY)
 
 .PHONY: screenshot
-screenshot: build ## draw the status page in light, dark and phone width into docs/images
+screenshot: build ## draw the status page in light, dark and phone width into IMAGES=target/images
 	scripts/install-browser.sh
-	scripts/browser.py --binary $(BINARY) --images docs/images
+	scripts/browser.py --binary $(BINARY) --images $(IMAGES)
 
 .PHONY: bench
 bench: release ## side by side with a floor and home-made exporters (docs/performance.md); BENCH="--campaigns 1000 --windows 3"

@@ -2,7 +2,7 @@
 """Looks at the status page in a real browser: states, filter, sorting, a hostile name, light, dark and phone.
 
 The daemon runs against the simulated APIs, which are made to fail in all the ways that the page has a word for. Chromium is
-driven by the W3C's WebDriver protocol. With --images the page is drawn as PNG files.
+driven by the W3C's WebDriver protocol. With --images the page of an ordinary day is drawn as PNG files instead.
 """
 
 import argparse
@@ -113,11 +113,11 @@ class Browser:
         """Light or dark, wide or as a phone."""
         scheme = "dark" if kind == DARK else "light"
         self.protocol("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        width, height, scale = (390, 1300, 2) if kind == PHONE else (1400, 900, 1)
+        width, height, scale = (390, 1300, 2) if kind == PHONE else (1400, 1300, 1)
         self.protocol("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=kind == PHONE)
 
-    def draw(self, file, whole):
-        image = self.protocol("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
+    def draw(self, file):
+        image = self.protocol("Page.captureScreenshot", format="png")
         file.write_bytes(base64.b64decode(image["data"]))
 
     def complaints(self):
@@ -132,26 +132,42 @@ class Browser:
 
 
 class World:
-    """The simulated APIs, and a daemon that meets all their faults."""
+    """The simulated APIs and a daemon."""
 
     def __init__(self, binary, folder):
-        self.children = []
+        self.children, self.binary, self.folder = [], binary, folder
         api = f"127.0.0.1:{free_port()}"
         self.api = f"http://{api}"
-        self.start("simulate", [binary, "simulate", "--listen-address", api], folder)
+        self.start("simulate", ["simulate", "--listen-address", api])
         wait("the simulated APIs answer", 30, self.children, lambda: get(f"{self.api}/_control/statistics")[0])
+
+    def start(self, name, arguments):
+        self.children.append(Child(name, [self.binary, *arguments], self.folder))
+
+    def start_daemon(self, configuration):
+        file, port = self.folder / "config.yaml", self.folder / "port"
+        file.write_text(configuration)
+        self.start("daemon", ["--config.file", str(file), "--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port)])
+        address = wait("the daemon listens", 30, self.children, lambda: port.exists() and port.read_text().strip())
+        self.page = f"http://{address}/"
+
+    def bad_day(self):
+        """A daemon that meets all the faults."""
         self.change({"rename": [int(CAMPAIGN), NAME]})
         usage = ["x-ad-account-usage", '{"acc_id_util_pct": 100, "reset_time_duration": 600}']
         spent = '{"error": {"message": "There have been too many calls", "code": 80000, "error_subcode": 2446079}}'
         self.fail("act_2398765433", 1, {"status": 400, "body": spent, "headers": [usage]})
-        file, port = folder / "config.yaml", folder / "port"
-        file.write_text(CONFIGURATION.replace("API", self.api))
-        self.start("daemon", [binary, "--config.file", str(file), "--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port)], folder)
-        address = wait("the daemon listens", 30, self.children, lambda: port.exists() and port.read_text().strip())
-        self.page = f"http://{address}/"
+        self.start_daemon(CONFIGURATION.replace("API", self.api))
+        self.settle()
 
-    def start(self, name, command, folder):
-        self.children.append(Child(name, command, folder))
+    def ordinary_day(self):
+        """A daemon that polls everything as it would by default: one request fails, and the rest is up."""
+        self.change({"set_expiry": ["main", int(time.time()) + 52 * 86400]})
+        self.fail("totals", 3, {"status": 503, "body": "", "headers": []})
+        self.start_daemon(self.children[0].log.read_text().replace("interval: 10s", "interval: 15m"))
+        wait("every target was polled", 60, self.children, lambda: get(f"{self.page}-/ready")[0] == 200)
+        wait("the names are known", 60, self.children, lambda: all(
+            target["campaignName"] for target in self.overview("?q=cams")["targets"]))
 
     def change(self, change):
         data = json.dumps(change).encode()
@@ -237,7 +253,7 @@ def check_choices(browser, world):
     check("an empty table is explained", browser.texts(".empty") == ["No target is like that."])
 
 
-def check_looks(browser, world, images):
+def check_looks(browser, world, images=None):
     backgrounds = set()
     for kind in (LIGHT, DARK, PHONE):
         browser.look(kind)
@@ -248,7 +264,7 @@ def check_looks(browser, world, images):
         if images:
             images.mkdir(parents=True, exist_ok=True)
             file = images / f"status-{kind}.png"
-            browser.draw(file, whole=kind != PHONE)
+            browser.draw(file)
             print(f"     {file}")
     check("dark is another page than light", len(backgrounds) == 2, backgrounds)
 
@@ -264,11 +280,15 @@ def main():
         try:
             world = World(options.binary, Path(folder))
             browser = Browser(Path(folder))
-            world.settle()
+            if options.images:
+                world.ordinary_day()
+                check_looks(browser, world, options.images)
+                return 0
+            world.bad_day()
             check_page(browser, world)
             check_name(browser, world)
             check_choices(browser, world)
-            check_looks(browser, world, options.images)
+            check_looks(browser, world)
         except Failed as failed:
             print(f"FAILED {failed}", file=sys.stderr)
             for child in (world.children if world else []):

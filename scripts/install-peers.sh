@@ -10,6 +10,10 @@ for peer in $peers; do
 done
 [ "$missing" ] || exit 0
 
+. "$(dirname "$0")/packages.sh"
+set -- prometheus prometheus-alertmanager prometheus-node-exporter openssl systemd
+guard scripts/install-peers.sh "$missing" "$@"
+
 # Debian starts a service when its package is installed. Only the programs are wanted here, so that
 # is refused for as long as this script runs; a policy that is there already is left alone.
 policy=/usr/sbin/policy-rc.d
@@ -22,10 +26,7 @@ elif [ ! -x "$policy" ]; then
     echo "install-peers: $policy is not executable, so services may start" >&2
 fi
 
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends \
-    prometheus prometheus-alertmanager prometheus-node-exporter openssl systemd >/dev/null
+install_packages "$@"
 
 for peer in $peers; do
     command -v "$peer" >/dev/null

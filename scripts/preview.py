@@ -91,12 +91,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", required=True)
     parser.add_argument("--seconds", type=int, default=120, help="of the demo that is shown")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/images")
+    parser.add_argument("--out", type=Path, default=ROOT / "target/images", help="folder of the pictures")
     options = parser.parse_args()
     missing = [program for program in ("npm", "node", "chromium") if not shutil.which(program)]
     if missing:
         sys.exit(f"preview: install {', '.join(missing)}")
-    options.out.mkdir(parents=True, exist_ok=True)
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
     try:
         bundle()
         check()
@@ -109,7 +110,7 @@ def main():
             stack.change(set_offset=160)
             time.sleep(options.seconds)
             for board in dashboards():
-                draw(board, stack, begin, options.out)
+                draw(board, stack, begin, out)
     except (Failed, subprocess.SubprocessError) as error:
         sys.exit(f"preview: {error}")
 

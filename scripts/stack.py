@@ -252,6 +252,17 @@ class Stack:
         wait("Prometheus is ready", START, self.children, lambda: get(f"{self.prometheus}/-/ready")[0] == 200)
 
 
+def open_to_people(base, pages):
+    """The first of a program's pages that shows something. Debian packages these programs without their web interface;
+    in its place there may be a page that says so, without a script."""
+    for page in pages:
+        path, _, fragment = page.partition("#")
+        status, _, body = get(base + path)
+        if status == 200 and (b"<script" in body or not fragment):
+            return base + page
+    raise Failed(f"{base} answers none of {', '.join(pages)}")
+
+
 def show(notification, shown={}):
     """A notification as a chat would show it, without what it repeats of the ones before."""
     for alert in notification["alerts"]:
@@ -277,11 +288,15 @@ def main():
             stack.start_exporter()
             stack.start_alertmanager()
             stack.start_prometheus()
-            print(f"metrics         http://{stack.address}/metrics")
-            print(f"status          http://{stack.address}/")
-            print(f"Prometheus      {stack.prometheus}/alerts")
-            print(f"Alertmanager    {stack.alertmanager}/#/alerts")
-            print(f"simulated APIs  {stack.control}statistics")
+            exporter = f"http://{stack.address}"
+            for name, base, pages in [
+                ("status page", exporter, ["/"]),
+                ("metrics", exporter, ["/metrics"]),
+                ("Prometheus", stack.prometheus, ["/alerts", "/classic/alerts", "/api/v1/alerts"]),
+                ("Alertmanager", stack.alertmanager, ["/#/alerts", "/api/v2/alerts"]),
+                ("simulated APIs", stack.control, ["statistics"]),
+            ]:
+                print(f"{name:<15} {open_to_people(base, pages)}")
             print("Hours are seconds here. Notifications follow; the first within two minutes. Ctrl-C ends everything.", flush=True)
             while True:
                 for child in stack.children:
