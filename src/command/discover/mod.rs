@@ -16,12 +16,14 @@ use crate::logging;
 use crate::poll::{Inquiry, facts_of, listing_of};
 use crate::settings::{self, Settings};
 
-/// An ad account of Meta's, or a channel of CAMS', and its campaigns.
+/// A Meta ad account or a CAMS channel, and its campaigns.
 #[derive(Debug)]
 struct Place {
     source: Source,
     credential: Arc<str>,
     account: AccountId,
+    /// What a campaign id means, as far as the account is configured.
+    level: Level,
     name: String,
     channel: Option<(Arc<str>, PageId)>,
     campaigns: Vec<Campaign>,
@@ -30,7 +32,7 @@ struct Place {
 /// A campaign as the listing shows it.
 #[derive(Debug)]
 struct Campaign {
-    /// The id to configure; `None` for a campaign of Meta's without any ad.
+    /// The id to configure; `None` for a Meta campaign without any ad.
     id: Option<CampaignId>,
     /// On Meta the campaign above the ad.
     parent: Option<CampaignId>,
@@ -73,18 +75,21 @@ impl Survey {
         let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::Meta);
         for credential in ours.map(|credential| &credential.name) {
             let configured = settings.fleet.accounts.iter().filter(|account| account.terms.credential == *credential);
-            let mut accounts: BTreeMap<_, _> = configured.map(|account| (account.id, String::new())).collect();
+            let mut accounts: BTreeMap<_, _> =
+                configured.map(|account| (account.id, (String::new(), account.level))).collect();
             if accounts.is_empty() {
                 match inquiry.accounts(credential).await {
                     Ok(visible) if visible.is_empty() => self.troubles.push(format!(
                         "meta/{credential}: the token sees no ad account: assign one to its user, or to its system user"
                     )),
-                    Ok(visible) => accounts.extend(visible.into_iter().map(|(id, facts)| (id, facts.name))),
+                    Ok(visible) => {
+                        accounts.extend(visible.into_iter().map(|(id, facts)| (id, (facts.name, Level::Ad))));
+                    }
                     Err(fault) => self.troubles.push(format!("meta/{credential}: {fault}")),
                 }
             }
-            for (account, name) in accounts {
-                if let Err(fault) = self.account(credential, account, name, inquiry).await {
+            for (account, known) in accounts {
+                if let Err(fault) = self.account(credential, account, known, inquiry).await {
                     if fault.reason == Reason::Unauthorized {
                         // The other accounts would be refused in the same words.
                         self.troubles.push(format!("meta/{credential}: {fault}"));
@@ -101,7 +106,7 @@ impl Survey {
         &mut self,
         credential: &Arc<str>,
         account: AccountId,
-        name: String,
+        (name, level): (String, Level),
         inquiry: &mut Inquiry,
     ) -> Result<(), Fault> {
         let name = if name.is_empty() {
@@ -130,6 +135,7 @@ impl Survey {
             source: Source::Meta,
             credential,
             account,
+            level,
             name: clean(&name),
             channel: None,
             campaigns,
@@ -186,6 +192,7 @@ impl Survey {
             source: Source::Cams,
             credential: channel.terms.credential.clone(),
             account: channel.account,
+            level: Level::Ad,
             name: clean(&name),
             channel: Some((channel.space.clone(), channel.page)),
             campaigns,

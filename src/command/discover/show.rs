@@ -1,10 +1,14 @@
 //! The two forms of the list.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Campaign, Place};
 use crate::command::table::table;
-use crate::domain::target::{CampaignId, Source};
+use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source};
+
+/// What is said of a campaign whose kind the API leaves open.
+const UNSURE: &str = "perhaps not a marketing-message campaign: the API does not say";
 
 /// What stands for something that is not there.
 const NOTHING: &str = "-";
@@ -38,20 +42,24 @@ pub(super) fn as_table(places: &[Place]) -> String {
     text
 }
 
-/// Configuration that names every campaign.
+/// Configuration that follows every account and channel. Their campaigns stand in comments: a list of ids would keep
+/// out every campaign that is created later.
 pub(super) fn as_yaml(places: &[Place]) -> String {
     let mut text = String::from(
         "# Found by `marketing-messages-exporter discover`. Paste it below your credentials, or name it as a\n\
          # second --config.file; its lists replace those of the files before it.\n",
     );
+    let mut seen = BTreeSet::new();
     for source in [Source::Meta, Source::Cams] {
-        let ours: Vec<_> = places.iter().filter(|place| place.source == source).collect();
-        for place in ours.iter().filter(|place| !place.is_useful()) {
-            let Place { credential, account, name, .. } = place;
-            let _ = writeln!(text, "# {}/{credential} {account} {name}: no campaign to list", source.label());
+        let ours = places.iter().filter(|place| place.source == source);
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            ours.map(|place| (place, place.why_not(&mut seen))).partition(|(_, why)| why.is_none());
+        for (Place { credential, account, name, .. }, why) in others {
+            let why = why.unwrap_or_default();
+            let _ = writeln!(text, "# {}/{credential} {account}{}: {why}", source.label(), after_space(name));
         }
         let mut written = None;
-        for place in ours.iter().filter(|place| place.is_useful()) {
+        for (place, _) in &wanted {
             if written.is_none() {
                 let _ = writeln!(text, "{}:", source.label());
             }
@@ -68,14 +76,21 @@ pub(super) fn as_yaml(places: &[Place]) -> String {
 }
 
 impl Place {
-    fn is_useful(&self) -> bool {
-        self.campaigns.iter().any(Campaign::is_useful)
+    /// Why the configuration does without it. `seen` holds what the places before it ask for.
+    fn why_not(&self, seen: &mut BTreeSet<(Source, AccountId, Option<PageId>)>) -> Option<&'static str> {
+        if !self.campaigns.iter().any(Campaign::is_useful) {
+            return Some("no marketing-message campaign");
+        }
+        let polled = (self.source, self.account, self.channel.as_ref().map(|(_, page)| *page));
+        (!seen.insert(polled)).then_some("listed already, and polled once only")
     }
 
     fn write_yaml(&self, text: &mut String) {
         let named = remark(&[&self.name]);
         let _ = match &self.channel {
-            None => writeln!(text, "      - id: \"{}\"{named}\n        level: ad", self.account),
+            None => {
+                writeln!(text, "      - id: \"{}\"{named}\n        level: {}", self.account, self.level.label())
+            }
             Some((space, page)) => writeln!(
                 text,
                 "      - cust_space_id: {}\n        page_id: \"{page}\"\n        ad_account_id: \"{}\"{named}",
@@ -83,15 +98,14 @@ impl Place {
                 self.account
             ),
         };
-        text.push_str("        campaigns:\n");
+        text.push_str("        campaigns: all  # those of today:\n");
+        let mut listed = BTreeSet::new();
         for campaign in &self.campaigns {
-            let Campaign { id: Some(id), name, status, .. } = campaign else { continue };
-            if campaign.is_useful() {
-                let _ = writeln!(text, "          - \"{id}\"{}", remark(&[name, status]));
-            } else {
-                let unsure = "the API does not say whether it is a marketing-message campaign";
-                let _ = writeln!(text, "          # - \"{id}\"{} ({unsure})", remark(&[name, status]));
-            }
+            let Campaign { name, status, .. } = campaign;
+            let id = if self.level == Level::Ad { campaign.id } else { campaign.parent };
+            let Some(id) = id.filter(|id| listed.insert(*id)) else { continue };
+            let unsure = if campaign.sure { "" } else { UNSURE };
+            let _ = writeln!(text, "        #   \"{id}\"{}", remark(&[name, status, unsure]));
         }
     }
 }
@@ -106,6 +120,10 @@ impl Campaign {
 fn remark(parts: &[&str]) -> String {
     let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).copied().collect();
     if parts.is_empty() { String::new() } else { format!("  # {}", parts.join(", ")) }
+}
+
+fn after_space(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" {text}") }
 }
 
 fn shown(id: Option<CampaignId>) -> String {
