@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::table::{clean, table};
 use super::{Done, block_on, print};
 use crate::clock::Clock;
 use crate::domain::counted::counted;
+use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{MetaAccount, Wanted};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
-use crate::poll::{Inquiry, Poller, Trial, Untried, listing_among};
+use crate::poll::{Inquiry, Poller, Trial, Untried, listing_among, listing_of};
 use crate::publish::Outlet;
 use crate::settings::{Credential, Settings};
 use crate::telemetry::Telemetry;
@@ -22,6 +25,9 @@ type Trials = BTreeMap<TargetKey, Result<Trial, Untried>>;
 /// Ids in a line; somebody who lists hundreds does not read them here.
 const MOST_IDS: usize = 10;
 
+/// Names in a line: enough to see why a pattern fits none.
+const MOST_NAMES: usize = 3;
+
 /// Tries, prints a table and what explains it, and tells by its status whether all is well.
 pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
     let report = block_on(async {
@@ -31,6 +37,7 @@ pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
         report.credentials().await;
         report.targets();
         report.lists().await;
+        report.filters().await;
         report.visible_accounts().await;
         Ok(report)
     })?;
@@ -106,7 +113,8 @@ impl<'s> Report<'s> {
             let window = if key.subject.is_discovery() { "-" } else { key.window.label() };
             let told = match &result {
                 Ok(trial) => Ok(match key.subject {
-                    Subject::AccountFacts | Subject::Token | Subject::CampaignFacts(_) => "ok".to_owned(),
+                    Subject::Token => lifetime(trial),
+                    Subject::AccountFacts | Subject::CampaignFacts(_) => "ok".to_owned(),
                     Subject::Listing => format!("ok, {}", counted(trial.campaigns.len(), "campaign")),
                     _ if trial.rows == 0 => "ok, 0 rows: no marketing messages in this window".to_owned(),
                     _ => format!("ok, {}", counted(trial.rows, "row")),
@@ -157,6 +165,35 @@ impl<'s> Report<'s> {
             };
             let (found, listed) = self.found(ours);
             self.tell_list(&place, "", ids, &found, listed);
+        }
+    }
+
+    /// How many campaigns each filter admits now, and what there is where it admits none.
+    async fn filters(&mut self) {
+        for account in &self.settings.fleet.accounts {
+            let Wanted::Matching(filter) = &account.wanted else { continue };
+            let (credential, level) = (&account.terms.credential, account.level.label());
+            let ours = |key: &TargetKey| {
+                key.source == Source::Meta && key.account == Some(account.id) && key.credential == *credential
+            };
+            // The listing was tried before; where it failed its row says why.
+            if self.is_spent(ours) || !self.found(ours).1 {
+                continue;
+            }
+            let Ok(page) = self.inquiry.ask(listing_of(credential, account.id, account.level)).await else { continue };
+            let all: Vec<_> = page.campaigns.values().collect();
+            let admitted = all.iter().filter(|facts| filter.admits(&facts.name, &facts.status)).count();
+            let mut note = format!(
+                "meta/{credential} account {}: the filter admits {admitted} of {} at level {level}",
+                account.id,
+                counted(all.len(), "campaign")
+            );
+            if admitted == 0 && !all.is_empty() {
+                let named = |facts: &&CampaignFacts| format!("“{}” ({})", clean(&facts.name), clean(&facts.status));
+                let some: Vec<_> = all.iter().take(MOST_NAMES).map(named).collect();
+                let _ = write!(note, "; there are {}", some.join(", "));
+            }
+            self.notes.push(note);
         }
     }
 
@@ -259,6 +296,15 @@ impl<'s> Report<'s> {
             }
         }
     }
+}
+
+/// How long a token lives, and its access to data.
+fn lifetime(trial: &Trial) -> String {
+    let day = |instant: Timestamp| instant.strftime("%Y-%m-%d").to_string();
+    let Some(health) = trial.token else { return "ok".to_owned() };
+    let expiry = health.expires.map_or_else(|| "never expires".to_owned(), |at| format!("expires on {}", day(at)));
+    let access = health.data_access_expires.map(|at| format!(", access to data ends on {}", day(at)));
+    format!("ok, {expiry}{}", access.unwrap_or_default())
 }
 
 fn joined(ids: &[CampaignId]) -> String {

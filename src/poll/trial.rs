@@ -9,6 +9,7 @@ use super::progress::Progress;
 use crate::domain::fault::Fault;
 use crate::domain::schedule::Ticket;
 use crate::domain::target::{CampaignId, TargetKey};
+use crate::source::TokenHealth;
 
 /// What the first poll of a target brought.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Trial {
     pub rows: usize,
     /// Every campaign that the answer mentions.
     pub campaigns: BTreeSet<CampaignId>,
+    /// When the token expires, where that was asked for.
+    pub token: Option<TokenHealth>,
 }
 
 /// Why a target brought nothing.
@@ -59,7 +62,7 @@ impl Poller {
         let Some(trials) = &mut self.trials else { return };
         let rows = progress.rows.iter().flat_map(|rows| rows.campaigns().iter().flatten().copied());
         let campaigns = rows.chain(progress.campaigns.keys().copied()).collect();
-        let trial = Trial { rows: progress.row_count(), campaigns };
+        let trial = Trial { rows: progress.row_count(), campaigns, token: progress.token };
         trials.entry(key.clone()).or_insert_with(|| result.clone().map(|()| trial));
     }
 

@@ -55,9 +55,12 @@ pub(super) fn read(response: &Response<Vec<u8>>) -> Result<Page, Fault> {
     if let Some(error) = answer.error {
         // The app's own token was refused, which says nothing of the token asked about.
         let fault = faults::classify(&error, response);
-        let wrong = fault.reason == Reason::Unauthorized;
-        let reason = if wrong { Reason::InvalidRequest } else { fault.reason };
-        return Err(Fault { reason, ..fault });
+        if fault.reason != Reason::Unauthorized {
+            return Err(fault);
+        }
+        let origin = fault.message.split_once(" (").map_or_else(String::new, |(_, origin)| format!(" ({origin}"));
+        let message = format!("the app is refused: check app_id and app_secret against the app's settings{origin}");
+        return Err(Fault { reason: Reason::InvalidRequest, message, ..fault });
     }
     let data = answer.data.ok_or_else(|| silent(response))?;
     if !data.is_valid {
