@@ -47,7 +47,7 @@ fn target() -> MetaTarget {
         part: 0,
         window: Window::Preset("last_7d"),
     };
-    MetaTarget::new(graph, Planned { key, terms, ask: Ask::Meta { level: Level::Ad, only: None, filtered: false } })
+    MetaTarget::new(graph, Planned { key, terms, ask: Ask::whole(Level::Ad) })
 }
 
 fn page(rows: u32) -> Vec<u8> {

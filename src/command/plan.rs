@@ -174,7 +174,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     if lanes.values().any(|load| load.open) {
         writeln!(
             text,
-            "+ counts one page (up to {PAGE_LIMIT} campaigns) for each account of which all campaigns are wanted; CAMS adds a request per campaign and interval"
+            "+ counts one page (up to {PAGE_LIMIT} campaigns) for each account of which all campaigns are wanted, or those that a filter admits; CAMS adds a request per campaign and interval"
         )?;
     }
     writeln!(

@@ -38,6 +38,15 @@ impl Glob {
         &self.0
     }
 
+    /// The longest text that every name has which it describes, of characters that no search could read otherwise.
+    /// `None` where that is too short to be worth searching for.
+    pub fn literal(&self) -> Option<&str> {
+        const SHORTEST: usize = 2;
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        let parts = self.0.split(|c| !plain(c)).map(str::trim);
+        parts.max_by_key(|part| part.len()).filter(|part| part.len() >= SHORTEST)
+    }
+
     /// Whether it describes the whole name. Only the last `*` is ever tried again, so the time is
     /// bounded by the product of the lengths.
     pub fn matches(&self, name: &str) -> bool {
@@ -97,6 +106,21 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_plain_part_is_searched_for() {
+        for (pattern, expected) in [
+            ("Spring*", Some("Spring")),
+            ("*sale ? 2026-*", Some("2026-")),
+            ("*Größe M*", Some("e M")),
+            ("a \"quoted\" \\ name", Some("quoted")),
+            ("* x *", None),
+            ("??", None),
+            ("🌷*", None),
+        ] {
+            assert_eq!(Glob::new(pattern).unwrap().literal(), expected, "{pattern:?}");
+        }
+    }
+
+    #[test]
     fn both_parts_must_hold() {
         let filter = Filter { name: Glob::new("Spring*"), states: ["ACTIVE", "PAUSED"].into() };
         assert!(filter.admits("Spring", "PAUSED"));
@@ -118,6 +142,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_name_that_matches_holds_the_literal(pattern in "[a*? é\"]{1,10}", any in "[a é\"]{0,4}", one in "[a é]") {
+            let (glob, name) = (Glob::new(&pattern).unwrap(), pattern.replace('*', &any).replace('?', &one));
+            prop_assert!(glob.matches(&name), "{:?}", name);
+            prop_assert!(glob.literal().is_none_or(|literal| name.contains(literal)), "{:?}", glob.literal());
+        }
+
         #[test]
         fn it_is_what_the_definition_says(pattern in "[ab*?]{1,8}", name in "[ab\u{e9}]{0,8}") {
             let (letters, of): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());

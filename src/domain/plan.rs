@@ -128,6 +128,8 @@ pub enum Ask {
         only: Option<Arc<BTreeSet<CampaignId>>>,
         /// Whether `only` is sent as a filter, or applied to the answer.
         filtered: bool,
+        /// What names and states the campaigns must have; `None` takes any.
+        matching: Option<Arc<Filter>>,
     },
     /// CAMS: the channel.
     Cams {
@@ -161,9 +163,16 @@ impl Fleet {
         let tokens = self.tokens.iter().map(|terms| Planned {
             key: terms.key(Source::Meta, None, Subject::Token, Window::Unspecified),
             terms: terms.clone(),
-            ask: Ask::Meta { level: Level::Ad, only: None, filtered: false },
+            ask: Ask::whole(Level::Ad),
         });
         tokens.chain(accounts).chain(campaigns).chain(channels).collect()
+    }
+}
+
+impl Ask {
+    /// Everything that a node of Meta's has.
+    pub fn whole(level: Level) -> Self {
+        Self::Meta { level, only: None, filtered: false, matching: None }
     }
 }
 
@@ -179,10 +188,18 @@ impl Terms {
 
 impl MetaAccount {
     fn targets(&self) -> Vec<Planned> {
-        let plan = |subject, window, terms: &Terms, only, filtered| Planned {
-            key: terms.key(Source::Meta, Some(self.id), subject, window),
-            terms: terms.clone(),
-            ask: Ask::Meta { level: self.level, only, filtered },
+        let filter = match &self.wanted {
+            Wanted::Matching(filter) => Some(Arc::new(filter.clone())),
+            Wanted::All | Wanted::Only(_) => None,
+        };
+        let plan = |subject, window, terms: &Terms, only, filtered| {
+            // The totals are those of the whole account, as they are beside a list.
+            let matching = filter.clone().filter(|_| matches!(subject, Subject::Campaigns | Subject::Listing));
+            Planned {
+                key: terms.key(Source::Meta, Some(self.id), subject, window),
+                terms: terms.clone(),
+                ask: Ask::Meta { level: self.level, only, filtered, matching },
+            }
         };
         let rare = self.terms.for_discovery();
         let listed = match &self.wanted {
@@ -229,7 +246,7 @@ impl MetaCampaign {
         let plan = |subject, window, terms: &Terms| Planned {
             key: terms.key(Source::Meta, None, subject, window),
             terms: terms.clone(),
-            ask: Ask::Meta { level: Level::Ad, only: None, filtered: false },
+            ask: Ask::whole(Level::Ad),
         };
         let facts = plan(Subject::CampaignFacts(self.id), Window::Unspecified, &self.terms.for_discovery());
         let rows = self.windows.iter().map(|window| plan(Subject::Campaign(self.id), window.clone(), &self.terms));

@@ -188,7 +188,10 @@ pub fn listing_among(
     ids: impl IntoIterator<Item = CampaignId>,
 ) -> Planned {
     let only = Some(Arc::new(ids.into_iter().collect()));
-    Planned { ask: Ask::Meta { level, only, filtered: false }, ..listing_of(credential, account, level) }
+    Planned {
+        ask: Ask::Meta { level, only, filtered: false, matching: None },
+        ..listing_of(credential, account, level)
+    }
 }
 
 fn question(credential: &Arc<str>, account: AccountId, subject: Subject, level: Level) -> Planned {
@@ -202,5 +205,5 @@ fn question(credential: &Arc<str>, account: AccountId, subject: Subject, level: 
     };
     let account = Some(account);
     let key = TargetKey { source: Source::Meta, account, credential, subject, part: 0, window: Window::Unspecified };
-    Planned { key, terms, ask: Ask::Meta { level, only: None, filtered: false } }
+    Planned { key, terms, ask: Ask::whole(level) }
 }

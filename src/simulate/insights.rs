@@ -35,7 +35,22 @@ const COLUMNS: [&str; 14] = [
 struct Filter {
     field: String,
     operator: String,
-    value: Vec<String>,
+    value: Value,
+}
+
+/// What an object must be to be shown.
+enum Condition {
+    Status(HashSet<String>),
+    /// Of the ad, or of the campaign above it.
+    Id(Object, HashSet<String>),
+    /// A part of the name in lower case: other clients see this search take upper and lower case for the same.
+    Name(String),
+}
+
+#[derive(Clone, Copy)]
+enum Object {
+    Ad,
+    Campaign,
 }
 
 #[derive(Deserialize)]
@@ -50,11 +65,8 @@ struct Question<'a> {
     columns: Vec<&'a str>,
     days: Days,
     today: Date,
-    level: &'a str,
-    /// Of the objects that are shown; `None` is of any but the archived and the deleted.
-    states: Option<Vec<String>>,
-    /// Of the objects that are shown, by each filter on them.
-    ids: Vec<HashSet<String>>,
+    /// All of them hold for what is shown.
+    conditions: Vec<Condition>,
 }
 
 /// A page of anything.
@@ -113,31 +125,29 @@ impl<'a> Question<'a> {
             return Err(error(400, 3018, None, "(#3018) The start date of the time range cannot be beyond 37 months"));
         }
         let filters = asked.call.parameter("filtering").map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Filter>>);
-        let filters = filters.ok().filter(|filters| filters.iter().all(|filter| filter.operator == "IN"));
-        let filters = filters.ok_or_else(|| error(400, 100, None, "(#100) Filtering field is invalid"))?;
-        let level = asked.call.parameter("level").unwrap_or("account");
-        let of = |filter: &Filter, what| filter.field.split_once('.') == Some((level, what));
-        let (states, filters): (Vec<_>, Vec<_>) =
-            filters.into_iter().partition(|filter| of(filter, "effective_status"));
-        let ids = filters.into_iter().filter(|filter| of(filter, "id"));
-        let ids = ids.map(|filter| filter.value.into_iter().collect()).collect();
-        Ok(Self {
-            metrics,
-            columns,
-            days,
-            today,
-            level,
-            states: states.into_iter().next().map(|filter| filter.value),
-            ids,
-        })
+        let filters = filters.map_err(|_| error(400, 100, None, "(#100) param filtering must be an array."))?;
+        let conditions = filters.into_iter().map(|filter| Condition::read(&filter)).collect::<Result<_, _>>()?;
+        Ok(Self { metrics, columns, days, today, conditions })
     }
 
     /// Archived and deleted objects show only where a filter names their state.
-    fn shows(&self, campaign: &Campaign) -> bool {
+    fn shows(&self, campaign: &Campaign, asked: &Asked<'_>) -> bool {
         let hidden = matches!(campaign.status.as_str(), "ARCHIVED" | "DELETED");
-        let id = if self.level == "ad" { campaign.id } else { campaign.parent };
-        self.states.as_ref().map_or(!hidden, |states| states.contains(&campaign.status))
-            && self.ids.iter().all(|ids| ids.contains(&id.to_string()))
+        let named = self.conditions.iter().any(|condition| matches!(condition, Condition::Status(_)));
+        (named || !hidden)
+            && self.conditions.iter().all(|condition| match condition {
+                Condition::Status(states) => states.contains(&campaign.status),
+                Condition::Id(Object::Ad, ids) => ids.contains(&campaign.id.to_string()),
+                Condition::Id(Object::Campaign, ids) => ids.contains(&campaign.parent.to_string()),
+                Condition::Name(part) => campaign.name_at(asked.moment.elapsed).to_lowercase().contains(part),
+            })
+    }
+
+    /// Ordinary ads are active, and have ids and names of their own.
+    fn shows_ordinary(&self) -> bool {
+        self.conditions
+            .iter()
+            .all(|condition| matches!(condition, Condition::Status(states) if states.contains("ACTIVE")))
     }
 
     fn totals(&self, world: &World, asked: &Asked<'_>, campaign: &Campaign) -> Totals {
@@ -146,6 +156,7 @@ impl<'a> Question<'a> {
 
     fn row(
         &self,
+        asked: &Asked<'_>,
         totals: Option<Totals>,
         account: &Account,
         campaign: Option<(&Campaign, &str)>,
@@ -160,7 +171,9 @@ impl<'a> Question<'a> {
                 ("ad_id", Some((campaign, "ad"))) => json!(campaign.id.to_string()),
                 ("ad_id", None) if ad.is_some() => json!(ad.map(|id| id.to_string())),
                 ("campaign_id", Some((campaign, _))) => json!(campaign.parent.to_string()),
-                ("ad_name", Some((campaign, "ad"))) | ("campaign_name", Some((campaign, _))) => json!(campaign.name),
+                ("ad_name", Some((campaign, "ad"))) | ("campaign_name", Some((campaign, _))) => {
+                    json!(campaign.name_at(asked.moment.elapsed))
+                }
                 ("impressions", _) => json!("1000"),
                 ("spend", _) => json!("12.34"),
                 _ => continue,
@@ -181,6 +194,31 @@ impl<'a> Question<'a> {
     }
 }
 
+impl Condition {
+    fn read(filter: &Filter) -> Result<Self, Reply> {
+        let refused = |message: String| error(400, 100, None, &message);
+        let Some((object, what)) = filter.field.split_once('.') else {
+            let dotted = filter.field.replacen('_', ".", 1);
+            return Err(refused(format!("Filter {} is not valid any more, please use {dotted} instead", filter.field)));
+        };
+        let object = match object {
+            "ad" => Object::Ad,
+            "campaign" => Object::Campaign,
+            _ => return Err(refused(format!("(#100) Filtering field {} is invalid", filter.field))),
+        };
+        let words = |value: &Value| serde_json::from_value::<HashSet<String>>(value.clone()).ok();
+        let condition = match (what, filter.operator.as_str(), &filter.value) {
+            ("effective_status", "IN", value) => words(value).map(Self::Status),
+            ("id", "IN", value) => words(value).map(|ids| Self::Id(object, ids)),
+            ("name", "CONTAIN", Value::String(part)) => Some(Self::Name(part.to_lowercase())),
+            _ => None,
+        };
+        condition.ok_or_else(|| {
+            refused(format!("(#100) Filtering field {} with operation {} is invalid", filter.field, filter.operator))
+        })
+    }
+}
+
 /// `act_<id>/insights` at any level.
 pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) -> Reply {
     let question = match Question::read(world, asked, account) {
@@ -192,7 +230,7 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
         let totals = account.campaigns.iter().map(|campaign| question.totals(world, asked, campaign));
         let totals = totals.fold(Totals::default(), Totals::plus);
         let rows: Vec<_> =
-            totals.is_delivered().then(|| question.row(Some(totals), account, None, None)).into_iter().collect();
+            totals.is_delivered().then(|| question.row(asked, Some(totals), account, None, None)).into_iter().collect();
         return page(asked, false, &rows);
     }
     if level != "ad" && level != "campaign" {
@@ -202,15 +240,15 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
     let shown: Vec<Result<&Campaign, u64>> = account
         .campaigns
         .iter()
-        .filter(|campaign| question.shows(campaign) && question.totals(world, asked, campaign).is_delivered())
+        .filter(|campaign| question.shows(campaign, asked) && question.totals(world, asked, campaign).is_delivered())
         .map(Ok)
-        .chain((0..account.ordinary_ads).filter(|_| question.ids.is_empty()).map(|n| Err(ordinary(account, n))))
+        .chain((0..account.ordinary_ads).filter(|_| question.shows_ordinary()).map(|n| Err(ordinary(account, n))))
         .collect();
     paged(asked, world.spec.empty_pages, &shown, |item| match item {
         Ok(campaign) => {
-            question.row(Some(question.totals(world, asked, campaign)), account, Some((campaign, level)), None)
+            question.row(asked, Some(question.totals(world, asked, campaign)), account, Some((campaign, level)), None)
         }
-        Err(ad) => question.row(None, account, None, Some(*ad)),
+        Err(ad) => question.row(asked, None, account, None, Some(*ad)),
     })
 }
 
@@ -228,7 +266,7 @@ pub(super) fn of_campaign(
     };
     let level = if node == campaign.id.to_string() { "ad" } else { "campaign" };
     let totals = question.totals(world, asked, campaign);
-    let row = totals.is_delivered().then(|| question.row(Some(totals), account, Some((campaign, level)), None));
+    let row = totals.is_delivered().then(|| question.row(asked, Some(totals), account, Some((campaign, level)), None));
     page(asked, false, &row.into_iter().collect::<Vec<_>>())
 }
 

@@ -14,6 +14,7 @@ mod day;
 mod drift;
 mod exposition;
 mod faults;
+mod filters;
 mod harness;
 mod logs;
 mod online;

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use marketing_messages_exporter::simulate::{Channel, Control, Fault, FaultRule, Key, Simulation, Spec, Token};
+use marketing_messages_exporter::simulate::{
+    Account, Campaign, Change, Channel, Control, Fault, FaultRule, Key, Simulation, Spec, Token,
+};
 use tokio::task::JoinSet;
 
 use crate::cli::run;
@@ -47,7 +49,11 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let simulation = Simulation::bind(world(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        Self::of(world()).await
+    }
+
+    async fn of(spec: Spec) -> Self {
+        let simulation = Simulation::bind(spec, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
         let (url, control) = (format!("http://{}", simulation.addr()), simulation.control());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
@@ -117,14 +123,65 @@ async fn what_discover_writes_passes_check_and_answers() {
     let credentials = scene.file("credentials.yaml", CREDENTIALS);
     let (code, yaml, stderr) = told(&["discover", "--output", "yaml", "--config.file", &credentials]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(yaml.contains("- \"1001000001\"  # Spring  [31m # sale: \"é\"  🌷, ACTIVE\n"), "{yaml}");
+    assert!(yaml.contains("\n        #   \"1001000001\"  # Spring  [31m # sale: \"é\"  🌷, ACTIVE\n"), "{yaml}");
+    assert_eq!(yaml.matches("\n        campaigns: all").count(), 3, "a list would freeze the fleet:\n{yaml}");
     let found = scene.file("found.yaml", &yaml);
     let files = ["--config.file", &credentials, "--config.file", &found];
     let (code, stdout, stderr) = told(&[&["check", "--online"], &files[..]].concat());
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("2 Meta ad accounts") && stdout.contains("1 CAMS channel"), "{stdout}");
-    assert!(stdout.contains("account 1001: 2 of 2 ids found at level ad: 1001000001, 1001000002"), "{stdout}");
-    assert!(stdout.contains("1003: 2 of 2 ids found: 1003000001, 1003000002"), "{stdout}");
+
+    // What is created later is polled without a change of the configuration.
+    scene.control.change(Change::Add(1001, Campaign::steady(1_001_000_003)));
+    let (code, stdout, stderr) = told(&[&["once"], &files[..]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("campaign_id=\"1001000003\""), "{stdout}");
+}
+
+/// Two credentials that see the same accounts, two spaces with the same page, and a token that sees nothing: a
+/// configuration may ask for each account and channel once.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_discover_writes_passes_check_whatever_overlaps() {
+    let mut spec = world();
+    let mut other_space = spec.channels[0].clone();
+    other_space.space = "cams-b".into();
+    spec.channels.push(other_space);
+    spec.accounts[1].campaigns.clear();
+    let upper = Account { id: 1004, ..spec.accounts[0].clone() };
+    let ids = upper.campaigns.iter().map(|campaign| campaign.id + 3_000_000);
+    let campaigns = ids.map(|id| Campaign { parent: 77, ..Campaign::steady(id) }).collect();
+    spec.accounts.push(Account { campaigns, ..upper });
+    let token =
+        Token { name: "upper".into(), text: "hush-token-upper".into(), accounts: vec![1004], ..spec.tokens[0].clone() };
+    spec.tokens.push(token);
+    let scene = Scene::of(spec).await;
+    let credentials = scene.file(
+        "overlap.yaml",
+        "\
+meta:
+  main: {token: hush-token-main, base_url: 'URL'}
+  twin: {token: hush-token-main, base_url: 'URL', accounts: [{id: 1002}]}
+  upper: {token: hush-token-upper, base_url: 'URL', accounts: [{id: 1004, level: campaign}]}
+cams:
+  sg:
+    access_key_id: key-id
+    access_key_secret: hush-key-secret
+    endpoint: URL
+    channels:
+      - {cust_space_id: cams-a, page_id: 77, ad_account_id: 1003, campaigns: [1003000001]}
+      - {cust_space_id: cams-b, page_id: 77, ad_account_id: 1003, campaigns: [1003000002]}
+",
+    );
+    let (code, yaml, stderr) = told(&["discover", "--output", "yaml", "--config.file", &credentials]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let found = scene.file("found.yaml", &yaml);
+    let (code, stdout, stderr) = told(&["check", "--config.file", &credentials, "--config.file", &found]);
+    assert_eq!(code, Some(0), "{yaml}{stdout}{stderr}");
+    assert!(yaml.contains("\n# meta/main 1002 Account 1002: no marketing-message campaign\n"), "{yaml}");
+    assert!(yaml.contains("\n# cams/sg 1003 Account 1003: listed already"), "{yaml}");
+    // The level that is configured stays, and the ids are those of that level, each once.
+    let upper = "level: campaign\n        campaigns: all  # those of today:\n        #   \"77\"  # ";
+    assert!(yaml.contains(upper) && yaml.matches("\"77\"  #").count() == 1, "{yaml}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,6 +266,25 @@ async fn online_ids_of_the_wrong_level_are_told() {
         assert_eq!(code, Some(1), "{stdout}");
         assert!(stdout.contains(note), "{note} is not in\n{stdout}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn online_a_filter_is_counted_and_one_that_fits_nothing_is_explained() {
+    let scene = Scene::start().await;
+    let told = |campaigns: &str| {
+        let accounts = format!(", accounts: [{{id: 1001, windows: [last_7d], campaigns: {campaigns}}}]");
+        told(&["check", "--online", "--config.file", &scene.meta("main", &accounts)])
+    };
+    let (code, stdout, _) = told("{name: '*1001000002', status: [ACTIVE]}");
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains("account 1001: the filter admits 1 of 2 campaigns at level ad\n"), "{stdout}");
+    assert!(stdout.contains("ok, 1 row\n"), "{stdout}");
+    let (code, stdout, _) = told("{name: 'spring*'}");
+    assert_eq!(code, Some(0), "nothing may match yet:\n{stdout}");
+    assert!(stdout.contains("the filter admits 0 of 2 campaigns at level ad; there are “Spring  [31m"), "{stdout}");
+    let file = scene.meta("main", ", accounts: [{id: 1001, windows: [last_7d], campaigns: {status: [PAUSED]}}]");
+    let (code, plan, _) = crate::cli::run(&["plan", "--config.file", &file]);
+    assert!(code == Some(0) && plan.contains("those that a filter admits"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::Response;
 use marketing_messages_exporter::domain::facts::Listing;
+use marketing_messages_exporter::domain::filter as campaigns;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
 use marketing_messages_exporter::domain::rows::Rows;
@@ -16,9 +17,9 @@ use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
 };
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
-use marketing_messages_exporter::source::Target;
 use marketing_messages_exporter::source::cams::CamsTarget;
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
+use marketing_messages_exporter::source::{Asked, Keys, Target};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,6 +37,8 @@ struct Case {
     level: Option<String>,
     #[serde(default)]
     only: Vec<u64>,
+    /// A pattern for names, and states.
+    matching: Option<(String, Vec<String>)>,
     #[serde(default)]
     extra: Vec<String>,
     /// Sample lines without the families' common prefix.
@@ -50,6 +53,11 @@ struct Case {
 
 fn ok() -> u16 {
     200
+}
+
+fn filter(name: &str, states: &[String]) -> campaigns::Filter {
+    let states = Level::Ad.states().iter().copied().filter(|state| states.iter().any(|wanted| wanted == state));
+    campaigns::Filter { name: campaigns::Glob::new(name), states: states.collect() }
 }
 
 fn planned(source: Source, case: &Case) -> Planned {
@@ -78,6 +86,7 @@ fn planned(source: Source, case: &Case) -> Planned {
             level: if case.level.as_deref() == Some("campaign") { Level::Campaign } else { Level::Ad },
             only: (!only.is_empty()).then(|| Arc::new(only)),
             filtered: true,
+            matching: case.matching.as_ref().map(|(name, states)| Arc::new(filter(name, states))),
         },
         Source::Cams => Ask::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
     };
@@ -162,6 +171,42 @@ fn every_answer_of_meta() {
 #[test]
 fn every_answer_of_cams() {
     check_folder("cams", Source::Cams);
+}
+
+/// Fields and filters of the request for an account's rows.
+fn asked_for(level: &str, only: &[u64], name: &str, states: &[&str]) -> (String, Value) {
+    let case = serde_json::json!({"subject": "campaigns", "body": "", "level": level, "only": only,
+        "matching": [name, states]});
+    let case: Case = serde_json::from_value(case).unwrap();
+    let keys = Keys::Meta { token: "token".to_owned().into(), app_id: None, app_secret: None };
+    let (at, metrics) = (jiff::Timestamp::UNIX_EPOCH, MetricSet::default_on());
+    let asked = Asked { cursor: None, limit: 500, at, nonce: 1, keys: &keys, metrics };
+    let request = target(&planned(Source::Meta, &case)).request(&asked).unwrap();
+    let url = reqwest::Url::parse(&request.uri().to_string()).unwrap();
+    let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
+    (value("fields"), serde_json::from_str(&value("filtering")).unwrap())
+}
+
+#[test]
+fn a_filter_asks_for_a_part_of_the_name_and_for_its_states_alone() {
+    for (level, column) in [("ad", "ad_name"), ("campaign", "campaign_name")] {
+        let status = serde_json::json!({"field": format!("{level}.effective_status"), "operator": "IN",
+            "value": ["ACTIVE", "PAUSED"]});
+        let named =
+            |part: &str| serde_json::json!({"field": format!("{level}.name"), "operator": "CONTAIN", "value": part});
+        let (fields, filters) = asked_for(level, &[], "Spring*🌷 \"x\"", &["PAUSED", "ACTIVE"]);
+        assert_eq!(filters, serde_json::json!([status, named("Spring")]));
+        assert!(fields.split(',').any(|field| field == column), "{fields}");
+        // Nothing in it that could be searched for.
+        assert_eq!(asked_for(level, &[], "*🌷*", &["PAUSED", "ACTIVE"]).1, serde_json::json!([status]));
+    }
+    // Without states every one is named, as ever: a filter alone would hide what is archived. Without a pattern no name
+    // is asked for.
+    let (fields, filters) = asked_for("campaign", &[], "", &[]);
+    let states = ["ACTIVE", "ARCHIVED", "DELETED", "IN_PROCESS", "PAUSED", "WITH_ISSUES"];
+    let all = serde_json::json!([{"field": "campaign.effective_status", "operator": "IN", "value": states}]);
+    assert_eq!(filters, all);
+    assert!(!fields.contains("campaign_name"), "{fields}");
 }
 
 proptest! {

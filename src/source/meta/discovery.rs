@@ -103,9 +103,11 @@ fn campaign(planned: &Planned, object: &Value) -> Option<(CampaignId, CampaignFa
     let marketing = match &planned.ask {
         Ask::Meta { only: Some(only), .. } if !only.contains(&id) => return None,
         Ask::Meta { only: Some(_), .. } => true,
+        // Which of them a filter admits is seen in rows: a name may change before the next listing.
+        Ask::Meta { matching: Some(_), .. } => false,
         _ => marks.contains(&Some(true)),
     };
-    let ordinary = !marketing && marks.contains(&Some(false));
+    let ordinary = !marks.contains(&Some(true)) && !marketing && marks.contains(&Some(false));
     (!ordinary).then(|| (id, CampaignFacts { marketing, ..facts(object) }))
 }
 

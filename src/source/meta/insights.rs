@@ -4,6 +4,7 @@ use http::Response;
 
 use super::{Asked, InsightsRow, Page, Parameters, Planned, open};
 use crate::domain::fault::Fault;
+use crate::domain::filter::{Filter, Glob};
 use crate::domain::metric::METRICS;
 use crate::domain::plan::Ask;
 use crate::domain::rows::Row;
@@ -12,13 +13,19 @@ use crate::source::ROW;
 use crate::source::wire::Cell;
 
 /// Fields beside the metrics. Ids must be asked for even at their own level, and the currency saves
-/// a second request before money can be labelled. Names are left to discovery: they are long.
+/// a second request before money can be labelled. Names are left to discovery, as they are long, unless a filter has to
+/// see them.
 const COLUMNS: [&str; 2] = ["account_id", "account_currency"];
 
 /// The states of a level, as JSON: all of them. A request with any filter sees active objects only
 /// unless it names the others; an archived campaign would lose its series.
 pub(super) fn states(level: Level) -> String {
-    format!(r#"["{}"]"#, level.states().join(r#"",""#))
+    list(level.states())
+}
+
+/// Words of our own tables, as JSON.
+fn list(words: &[&str]) -> String {
+    format!(r#"["{}"]"#, words.join(r#"",""#))
 }
 
 pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Parameters) {
@@ -32,7 +39,8 @@ pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Paramet
         _ => &[],
     };
     let fields = asked.metrics.iter().map(|(_, metric)| metric.snake());
-    let columns = COLUMNS.iter().chain(ids).map(|column| (*column).to_owned());
+    let name = names_wanted(planned).map(|_| name_column(level));
+    let columns = COLUMNS.iter().chain(ids).chain(&name).map(|column| (*column).to_owned());
     let mut parameters = vec![("fields", columns.chain(fields).collect::<Vec<_>>().join(","))];
     match &key.window {
         // Presets are cheaper for the API than ranges.
@@ -73,10 +81,38 @@ pub(super) fn level_of(planned: &Planned) -> Level {
     }
 }
 
-/// Strict JSON; the metrics' actions are filtered by us, because a filter on them would take rows away.
+/// What names and states a campaign must have.
+fn matching(planned: &Planned) -> Option<&Filter> {
+    match &planned.ask {
+        Ask::Meta { matching, .. } => matching.as_deref(),
+        Ask::Cams { .. } => None,
+    }
+}
+
+/// The pattern that rows are held against by their names.
+fn names_wanted(planned: &Planned) -> Option<&Glob> {
+    matching(planned).filter(|_| planned.key.subject == Subject::Campaigns)?.name.as_ref()
+}
+
+fn name_column(level: Level) -> &'static str {
+    match level {
+        Level::Ad => "ad_name",
+        Level::Campaign => "campaign_name",
+    }
+}
+
+/// Strict JSON; the metrics' actions are filtered by us, because a filter on them would take rows away. Of a pattern for
+/// names the API is given a part that each of them holds, so that it sends fewer pages: it has no patterns, and whether
+/// it tells upper from lower case is not documented. The rows are held against the pattern here.
 fn filtering(planned: &Planned, level: Level) -> String {
     let object = level.label();
-    let mut filters = format!(r#"[{{"field":"{object}.effective_status","operator":"IN","value":{}}}"#, states(level));
+    let wanted = matching(planned).map(|filter| &filter.states).filter(|states| !states.is_empty());
+    let states = wanted.map_or_else(|| states(level), |states| list(&states.iter().copied().collect::<Vec<_>>()));
+    let mut filters = format!(r#"[{{"field":"{object}.effective_status","operator":"IN","value":{states}}}"#);
+    if let Some(literal) = names_wanted(planned).and_then(Glob::literal) {
+        filters =
+            [filters, format!(r#",{{"field":"{object}.name","operator":"CONTAIN","value":"{literal}"}}"#)].concat();
+    }
     if let Ask::Meta { only: Some(only), filtered: true, .. } = &planned.ask {
         let ids: Vec<_> = only.iter().map(|id| format!(r#""{id}""#)).collect();
         filters =
@@ -117,6 +153,10 @@ fn read_row(planned: &Planned, row: &InsightsRow<'_>, page: &mut Page) {
                 return;
             };
             if matches!(&planned.ask, Ask::Meta { only: Some(only), .. } if !only.contains(&id)) {
+                return;
+            }
+            let name = if level_of(planned) == Level::Ad { &row.ad_name } else { &row.campaign_name };
+            if names_wanted(planned).is_some_and(|glob| !glob.matches(name.text().unwrap_or_default())) {
                 return;
             }
             Some(id)
