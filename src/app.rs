@@ -25,6 +25,9 @@ use crate::web::{self, Lifecycle, Limits, Reload, Server, Site, WebConfig};
 /// Answers under way get this long after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How often somebody who waits for the first round looks.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What of the web side is not in the configuration.
 #[derive(Clone, Debug)]
 pub struct WebOptions {
@@ -77,6 +80,7 @@ pub struct App {
     publisher: Publisher,
     reloader: Reloader,
     lifecycle: Lifecycle,
+    store: Arc<Store>,
     server: Server,
 }
 
@@ -101,9 +105,16 @@ impl App {
         let heart = systemd::watchdog().map(Heartbeat::for_watchdog);
         poller.beat(heart.clone().unwrap_or_default());
         let lifecycle = Lifecycle { enabled: options.lifecycle, reload, quit: Arc::default() };
-        let site = Site::new(store, telemetry, clock, options.max_requests, &options.telemetry_path, lifecycle.clone());
+        let site = Site::new(
+            store.clone(),
+            telemetry,
+            clock,
+            options.max_requests,
+            &options.telemetry_path,
+            lifecycle.clone(),
+        );
         let server = Server::new(web::router(site, &options.prefix), options.config.clone(), options.limits);
-        Ok(Self { listeners, addresses, clock, heart, poller, publisher, reloader, lifecycle, server })
+        Ok(Self { listeners, addresses, clock, heart, poller, publisher, reloader, lifecycle, store, server })
     }
 
     /// The first bound address; a real port from here on.
@@ -114,6 +125,16 @@ impl App {
     /// The way to have the settings loaded anew.
     pub fn reload(&self) -> Reload {
         self.lifecycle.reload.clone()
+    }
+
+    /// Is over once every target was polled; the daemon runs meanwhile.
+    pub fn first_round(&self) -> impl Future<Output = ()> + 'static {
+        let store = self.store.clone();
+        async move {
+            while !store.is_ready() {
+                tokio::time::sleep(LOOK).await;
+            }
+        }
     }
 
     /// All bound addresses.

@@ -51,6 +51,9 @@ pub enum Command {
     /// Start simulated APIs on loopback and run against them
     Demo,
     /// Start only the simulated APIs, for trying a configuration
+    ///
+    /// Prints a configuration for them, with every token, key, account and channel that they know.
+    #[command(after_long_help = SIMULATE_HELP)]
     Simulate(Simulate),
     /// Print the reference of all metric families as Markdown
     Metrics,
@@ -62,6 +65,9 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
 }
+
+/// How a simulated world is watched and disturbed. Every line of JSON is sent by a test.
+const SIMULATE_HELP: &str = include_str!("simulate/help.txt");
 
 /// Flags of `check`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -113,11 +119,13 @@ pub struct Simulate {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Let every figure of every window move with each second, for load
-    ///
-    /// It can be turned on and off while the world is served: POST `{"set_restless": true}` to
-    /// `/_control/change`.
     #[arg(long)]
     pub restless: bool,
+    /// Tell the demo's stories: an account is throttled now and then, a token expires
+    ///
+    /// Without it every printed token and key stays valid.
+    #[arg(long, conflicts_with = "accounts")]
+    pub stories: bool,
 }
 
 /// Flags of every command; where one has no meaning it is ignored.

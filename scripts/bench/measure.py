@@ -41,7 +41,7 @@ class Scenario:
         accounts = -(-campaigns // 1000)
         command = [EXPORTER, "simulate", "--listen-address", "127.0.0.1:0", "--accounts", accounts, "--campaigns", min(campaigns, 1000)]
         self.simulation = Process(command, folder / "simulate.log")
-        self.world = World(self.simulation.line("simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder)
+        self.world = World(self.simulation.line("# simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder)
         # What the first scrape took, by exporter and encoding.
         self.first_ms = {}
         self.result = {"campaigns": campaigns, "windows": windows, "series": self.series, "exporters": {}, "figures": {}}

@@ -1,5 +1,6 @@
 //! `demo`: the daemon against simulated APIs, in one process.
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,11 +8,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::{serve, sockets, write_whole};
+use super::run::{Served, serve, sockets, write_whole};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
+use crate::clock;
 use crate::settings::{self, Settings};
-use crate::simulate::{Control, Simulation, Spec};
+use crate::simulate::{Control, Milestone, Simulation, Spec};
 
 /// The demo's configuration, compiled in.
 const CONFIGURATION: &str = include_str!("../../config/demo.yaml");
@@ -27,7 +29,9 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
     let sockets = sockets(flags)?;
     let folder = Folder::create()?;
     block_on(async {
-        let simulation = Simulation::bind(Spec::demo(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let spec = Spec::demo();
+        let timeline = spec.timeline(clock::wall());
+        let simulation = Simulation::bind(spec, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let (api, control) = (simulation.addr(), simulation.control());
         for name in TOKENS {
             issue(&folder.0, &control, name)?;
@@ -38,12 +42,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
             // The warnings are of the placeholders in the demo's configuration.
             Ok(Settings { warnings: Vec::new(), ..settings })
         };
-        let announce = |urls: &[String]| {
-            print(&format!(
-                "metrics:        {}\nsimulated APIs: http://{api}/_control/statistics\nCtrl-C stops both.\n",
-                urls.join(" ")
-            ))
-        };
+        let announce = |served: &[Served]| print(&greeting(served, api, &timeline));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
@@ -55,6 +54,34 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
             }
         }
     })
+}
+
+/// What there is to see and to try, for a person who has not read anything yet.
+fn greeting(served: &[Served], api: SocketAddr, timeline: &[Milestone]) -> String {
+    let mut text = String::from("\n");
+    for Served { page, metrics } in served {
+        let _ = writeln!(text, "status page:    {page}\nmetrics:        {metrics}");
+    }
+    let _ = writeln!(text, "simulated APIs: http://{api}/_control/statistics (faults: `simulate --help`)");
+    if let Some(Served { metrics, .. }) = served.first() {
+        let _ = writeln!(text, "try:            curl -s {metrics} | grep cost_per_link_click");
+    }
+    text.push_str("\nWhat happens, in minutes from now:\n");
+    for Milestone { at, every, what } in timeline {
+        let again = every.map_or_else(String::new, |every| format!(", and every {} afterwards", minutes(every)));
+        let _ = writeln!(text, "{:>7}  {what}{again}", clock_time(*at));
+    }
+    let delay = ISSUE_DELAY.as_secs();
+    let _ = writeln!(text, "A new token is put into its file {delay} s after one expires.\n\nCtrl-C stops everything.");
+    text
+}
+
+fn clock_time(seconds: u32) -> String {
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn minutes(seconds: u32) -> String {
+    if seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
 }
 
 /// Writes a token's text into its file, whole.

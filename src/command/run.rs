@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,14 +35,25 @@ pub(super) fn sockets(flags: &Flags) -> anyhow::Result<Sockets> {
     Ok(if flags.systemd_socket { systemd::sockets()?.into() } else { Arc::default() })
 }
 
-/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` is told where the
-/// exposition is.
+/// Where a daemon answers.
+pub(super) struct Served {
+    /// The status page, with a slash at the end.
+    pub(super) page: String,
+    /// The exposition.
+    pub(super) metrics: String,
+}
+
+/// Longest that an announcement waits for the first round of polls.
+const FIRST_ROUND: Duration = Duration::from_secs(15);
+
+/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` has the last word of the start: it is
+/// told where the daemon answers once every target was polled.
 pub(super) async fn serve(
     flags: &Flags,
     sockets: Sockets,
     load: Load,
     demo: bool,
-    announce: impl FnOnce(&[String]) -> anyhow::Result<()>,
+    announce: impl FnOnce(&[Served]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Done> {
     let (settings, web) = both(load(), web_config(flags))?;
     let scheme = web.scheme();
@@ -52,20 +64,21 @@ pub(super) async fn serve(
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
     let app = App::bind(&settings, &web_options(flags, sockets, demo, web), load).await?;
-    let mut urls = Vec::new();
+    let mut served = Vec::new();
     for address in app.addresses() {
-        let url = format!("{scheme}://{address}{}{}", flags.prefix(), flags.telemetry_path);
-        tracing::info!(%address, "listening: {url}");
-        urls.push(url);
+        let base = format!("{scheme}://{address}{}", flags.prefix());
+        let metrics = format!("{base}{}", flags.telemetry_path);
+        tracing::info!(%address, "listening: {metrics}");
+        served.push(Served { page: format!("{base}/"), metrics });
     }
     if let Some(file) = &flags.port_file {
         write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    announce(&urls)?;
     plan::tell(&settings);
     if let Some(url) = &flags.external_url {
         tracing::info!("reached by others at {url}");
     }
+    let urls: Vec<_> = served.iter().map(|served| &*served.metrics).collect();
     systemd::ready(&format!("serving {}", urls.join(" ")));
     let reload = app.reload();
     let reloads = async {
@@ -75,8 +88,18 @@ pub(super) async fn serve(
         }
         std::future::pending::<()>().await;
     };
+    let first_round = tokio::time::timeout(FIRST_ROUND, app.first_round());
+    let announcing = async {
+        // A round that takes longer is told of by the log.
+        let _ = first_round.await;
+        match announce(&served) {
+            Ok(()) => std::future::pending().await,
+            failed => failed,
+        }
+    };
     tokio::select! {
         ended = app.run(stop) => ended?,
+        failed = announcing => failed?,
         () = reloads => {}
     }
     tracing::info!("stopped");

@@ -1,8 +1,13 @@
 //! `simulate`: only the simulated APIs.
 
+use std::fmt::Write as _;
+
 use super::{Done, block_on, print};
 use crate::cli::Simulate;
-use crate::simulate::{Simulation, Spec};
+use crate::simulate::{Simulation, Spec, Token};
+
+/// Accounts that the printed configuration lists; nobody pastes a thousand.
+const LISTED_ACCOUNTS: usize = 20;
 
 /// Serves a world until SIGINT or SIGTERM.
 pub fn simulate(arguments: &Simulate) -> anyhow::Result<Done> {
@@ -16,16 +21,56 @@ pub fn simulate(arguments: &Simulate) -> anyhow::Result<Done> {
     };
     spec.seed = arguments.seed;
     spec.restless = arguments.restless;
-    let tokens: Vec<_> = spec.tokens.iter().map(|token| format!("{} for {:?}", token.text, token.accounts)).collect();
+    spec.demo &= arguments.stories;
     block_on(async {
-        let simulation = Simulation::bind(spec, arguments.listen_address).await?;
-        let url = format!("http://{}", simulation.addr());
-        print(&format!(
-            "simulated Meta and CAMS APIs: {url}\ntokens: {}\nstatistics: {url}/_control/statistics\n",
-            tokens.join("; ")
-        ))?;
+        let simulation = Simulation::bind(spec.clone(), arguments.listen_address).await?;
+        print(&configuration(&spec, &format!("http://{}", simulation.addr())))?;
         let stop = super::run::stop_signal()?;
         simulation.run(stop).await?;
         Ok(Done::Well)
     })
+}
+
+/// A configuration that polls everything in the world. Whatever else there is to say stands in comments, so that the
+/// output can be named as a configuration file.
+fn configuration(spec: &Spec, url: &str) -> String {
+    let mut text = format!(
+        "# simulated Meta and CAMS APIs: {url}\n\
+         # statistics, and a way to cause faults (`simulate --help`): {url}/_control/statistics\n\
+         # A configuration to try them with:\n\
+         poll:\n  interval: 10s\nmeta:\n"
+    );
+    for token in &spec.tokens {
+        credential(&mut text, spec, token, url);
+    }
+    if let Some(key) = spec.keys.first().filter(|_| !spec.channels.is_empty()) {
+        let _ = write!(
+            text,
+            "cams:\n  sg:\n    access_key_id: {}\n    access_key_secret: {}\n    endpoint: {url}\n    channels:\n",
+            key.id, key.secret
+        );
+        for channel in &spec.channels {
+            let _ = writeln!(
+                text,
+                "      - cust_space_id: {}\n        page_id: \"{}\"\n        ad_account_id: \"{}\"  # {}",
+                channel.space, channel.page, channel.account.id, channel.account.name
+            );
+        }
+    }
+    text
+}
+
+fn credential(text: &mut String, spec: &Spec, token: &Token, url: &str) {
+    let _ = write!(text, "  {}:\n    token: {}\n", token.name, token.text);
+    if let Some((id, secret)) = &spec.app {
+        let _ = write!(text, "    app_id: \"{id}\"\n    app_secret: {secret}\n");
+    }
+    let _ = write!(text, "    base_url: {url}\n    accounts:\n");
+    let accounts: Vec<_> = spec.accounts.iter().filter(|account| token.accounts.contains(&account.id)).collect();
+    for account in accounts.iter().take(LISTED_ACCOUNTS) {
+        let _ = writeln!(text, "      - id: \"{}\"  # {}", account.id, account.name);
+    }
+    if let Some(more) = accounts.len().checked_sub(LISTED_ACCOUNTS).filter(|more| *more > 0) {
+        let _ = writeln!(text, "      # and {more} more; `discover` lists them");
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::allowance::{Allowance, Meter, Verdict};
 use super::fault::{Fault, FaultRule};
-use super::spec::{Account, Campaign, Spec};
+use super::spec::{Account, Campaign, Spec, Token};
 use super::{Call, Epoch, Moment, Reply, Shared, cams, demo, graph};
 
 /// A handle on a world; clones are the same world.
@@ -56,6 +56,8 @@ pub enum Change {
     RefuseToken(String, Option<i64>),
     /// Replaces a token's text.
     SetToken(String, String),
+    /// Gives a token an expiry in Unix seconds, or lets it live for ever.
+    SetExpiry(String, Option<i64>),
     /// Takes a campaign away.
     Vanish(u64),
     /// Gives a campaign another name.
@@ -226,20 +228,9 @@ impl World {
     fn change(&mut self, change: Change) {
         match change {
             Change::Fault(rule) => self.rules.push(rule),
-            Change::RefuseToken(name, subcode) => {
-                self.spec
-                    .tokens
-                    .iter_mut()
-                    .filter(|token| token.name == name)
-                    .for_each(|token| token.refused = subcode);
-            }
-            Change::SetToken(name, text) => {
-                self.spec
-                    .tokens
-                    .iter_mut()
-                    .filter(|token| token.name == name)
-                    .for_each(|token| token.text.clone_from(&text));
-            }
+            Change::RefuseToken(name, subcode) => self.tokens(&name).for_each(|token| token.refused = subcode),
+            Change::SetToken(name, text) => self.tokens(&name).for_each(|token| token.text.clone_from(&text)),
+            Change::SetExpiry(name, expires) => self.tokens(&name).for_each(|token| token.expires = expires),
             Change::Vanish(id) => {
                 self.accounts().for_each(|account| account.campaigns.retain(|campaign| campaign.id != id));
             }
@@ -271,6 +262,10 @@ impl World {
 
     fn accounts(&mut self) -> impl Iterator<Item = &mut Account> {
         self.spec.accounts.iter_mut().chain(self.spec.channels.iter_mut().map(|channel| &mut channel.account))
+    }
+
+    fn tokens(&mut self, name: &str) -> impl Iterator<Item = &mut Token> {
+        self.spec.tokens.iter_mut().filter(move |token| token.name == name)
     }
 
     fn campaigns(&mut self, id: u64) -> impl Iterator<Item = &mut Campaign> {

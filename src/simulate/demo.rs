@@ -2,7 +2,7 @@
 
 use super::Moment;
 use super::allowance::Allowance;
-use super::spec::{Account, Campaign, Channel, Key, Spec, Story, Token};
+use super::spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 
 /// The account that is throttled now and then.
 const THROTTLED: u64 = 2_398_765_433;
@@ -69,6 +69,8 @@ pub(super) fn world() -> Spec {
         tokens,
         keys: vec![key],
         pace: 4.0,
+        app: Some(("1234567890".into(), "demo-app-secret".into())),
+        proof: Proof::Optional,
         demo: true,
         ..Spec::default()
     }

@@ -199,7 +199,7 @@ fn decimal(value: f64, decimals: u32) -> String {
 
 impl Campaign {
     /// How many times dearer than usual today's clicks are.
-    fn dearness(&self, elapsed: f64) -> f64 {
+    pub(super) fn dearness(&self, elapsed: f64) -> f64 {
         if self.story != Story::Climbing {
             return 1.0;
         }

@@ -7,7 +7,7 @@ use super::control::World;
 use super::figures::today;
 use super::insights;
 use super::signature::proof;
-use super::spec::{Account, Campaign};
+use super::spec::{Account, Campaign, Proof};
 use super::{Call, Moment, Reply};
 
 /// The newest version.
@@ -98,6 +98,7 @@ fn admitted(
         return refused(subcode, "Error validating access token: Session has expired.");
     }
     if let Some((_, secret)) = &world.spec.app
+        && (world.spec.proof == Proof::Required || call.parameter("appsecret_proof").is_some())
         && !proven(call, text, secret, moment)
     {
         return error(400, 100, None, "Invalid appsecret_proof provided in the API argument");

@@ -14,6 +14,7 @@ mod graph;
 mod insights;
 mod signature;
 mod spec;
+mod timeline;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -30,7 +31,8 @@ use tokio::net::TcpListener;
 pub use allowance::Allowance;
 pub use control::{Change, Control, Statistics};
 pub use fault::{Fault, FaultRule};
-pub use spec::{Account, Campaign, Channel, Key, Spec, Story, Token};
+pub use spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
+pub use timeline::Milestone;
 
 /// Largest request that is read.
 const LARGEST_REQUEST: usize = 1 << 20;

@@ -28,12 +28,25 @@ pub struct Spec {
     pub refused_fields: Vec<String>,
     /// Rows times fields of a page beyond which the API asks for less.
     pub most_cells: Option<usize>,
-    /// The app's id and secret; with a secret, requests must carry its proof.
+    /// The app's id and secret.
     pub app: Option<(String, String)>,
+    /// Whether requests must carry the proof of that secret; one that is sent must be right in any case.
+    pub proof: Proof,
     /// Puts an empty page with a next one before every last page.
     pub empty_pages: bool,
     /// The demo's story: an account that is throttled, a token that expires, a renamed campaign.
     pub demo: bool,
+}
+
+/// Whether an app takes requests without the proof of its secret, as its settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// It refuses them.
+    #[default]
+    Required,
+    /// It takes them.
+    Optional,
 }
 
 /// A Meta ad account.

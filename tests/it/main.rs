@@ -15,6 +15,7 @@ mod drift;
 mod exposition;
 mod faults;
 mod filters;
+mod first_minutes;
 mod harness;
 mod logs;
 mod online;
