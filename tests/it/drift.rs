@@ -56,14 +56,37 @@ fn every_own_metric_of_the_documents_exists() {
     }
 }
 
+/// The text of every file below a folder.
+fn below(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { below(&path) } else { std::fs::read_to_string(path).unwrap() }).collect()
+}
+
+#[test]
+fn what_check_online_is_documented_to_say_it_says() {
+    let source = below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let page = read("docs/credentials.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let said: Vec<_> = rows.filter(|words| words.contains(' ')).collect();
+    assert!(said.len() >= 8, "{said:?}");
+    for words in said {
+        assert!(source.contains(words), "docs/credentials.md quotes {words:?}, which the program does not say");
+    }
+}
+
 #[test]
 fn every_path_of_the_documents_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|page| page.extension().is_some_and(|kind| kind == "md"));
+    let pages = pages.map(|page| page.strip_prefix(root).unwrap().display().to_string());
+    for file in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(ToOwned::to_owned).into_iter().chain(pages) {
+        let file = file.as_str();
+        let folder = root.join(file).parent().unwrap().to_owned();
         for target in read(file).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = target.split('#').next().unwrap_or_default();
             let local = !target.is_empty() && !target.contains("://");
-            assert!(!local || root.join(target).exists(), "{file} links to {target}, which does not exist");
+            assert!(!local || folder.join(target).exists(), "{file} links to {target}, which does not exist");
         }
     }
 }
