@@ -41,6 +41,8 @@ pub struct WebOptions {
     pub telemetry_path: String,
     /// Whether `/-/reload` and `/-/quit` work.
     pub lifecycle: bool,
+    /// Where browsers reach the daemon, if that is not where it listens.
+    pub external_url: Option<http::Uri>,
     /// Scrapes at a time.
     pub max_requests: usize,
     /// Whether `process_*` is served.
@@ -60,6 +62,7 @@ impl Default for WebOptions {
             prefix: String::new(),
             telemetry_path: "/metrics".to_owned(),
             lifecycle: false,
+            external_url: None,
             max_requests: 40,
             process_metrics: true,
             config: Arc::default(),
@@ -104,16 +107,12 @@ impl App {
         publisher.begin(poller.first_news());
         let heart = systemd::watchdog().map(Heartbeat::for_watchdog);
         poller.beat(heart.clone().unwrap_or_default());
-        let lifecycle = Lifecycle { enabled: options.lifecycle, reload, quit: Arc::default() };
-        let site = Site::new(
-            store.clone(),
-            telemetry,
-            clock,
-            options.max_requests,
-            &options.telemetry_path,
-            lifecycle.clone(),
-        );
-        let server = Server::new(web::router(site, &options.prefix), options.config.clone(), options.limits);
+        let lifecycle = Lifecycle::new(options.lifecycle, reload, options.external_url.as_ref());
+        let path = &options.telemetry_path;
+        let site =
+            Site::new(store.clone(), telemetry.clone(), clock, options.max_requests, path, lifecycle.clone());
+        let router = web::router(site, &options.prefix);
+        let server = Server::new(router, options.config.clone(), options.limits, telemetry, clock);
         Ok(Self { listeners, addresses, clock, heart, poller, publisher, reloader, lifecycle, store, server })
     }
 

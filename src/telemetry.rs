@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::domain::fault::Reason;
@@ -51,6 +51,8 @@ pub struct Telemetry {
     pub state_last_write: GaugeVec,
     pub state_write_failures: IntCounterVec,
     pub state_restored_targets: GaugeVec,
+    pub web_connections: IntGauge,
+    pub web_connections_refused: IntCounterVec,
 }
 
 /// Name, type, label names and HELP of a family.
@@ -137,6 +139,8 @@ impl Telemetry {
             state_last_write: add.gauge("state_last_write_timestamp_seconds", "When the state was last written; present when state.file is set.", &[])?,
             state_write_failures: add.counter("state_write_failures_total", "States that could not be written; present when state.file is set.", &[])?,
             state_restored_targets: add.gauge("state_restored_targets", "Targets that went on at the start where they were before; present when state.file was there.", &[])?,
+            web_connections: add.add("gauge", IntGauge::with_opts(opts("web_connections", "Connections of clients that are open.")))?,
+            web_connections_refused: add.counter("web_connections_refused_total", "Connections turned away: address, when the client's address had its share of the connections; full, when all places were taken; displaced, when an idle one was closed for a new one; accept, when the system did not hand one over.", &["reason"])?,
             edition: AtomicU64::new(0),
             registry: add.registry,
             catalog: add.catalog,

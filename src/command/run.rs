@@ -121,6 +121,7 @@ fn web_options(flags: &Flags, sockets: Sockets, demo: bool, config: WebConfig) -
         sockets,
         prefix: flags.prefix(),
         lifecycle: flags.enable_lifecycle,
+        external_url: flags.external_url.clone(),
         telemetry_path: flags.telemetry_path.clone(),
         max_requests: usize::from(flags.max_requests),
         process_metrics: !flags.disable_exporter_metrics,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
 use super::config::{Terms, WebConfig};
+use super::connections::Peer;
 use super::login::Verdict;
 
 /// How a client is asked for its login.
@@ -17,7 +18,12 @@ const CHALLENGE: &str = "Basic realm=\"marketing-messages-exporter\", charset=\"
 /// Answers those who keep to the terms, and sets the fields that every answer gets.
 pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request, next: Next) -> Response {
     let terms = config.terms();
-    let mut response = match refusal(&terms, request.headers().get(header::AUTHORIZATION).cloned()).await {
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let refusal = match too_early(&terms, request.extensions().get::<Peer>()) {
+        Some(refusal) => Some(refusal),
+        None => not_logged_in(&terms, authorization).await,
+    };
+    let mut response = match refusal {
         Some(refusal) => refusal,
         None => next.run(request).await,
     };
@@ -27,11 +33,20 @@ pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request
     response
 }
 
-async fn refusal(terms: &Terms, authorization: Option<HeaderValue>) -> Option<Response> {
+/// What is refused before anybody's login is looked at.
+fn too_early(terms: &Terms, peer: Option<&Peer>) -> Option<Response> {
+    if peer.is_some_and(|peer| !terms.ask_the_same(peer.asked.as_ref())) {
+        let explanation = "the web configuration has changed since this connection was made; connect again\n";
+        return Some((StatusCode::MISDIRECTED_REQUEST, explanation).into_response());
+    }
     if terms.rate.as_ref().is_some_and(|rate| !rate.allows(Instant::now())) {
         let explanation = "too many requests (rate_limit of the web configuration)\n";
         return Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], explanation).into_response());
     }
+    None
+}
+
+async fn not_logged_in(terms: &Terms, authorization: Option<HeaderValue>) -> Option<Response> {
     let logins = terms.logins.as_ref()?;
     match logins.judge(authorization.as_ref()).await {
         Verdict::Welcome => None,

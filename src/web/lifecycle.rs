@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::Site;
+use super::{Site, origin};
 
 /// Reloads that may wait for the one under way.
 const WAITING: usize = 16;
@@ -44,13 +44,32 @@ pub struct Lifecycle {
     pub reload: Reload,
     /// Notified when the daemon is to stop.
     pub quit: Arc<Notify>,
+    /// The origin of `--web.external-url`.
+    origin: Option<String>,
 }
 
-const DISABLED: (StatusCode, &str) = (StatusCode::FORBIDDEN, "start with --web.enable-lifecycle to allow this\n");
+impl Lifecycle {
+    /// What may be done by request, and where browsers reach the daemon.
+    pub fn new(enabled: bool, reload: Reload, external_url: Option<&Uri>) -> Self {
+        Self { enabled, reload, quit: Arc::default(), origin: external_url.and_then(origin::origin) }
+    }
 
-pub(super) async fn reload(State(site): State<Site>) -> Response {
-    if !site.lifecycle.enabled {
-        return DISABLED.into_response();
+    /// The answer to whoever may not.
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        let explanation = if !self.enabled {
+            "start with --web.enable-lifecycle to allow this\n"
+        } else if origin::is_cross_site(request, self.origin.as_deref()) {
+            "a page of another site sent this request; if that page is a proxy's, set --web.external-url\n"
+        } else {
+            return None;
+        };
+        Some((StatusCode::FORBIDDEN, explanation).into_response())
+    }
+}
+
+pub(super) async fn reload(State(site): State<Site>, request: Request) -> Response {
+    if let Some(refusal) = site.lifecycle.refusal(&request) {
+        return refusal;
     }
     match site.lifecycle.reload.ask().await {
         Ok(()) => "reloaded\n".into_response(),
@@ -61,9 +80,9 @@ pub(super) async fn reload(State(site): State<Site>) -> Response {
     }
 }
 
-pub(super) async fn quit(State(site): State<Site>) -> Response {
-    if !site.lifecycle.enabled {
-        return DISABLED.into_response();
+pub(super) async fn quit(State(site): State<Site>, request: Request) -> Response {
+    if let Some(refusal) = site.lifecycle.refusal(&request) {
+        return refusal;
     }
     site.lifecycle.quit.notify_one();
     "stopping\n".into_response()

@@ -2,9 +2,10 @@
 //!
 //! A hash takes a tenth of a second on purpose, so a verdict is kept: a steady scrape costs a keyed hash
 //! of what it sent. Whoever guesses passwords waits in a short queue of their own, and those who are
-//! known do not notice.
+//! known do not notice. Every login that is hashed takes the same work, whoever it is for.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::HeaderValue;
@@ -23,8 +24,7 @@ const WAITING: usize = 16;
 /// Verdicts that are kept, of each kind.
 const KEPT: usize = 1024;
 
-/// What is checked when there is no such user, so that an answer takes as long as for one. No password
-/// is known for it, and a fitting one would not help.
+/// Salt of the hashes that are computed only because they take time.
 const DECOY_SALT: [u8; 16] = *b"nobody has this.";
 
 /// What comes of a login.
@@ -41,7 +41,10 @@ pub(super) enum Verdict {
 /// The users, and what is known of those who came.
 pub(super) struct Logins {
     hashes: BTreeMap<String, String>,
-    decoy: String,
+    /// The highest cost of a user's hash.
+    cost: u32,
+    /// Rounds of hashing so far, of which a hash takes two to the power of its cost.
+    rounds: AtomicU64,
     /// Names logins in what is kept, so that no password is.
     key: [u8; 32],
     known: Mutex<Known>,
@@ -71,16 +74,21 @@ impl Logins {
         let mut key = [0; 32];
         // Without randomness the key is known, and only to whoever reads this process's memory anyway.
         let _ = getrandom::fill(&mut key);
-        let costs = hashes.values().filter_map(|hash| hash.parse::<bcrypt::HashParts>().ok());
-        let cost = costs.map(|parts| parts.get_cost()).max().unwrap_or(bcrypt::DEFAULT_COST);
+        let cost = hashes.values().filter_map(|hash| cost(hash)).max().unwrap_or(bcrypt::DEFAULT_COST);
         Self {
-            decoy: decoy(cost),
             hashes,
+            cost,
+            rounds: AtomicU64::new(0),
             key,
             known: Mutex::default(),
             hashing: Arc::new(Semaphore::new(HASHING)),
             waiting: Arc::new(Semaphore::new(WAITING)),
         }
+    }
+
+    /// The names of the users.
+    pub(super) fn users(&self) -> impl Iterator<Item = &str> {
+        self.hashes.keys().map(String::as_str)
     }
 
     /// Whether the users and their hashes are the same.
@@ -103,14 +111,36 @@ impl Logins {
         }
         let logins = self.clone();
         let hashed = tokio::task::spawn_blocking(move || {
-            let hash = logins.hashes.get(&*String::from_utf8_lossy(&user));
-            let fits = bcrypt::verify(&password, hash.unwrap_or(&logins.decoy)).unwrap_or(false);
-            let verdict = if fits && hash.is_some() { Verdict::Welcome } else { Verdict::Refused };
+            let verdict = logins.hash(&user, &password);
             logins.keep(login, verdict);
             drop((turn, place));
             verdict
         });
         hashed.await.unwrap_or(Verdict::Busy)
+    }
+
+    /// Compares the password with the user's hash. It takes the rounds of the highest cost of all users,
+    /// whoever is asked for: one hash of that cost for a user that does not exist; for others their own and
+    /// one of its cost and of each higher one, because `2^c + (2^c + ... + 2^(max - 1)) = 2^max`.
+    fn hash(&self, user: &[u8], password: &[u8]) -> Verdict {
+        let hash = std::str::from_utf8(user).ok().and_then(|user| self.hashes.get(user));
+        let Some((hash, cost)) = hash.and_then(|hash| Some((hash, cost(hash)?))) else {
+            self.pass_time(password, self.cost);
+            return Verdict::Refused;
+        };
+        self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
+        let fits = bcrypt::verify(password, hash).unwrap_or(false);
+        for cost in cost..self.cost {
+            self.pass_time(password, cost);
+        }
+        if fits { Verdict::Welcome } else { Verdict::Refused }
+    }
+
+    /// Computes a hash of this cost, for nothing.
+    fn pass_time(&self, password: &[u8], cost: u32) {
+        self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
+        let hash = bcrypt::hash_with_salt(password, cost, DECOY_SALT);
+        let _ = std::hint::black_box(hash);
     }
 
     fn login(&self, user: &[u8], password: &[u8]) -> Login {
@@ -141,10 +171,9 @@ impl Logins {
     }
 }
 
-/// A hash of this cost that no user has.
-fn decoy(cost: u32) -> String {
-    let hash = bcrypt::hash_with_salt("", 4, DECOY_SALT).map(|parts| parts.format_for_version(bcrypt::Version::TwoB));
-    hash.unwrap_or_default().replacen("$04$", &format!("${cost:02}$"), 1)
+/// The cost of a hash.
+fn cost(hash: &str) -> Option<u32> {
+    hash.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
 }
 
 /// User and password of `Basic` authentication.
@@ -157,4 +186,35 @@ fn credentials(field: &HeaderValue) -> Option<(Vec<u8>, Vec<u8>)> {
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let (user, password) = bytes.split_at(colon);
     Some((user.to_vec(), password.get(1..)?.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(user: &[u8], password: &str) -> HeaderValue {
+        let text = BASE64_STANDARD.encode([user, b":", password.as_bytes()].concat());
+        HeaderValue::try_from(format!("Basic {text}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_login_takes_the_same_work() {
+        let costs = [("anna", 4), ("ben", 6), ("carl", 5), ("dora", 7)];
+        for users in [&costs[..1], &costs[1..2], &costs[..3], &costs] {
+            let hashes = users.iter().map(|(user, cost)| ((*user).to_owned(), bcrypt::hash("right", *cost).unwrap()));
+            let logins = Arc::new(Logins::new(hashes.collect()));
+            let most = users.iter().map(|(_, cost)| *cost).max().unwrap();
+            let long = "x".repeat(100);
+            for user in [&b"anna"[..], b"ben", b"carl", b"dora", b"nobody", b"", b"\xff\xfe"] {
+                for password in ["right", "wrong", "", "with\0zero", &long] {
+                    let before = logins.rounds.load(Ordering::Relaxed);
+                    let verdict = logins.judge(Some(&basic(user, password))).await;
+                    let rounds = logins.rounds.load(Ordering::Relaxed) - before;
+                    assert_eq!(rounds, 1 << most, "{user:?} {password:?} among {users:?}");
+                    let known = users.iter().any(|(known, _)| known.as_bytes() == user);
+                    assert_eq!(verdict == Verdict::Welcome, known && password == "right", "{user:?} {password:?}");
+                }
+            }
+        }
+    }
 }

@@ -5,24 +5,26 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::connections::Peer;
+use super::places::Kind;
 use super::{Site, negotiate};
 use crate::domain::target::{AccountId, Source};
 use crate::exposition::Filter;
 
 pub(super) async fn metrics(
     State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
     Query(parameters): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
-    let permit = match site.admit("scrapes") {
-        Ok(permit) => permit,
-        Err(refusal) => return refusal.into_response(),
+    let place = match site.places.take(&peer, Kind::Scrape) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
     };
     let filter = match filter(&parameters) {
         Ok(filter) => filter,
@@ -34,12 +36,13 @@ pub(super) async fn metrics(
     let body = if gzip {
         let pieces = scrape.gzip();
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Body::new(Pieces { rest: pieces.into_iter(), left: len, _permit: permit })
+        Body::new(Pieces { rest: pieces.into_iter(), left: len })
     } else {
         let len = scrape.len();
-        Body::new(Pieces { rest: scrape.plain(), left: len, _permit: permit })
+        Body::new(Pieces { rest: scrape.plain(), left: len })
     };
     let mut response = body.into_response();
+    place.hold(&mut response);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(negotiate::content_type(format)));
     headers.insert(header::VARY, header::HeaderValue::from_static("Accept, Accept-Encoding"));
@@ -53,8 +56,6 @@ pub(super) async fn metrics(
 struct Pieces<I> {
     rest: I,
     left: u64,
-    /// The scrape counts until it is sent, or given up.
-    _permit: OwnedSemaphorePermit,
 }
 
 impl<I: Iterator<Item = Bytes> + Unpin> HttpBody for Pieces<I> {

@@ -1,32 +1,37 @@
 //! The web side: who may ask, `/metrics`, health and the status page. A scrape copies what is there; it never
 //! calls an API and never waits for a poll.
 
+mod answer;
 mod config;
+mod connections;
 mod guard;
 mod lifecycle;
 mod login;
 mod metrics;
 mod negotiate;
 mod openmetrics;
+mod origin;
 mod own;
-mod patience;
+mod places;
 mod server;
+mod shares;
 mod status;
+mod stream;
+mod timeouts;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use config::WebConfig;
 pub use lifecycle::{Asked, Lifecycle, Reload};
 use own::OwnMetrics;
-pub use patience::Limits;
+use places::Places;
 pub use server::Server;
+pub use timeouts::Limits;
 
 use crate::clock::Clock;
 use crate::store::Store;
@@ -41,8 +46,8 @@ pub struct Site {
     own: Arc<OwnMetrics>,
     /// What of the status page is not in the store.
     about: status::About,
-    /// Scrapes at a time; more are answered with 503.
-    pub scrapes: Arc<Semaphore>,
+    /// Scrapes and pages at a time; more are answered with 503.
+    places: Arc<Places>,
     /// Where the exposition is served.
     pub telemetry_path: Arc<str>,
     /// What may be done to the daemon from outside.
@@ -63,19 +68,10 @@ impl Site {
             store,
             about: status::About::new(telemetry.clone(), clock),
             own: Arc::new(OwnMetrics::new(telemetry, clock)),
-            scrapes: Arc::new(Semaphore::new(max_requests)),
+            places: Arc::new(Places::new(max_requests)),
             telemetry_path: path.into(),
             lifecycle,
         }
-    }
-
-    /// A place among those that are answered at a time, or the answer while there is none; it names
-    /// what there are too many of.
-    fn admit(&self, what: &str) -> Result<OwnedSemaphorePermit, impl IntoResponse + use<>> {
-        self.scrapes.clone().try_acquire_owned().map_err(|_| {
-            let explanation = format!("too many {what} at a time (--web.max-requests)\n");
-            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation)
-        })
     }
 }
 

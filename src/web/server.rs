@@ -1,33 +1,43 @@
-//! The listener: accepts connections, bounds them, lets their answers finish at the end.
+//! The listener: accepts connections and serves them until they end, take too long, or the stop comes.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{Service as _, service_fn};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
-use super::config::{HTTP2, WebConfig};
+use super::answer::{Answer, TimedBody};
+use super::config::{HTTP2, LOOK, TlsAsks, WebConfig};
+use super::connections::{Connections, Peer};
 use super::guard::guard;
-use super::patience::{Limits, Patient, Requests};
+use super::shares::Network;
+use super::stream::TimedStream;
+use super::timeouts::{Activity, Late, Limits, Protocol, Watch};
+use crate::clock::Clock;
+use crate::telemetry::Telemetry;
 
 /// Requests at a time on a connection of HTTP/2.
 const STREAMS: u32 = 64;
+
+/// Longest head of a request, in bytes. Every connection may hold one.
+const LONGEST_HEAD: usize = 64 << 10;
 
 /// How long nothing is accepted after the system refused a connection, most likely for want of
 /// file descriptors.
@@ -39,42 +49,50 @@ pub struct Server {
     router: Router,
     config: Arc<WebConfig>,
     limits: Limits,
-    connections: Arc<Semaphore>,
+    connections: Arc<Connections>,
 }
 
 impl Server {
     /// Serves these paths on the terms of the web configuration, within these limits, over all
     /// listeners together.
-    pub fn new(router: Router, config: Arc<WebConfig>, limits: Limits) -> Self {
+    pub fn new(
+        router: Router,
+        config: Arc<WebConfig>,
+        limits: Limits,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+    ) -> Self {
         let router = router.layer(axum::middleware::from_fn_with_state(config.clone(), guard));
-        Self { router, config, limits, connections: Arc::new(Semaphore::new(limits.connections)) }
+        Self { router, config, limits, connections: Arc::new(Connections::new(limits, telemetry, clock)) }
     }
 
     /// Accepts until the stop, then waits for the answers under way. Whoever drops this cuts them off.
     pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) -> io::Result<()> {
         let mut tasks = JoinSet::new();
         let mut stopped = stop.clone();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let accepted = async {
-                let place = self.connections.clone().acquire_owned().await.map_err(io::Error::other)?;
-                listener.accept().await.map(|(stream, _)| (stream, place))
-            };
             tokio::select! {
-                accepted = accepted => match accepted {
-                    Ok((stream, place)) => {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, address)) => self.connections.admit(address.ip(), |network, activity, seat| {
                         let (server, stop) = (self.clone(), stop.clone());
                         tasks.spawn(async move {
-                            server.connection(stream, stop).await;
-                            drop(place);
-                        });
-                    }
+                            server.connection(stream, network, activity, stop).await;
+                            drop(seat);
+                        })
+                    }),
                     // The client was gone before it was accepted.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
-                        tracing::error!("no connection can be accepted: {error}");
+                        self.connections.not_accepted(&error);
                         tokio::time::sleep(REFUSED).await;
                     }
                 },
+                _ = look.tick() => {
+                    let config = self.config.clone();
+                    tasks.spawn_blocking(move || config.look());
+                }
                 Some(ended) = tasks.join_next() => tell(ended),
                 () = over(&mut stopped) => break,
             }
@@ -86,78 +104,162 @@ impl Server {
         Ok(())
     }
 
-    async fn connection(self, stream: TcpStream, stop: watch::Receiver<bool>) {
+    async fn connection(
+        self,
+        stream: TcpStream,
+        network: Network,
+        activity: Arc<Activity>,
+        mut stop: watch::Receiver<bool>,
+    ) {
         // Without it the end of an answer may wait for an acknowledgement. A failure costs time alone.
         let _ = stream.set_nodelay(true);
-        // Clients come and go; what is wrong with one of them is no event of ours.
-        let told = |error: &dyn std::error::Error| tracing::debug!("a connection ended: {error}");
-        let Some(tls) = self.config.terms().tls.as_ref().map(|tls| tls.server.clone()) else {
-            return self.http1(stream, stop).await.unwrap_or_else(|error| told(&error));
+        let changes = self.config.changes();
+        let terms = self.config.terms();
+        let ends = |asked: Option<Arc<TlsAsks>>, stop| Ends { stop, changes, config: self.config.clone(), asked };
+        let Some(tls) = &terms.tls else {
+            let service = (Peer::new(network, None), activity);
+            return self.http1(stream, service, ends(None, stop)).await;
         };
-        match timeout(self.limits.head, TlsAcceptor::from(tls).accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let ended = match stream.get_ref().1.alpn_protocol() {
-                    Some(HTTP2) => self.http2(stream, stop).await,
-                    _ => self.http1(stream, stop).await,
-                };
-                ended.unwrap_or_else(|error| told(&error));
-            }
-            Ok(Err(error)) => told(&error),
-            Err(late) => told(&late),
+        let mut watch = Watch::new(activity.clone());
+        let stream = tokio::select! {
+            stream = TlsAcceptor::from(tls.server.clone()).accept(stream) => stream,
+            late = watch.late() => return tracing::debug!("a TLS handshake took too long: {late:?}"),
+            () = over(&mut stop) => return,
+        };
+        drop(watch);
+        let service = (Peer::new(network, Some(tls.asks.clone())), activity);
+        let ends = ends(Some(tls.asks.clone()), stop);
+        match stream {
+            Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => self.http2(stream, service, ends).await,
+            Ok(stream) => self.http1(stream, service, ends).await,
+            Err(error) => tracing::debug!("a TLS handshake failed: {error}"),
         }
     }
 
-    async fn http1<S>(self, stream: S, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
+    async fn http1<S>(&self, stream: S, (peer, activity): (Peer, Arc<Activity>), ends: Ends)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let requests = Requests::default();
-        let stream = Patient::serial(stream, self.limits, requests.clone());
-        let router = TowerToHyperService::new(self.router);
-        let service = service_fn(move |request: Request<Incoming>| {
-            requests.fetch_add(1, Ordering::Relaxed);
-            router.call(request)
-        });
-        // The stream tells an idle client from a slow one; this timer would take them for the same.
+        let stream = TokioIo::new(TimedStream::new(stream, activity.clone()));
+        // The watch tells an idle client from a slow one; this timer would take them for the same.
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            ended = connection.as_mut() => return ended,
-            () = over(&mut stop) => connection.as_mut().graceful_shutdown(),
-        }
-        connection.await
+            .max_buf_size(LONGEST_HEAD)
+            .serve_connection(stream, service(&self.router, peer, &activity));
+        // No answers of their own tasks ever begin.
+        let (_answers, begun) = mpsc::unbounded_channel();
+        drive(connection, http1::Connection::graceful_shutdown, begun, activity, ends).await;
     }
 
-    async fn http2<S>(self, stream: S, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
+    async fn http2<S>(&self, stream: S, (peer, activity): (Peer, Arc<Activity>), ends: Ends)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (streams, mut begun) = mpsc::unbounded_channel();
-        let connection = http2::Builder::new(Streams(streams))
+        activity.speaks(Protocol::Http2);
+        let stream = TokioIo::new(TimedStream::new(stream, activity.clone()));
+        let (answers, begun) = mpsc::unbounded_channel();
+        let connection = http2::Builder::new(Streams { answers, activity: activity.clone() })
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
-            .serve_connection(
-                TokioIo::new(Patient::parallel(stream, self.limits)),
-                TowerToHyperService::new(self.router),
-            );
-        let mut connection = std::pin::pin!(connection);
-        let mut answers = JoinSet::new();
-        let mut leaving = false;
+            .keep_alive_interval(self.limits.ping)
+            .keep_alive_timeout(self.limits.pong)
+            .serve_connection(stream, service(&self.router, peer, &activity));
+        drive(connection, http2::Connection::graceful_shutdown, begun, activity, ends).await;
+    }
+}
+
+/// Answers the requests of a connection, and has its activity know of them.
+fn service(
+    router: &Router,
+    peer: Peer,
+    activity: &Arc<Activity>,
+) -> impl Service<Request<Incoming>, Response = Response<TimedBody>, Error = Infallible, Future: Send + 'static> + use<>
+{
+    let (router, activity) = (TowerToHyperService::new(router.clone()), activity.clone());
+    service_fn(move |mut request: Request<Incoming>| {
+        let answer = Answer::begin(&activity);
+        request.extensions_mut().insert(peer.clone());
+        let response = router.call(request);
+        async move { response.await.map(|response| answer.of(response)) }
+    })
+}
+
+/// Serves a connection to its end.
+async fn drive<C>(
+    connection: C,
+    shut_down: fn(Pin<&mut C>),
+    mut begun: mpsc::UnboundedReceiver<(u64, AnswerTask)>,
+    activity: Arc<Activity>,
+    mut ends: Ends,
+) where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = std::pin::pin!(connection);
+    let mut watch = Watch::new(activity.clone());
+    let mut answers = JoinSet::new();
+    let mut tasks: HashMap<u64, AbortHandle> = HashMap::new();
+    let mut leaving = false;
+    loop {
+        let leave = tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                return ended.unwrap_or_else(|error| tracing::debug!("a connection ended: {error}"));
+            }
+            Some((number, answer)) = begun.recv() => {
+                tasks.insert(number, answers.spawn(async move {
+                    answer.await;
+                    number
+                }));
+                false
+            }
+            Some(ended) = answers.join_next() => {
+                match ended {
+                    Ok(number) => drop(tasks.remove(&number)),
+                    Err(_) => tasks.retain(|_, task| !task.is_finished()),
+                }
+                false
+            }
+            late = watch.late() => match late {
+                Late::Leave => true,
+                Late::GiveUp(number) if tasks.get(&number).is_some_and(|task| !task.is_finished()) => {
+                    tasks.remove(&number).inspect(AbortHandle::abort);
+                    activity.gave_up(number);
+                    false
+                }
+                // What is left of the answer is out of our hands, but for those of the connection.
+                Late::GiveUp(_) => return tracing::debug!("a connection is dropped: an answer is not taken"),
+                Late::Close(reason) => return tracing::debug!("a connection is dropped: {reason}"),
+            },
+            () = ends.come(), if !leaving => true,
+        };
+        if leave {
+            leaving = true;
+            activity.leave();
+            shut_down(connection.as_mut());
+        }
+    }
+}
+
+/// What ends a connection that its client would go on with.
+struct Ends {
+    stop: watch::Receiver<bool>,
+    changes: watch::Receiver<()>,
+    config: Arc<WebConfig>,
+    asked: Option<Arc<TlsAsks>>,
+}
+
+impl Ends {
+    /// Until the stop, or until other terms are in force than those the connection was made under.
+    async fn come(&mut self) {
         loop {
             tokio::select! {
-                ended = connection.as_mut() => return ended,
-                Some(answer) = begun.recv() => {
-                    answers.spawn(timeout(self.limits.answer, answer));
+                () = over(&mut self.stop) => return,
+                changed = self.changes.changed() => {
+                    if changed.is_err() || !self.config.terms().ask_the_same(self.asked.as_ref()) {
+                        return;
+                    }
                 }
-                Some(_) = answers.join_next() => {}
-                () = tokio::time::sleep(self.limits.idle), if answers.is_empty() && !leaving => leaving = true,
-                () = over(&mut stop), if !leaving => leaving = true,
-            }
-            if leaving {
-                connection.as_mut().graceful_shutdown();
             }
         }
     }
@@ -165,20 +267,25 @@ impl Server {
 
 /// Hands the answers of a connection to the task that owns them. There are at most `STREAMS`.
 #[derive(Clone)]
-struct Streams(mpsc::UnboundedSender<Answer>);
+struct Streams {
+    answers: mpsc::UnboundedSender<(u64, AnswerTask)>,
+    activity: Arc<Activity>,
+}
 
-type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
+type AnswerTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, answer: F) {
-        // An error means that the connection is over.
-        let _ = self.0.send(Box::pin(answer));
+        // It is called as soon as the service was. An error means that the connection is over.
+        let _ = self.answers.send((self.activity.last(), Box::pin(answer)));
     }
 }
 
 /// A panic is a bug, and costs the connection that ran into it.
 fn tell(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
+    if let Err(error) = ended
+        && !error.is_cancelled()
+    {
         tracing::error!("a connection broke: {error}");
     }
 }

@@ -1,14 +1,20 @@
 //! What clients may do to the listener: nothing that others would notice.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::app::WebOptions;
+use marketing_messages_exporter::clock::Clock;
+use marketing_messages_exporter::domain::target::PRESETS;
 use marketing_messages_exporter::simulate::Spec;
-use marketing_messages_exporter::web::Limits;
+use marketing_messages_exporter::telemetry::Telemetry;
+use marketing_messages_exporter::web::{Limits, Server, WebConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{TestApp, eventually};
+use crate::harness::{Exposition, TestApp, eventually};
+use crate::http2::Http2;
+use crate::tls::{Authority, TLS};
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h}
@@ -32,17 +38,28 @@ async fn large(max_requests: usize, limits: Limits) -> TestApp {
 
 /// A client that takes next to nothing unless it reads.
 async fn narrow(app: &TestApp) -> TcpStream {
+    narrow_from(app, [127, 0, 0, 1]).await
+}
+
+/// The same from an address of loopback.
+async fn narrow_from(app: &TestApp, address: [u8; 4]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind((address, 0).into()).unwrap();
     socket.connect(app.addr).await.unwrap()
+}
+
+/// Asks for a path over a connection, and gives the answer's status.
+async fn status_of(stream: &mut TcpStream, path: &str) -> u16 {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    let mut begun = [0; 12];
+    stream.read_exact(&mut begun).await.unwrap();
+    std::str::from_utf8(&begun).unwrap().rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 /// Sends a request, and reads until the answer has begun.
 async fn begin(stream: &mut TcpStream) {
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let mut begun = [0; 12];
-    stream.read_exact(&mut begun).await.unwrap();
-    assert_eq!(&begun, b"HTTP/1.1 200");
+    assert_eq!(status_of(stream, "/metrics").await, 200);
 }
 
 /// Reads until the daemon closes, whichever way, and says how many bytes came.
@@ -140,23 +157,193 @@ async fn heads_that_do_not_end_and_idle_connections_are_cut_off() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
-    let limits = Limits { idle: Duration::from_millis(300), head: Duration::from_mins(10), ..Limits::default() };
-    let app = large(1, limits).await;
+    // Nor does it help to send nothing, or to send the first byte late.
     let mut silent = TcpStream::connect(app.addr).await.unwrap();
     assert_eq!(rest(&mut silent).await, 0);
+
+    let limits = Limits { idle: Duration::from_millis(300), ..Limits::default() };
+    let app = large(1, limits).await;
     let mut kept = TcpStream::connect(app.addr).await.unwrap();
     kept.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     assert!(rest(&mut kept).await > 0, "it is answered, and closed when nothing follows");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_beyond_the_bound_wait_for_a_place() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+async fn a_further_head_has_its_time_too() {
+    let limits = Limits { head: Duration::from_secs(1), idle: Duration::from_mins(10), ..Limits::default() };
+    let app = large(1, limits).await;
+    let mut kept = TcpStream::connect(app.addr).await.unwrap();
+    assert_eq!(status_of(&mut kept, "/-/healthy").await, 200);
+    kept.write_all(b"GET /-/healthy HTTP/1.1\r\n").await.unwrap();
+    rest(&mut kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_has_a_longest_size() {
+    let app = large(1, Limits::default()).await;
+    let mut endless = TcpStream::connect(app.addr).await.unwrap();
+    endless.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nX: ").await.unwrap();
+    let mut sent = 0;
+    while endless.write_all(&[b'y'; 1024]).await.is_ok() {
+        sent += 1024;
+        assert!(sent < 64 << 20, "it is read for ever");
+    }
+    // Before it is closed it is answered, unless what was not read got lost with the connection.
+    let mut fits = TcpStream::connect(app.addr).await.unwrap();
+    let field = "y".repeat(32 << 10);
+    fits.write_all(format!("GET /-/healthy HTTP/1.1\r\nHost: x\r\nX: {field}\r\n").as_bytes()).await.unwrap();
+    fits.write_all(b"Connection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut fits).await > 0);
+}
+
+/// A second byte while an answer is sent begins no head, and starts no time again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scraper_that_asks_for_more_meanwhile_gets_no_more_time() {
+    let limits = Limits { stall: Duration::from_mins(10), answer: Duration::from_secs(1), ..Limits::default() };
+    let app = large(1, limits).await;
+    let length = app.metrics().await.0.len();
+    let mut stuck = narrow(&app).await;
+    begin(&mut stuck).await;
+    stuck.write_all(b"GET /metrics HTTP/1.1\r\n").await.unwrap();
+    eventually("the place comes back", async || app.get("/metrics").await.0 == 200).await;
+    assert!(rest(&mut stuck).await < length);
+}
+
+/// One sample of a family of the exporter's own.
+fn own(metrics: &Exposition, family: &str, parts: &[&str]) -> f64 {
+    metrics.value(&format!("marketing_messages_exporter_{family}"), parts).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_keep_nobody_out() {
+    let limits = Limits { connections: 8, head: Duration::from_mins(10), ..Limits::default() };
     let options = WebOptions { limits, ..WebOptions::default() };
     let app = TestApp::start_with(Spec::fleet(1, 1), CONFIGURATION, options).await;
-    let held = TcpStream::connect(app.addr).await.unwrap();
-    let mut waits = TcpStream::connect(app.addr).await.unwrap();
-    waits.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-    drop(held);
-    assert!(rest(&mut waits).await > 0);
+    let refused = "web_connections_refused_total";
+    let before = app.metrics().await;
+    for reason in ["address", "full", "displaced", "accept"] {
+        assert_eq!(own(&before, refused, &[&format!("\"{reason}\"")]), 0.0, "{reason} is there from the start");
+    }
+    let mut held = Vec::new();
+    for address in [[127, 0, 0, 2], [127, 0, 0, 3], [127, 0, 0, 1]] {
+        for _ in 0..20 {
+            held.push(narrow_from(&app, address).await);
+        }
+        // From the address that has connections enough, and from another one.
+        for client in [address, [127, 0, 0, 9]] {
+            assert_eq!(status_of(&mut narrow_from(&app, client).await, "/-/healthy").await, 200);
+        }
+    }
+    let metrics = app.metrics().await;
+    let open = own(&metrics, "web_connections", &[]);
+    assert!((2.0..=8.0).contains(&open), "{open}");
+    let displaced = own(&metrics, refused, &["\"displaced\""]);
+    assert!(displaced >= 60.0 - 8.0, "{displaced}");
+    assert_eq!(rest(held.first_mut().unwrap()).await, 0, "the oldest one was closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_that_do_not_read_keep_nobody_out_of_a_full_house() {
+    let limits = Limits { connections: 4, ..Limits::default() };
+    let mut app = large(40, limits).await;
+    let mut stuck = Vec::new();
+    for address in [2, 2, 2, 3] {
+        let mut stream = narrow_from(&app, [127, 0, 0, address]).await;
+        begin(&mut stream).await;
+        stuck.push(stream);
+    }
+    // None of them is idle, but after a moment they have taken nothing for long enough.
+    let healthy = async || {
+        let mut stream = narrow_from(&app, [127, 0, 0, 4]).await;
+        let _ = stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        rest(&mut stream).await > 0
+    };
+    eventually("another client is served", healthy).await;
+    app.eventually("and counted", |m| own(m, "web_connections_refused_total", &["\"displaced\""]) >= 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_take_every_place_for_scrapes() {
+    let app = large(4, Limits::default()).await;
+    let mut held = Vec::new();
+    for expected in [200, 200, 200, 503] {
+        let mut stream = narrow_from(&app, [127, 0, 0, 2]).await;
+        assert_eq!(status_of(&mut stream, "/metrics").await, expected);
+        held.push(stream);
+    }
+    assert_eq!(app.get("/metrics").await.0, 200, "another address is served");
+    let refused = app.request("GET", "/metrics", &[]).await;
+    assert_eq!(refused.status().as_u16(), 200, "and once more, as its first place is free again");
+    drop(held.swap_remove(0));
+    eventually("a place is given back", async || {
+        status_of(&mut narrow_from(&app, [127, 0, 0, 2]).await, "/-/ready").await == 200
+            && status_of(&mut narrow_from(&app, [127, 0, 0, 2]).await, "/metrics").await == 200
+    })
+    .await;
+}
+
+/// A page is whole in memory until its last byte is sent, so it counts until then. It is larger than what
+/// the system takes for a client that does not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_keeps_its_place_until_it_is_sent() {
+    let accounts: Vec<_> = (0..200).map(|n| format!("{{id: {}}}", 1001 + n)).collect();
+    let configuration = format!(
+        "meta: {{main: {{token_file: DIR/token, base_url: URL, windows: [{}], accounts: [{}]}}}}\n",
+        PRESETS.join(", "),
+        accounts.join(", ")
+    );
+    let options = WebOptions { max_requests: 4, ..WebOptions::default() };
+    let app = TestApp::start_with(Spec::fleet(1, 1), &configuration, options).await;
+    eventually("every target is shown", async || app.get("/api/v1/targets").await.1.len() > 3_000_000).await;
+    let mut unread = narrow(&app).await;
+    assert_eq!(status_of(&mut unread, "/api/v1/targets").await, 200);
+    for other in ["/", "/config", "/api/v1/targets"] {
+        assert_eq!(app.get(other).await.0, 503, "{other} while another page is not read");
+    }
+    assert_eq!(app.get("/metrics").await.0, 200, "pages do not take the places of scrapes");
+    drop(unread);
+    eventually("the place of a reader that went away is free", async || app.get("/").await.0 == 200).await;
+}
+
+/// Serves without a daemon around it that would cut it off: only what it waits for keeps it from its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_nobody_who_asks_for_nothing() {
+    let authority = Authority::new();
+    let telemetry = Arc::new(Telemetry::new(false).unwrap());
+    for tls in [false, true] {
+        let text = if tls { TLS } else { "{}" };
+        let config = Arc::new(WebConfig::open(&authority.config(text)).unwrap());
+        let router = axum::Router::new().route("/", axum::routing::get(async || "here"));
+        // Nothing but the stop ends a connection.
+        let long = Duration::from_hours(1);
+        let limits = Limits { head: long, idle: long, ping: long, stall: long, answer: long, ..Limits::default() };
+        let server = Server::new(router, config, limits, telemetry.clone(), Clock::start());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let mut serving = tokio::task::JoinSet::new();
+        serving.spawn(server.serve(listener, stopped));
+        let (silent, mut part, mut idle) = (
+            TcpStream::connect(addr).await.unwrap(),
+            TcpStream::connect(addr).await.unwrap(),
+            TcpStream::connect(addr).await.unwrap(),
+        );
+        let (mut silent2, mut idle2) = (None, None);
+        if tls {
+            // A handshake that does not go on, too.
+            part.write_all(&[22, 3, 1]).await.unwrap();
+            silent2 = Some(Http2::silent(addr, [127, 0, 0, 1], &authority.pem()).await);
+            let mut client = Http2::connect(addr, [127, 0, 0, 1], &authority.pem(), 1 << 20).await;
+            client.get("/").await;
+            assert!(client.read().await.unwrap().is_ok());
+            idle2 = Some(client);
+        } else {
+            part.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+            assert_eq!(status_of(&mut idle, "/").await, 200);
+        }
+        stop.send(true).unwrap();
+        let ended = tokio::time::timeout(PATIENCE, serving.join_next()).await.expect("it does not wait");
+        ended.unwrap().unwrap().unwrap();
+        drop((silent, part, idle, silent2, idle2));
+    }
 }

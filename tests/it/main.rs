@@ -17,6 +17,7 @@ mod faults;
 mod filters;
 mod first_minutes;
 mod harness;
+mod http2;
 mod logs;
 mod online;
 mod process;

@@ -136,6 +136,32 @@ async fn reload_and_quit_by_post() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_sites_neither_reload_nor_stop() {
+    let external_url = Some("https://tools.example/".parse().unwrap());
+    let options = WebOptions { lifecycle: true, external_url, ..WebOptions::default() };
+    let mut app = TestApp::start_with(Spec::fleet(1, 1), CONFIGURATION, options).await;
+    let origin = format!("http://{}", app.addr);
+    for (fields, status) in [
+        (&[("sec-fetch-site", "cross-site")][..], 403),
+        (&[("sec-fetch-site", "same-site"), ("origin", &origin)], 403),
+        (&[("origin", "https://evil.example")], 403),
+        (&[("origin", "null")], 403),
+        (&[("sec-fetch-site", "same-origin")], 200),
+        (&[("origin", &origin)], 200),
+        (&[("origin", "https://tools.example")], 200),
+        (&[], 200),
+    ] {
+        let answer = app.request("POST", "/-/reload", fields).await;
+        assert_eq!(answer.status().as_u16(), status, "{fields:?}");
+    }
+    let refused = app.request("POST", "/-/quit", &[("origin", "https://evil.example")]).await;
+    assert!(refused.status() == 403 && refused.text().await.unwrap().contains("--web.external-url"));
+    assert_eq!(app.get("/-/healthy").await.0, 200);
+    assert_eq!(app.request("POST", "/-/quit", &[("origin", "https://tools.example")]).await.status(), 200);
+    app.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_configurations_are_put_into_force_or_neither_is() {
     let folder = Folder::new();
     let web = |text: &str| folder.write("web.yml", text);

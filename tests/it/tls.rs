@@ -1,17 +1,18 @@
 //! The web configuration file: TLS, logins, headers, and what happens when it changes.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
 use marketing_messages_exporter::app::WebOptions;
 use marketing_messages_exporter::simulate::Spec;
-use marketing_messages_exporter::web::{Limits, WebConfig};
+use marketing_messages_exporter::web::WebConfig;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use reqwest::{Certificate, Client, ClientBuilder, Identity, StatusCode, Version};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::cli;
 use crate::harness::{Folder, TestApp, eventually};
+use crate::http2::Http2;
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h}
@@ -19,19 +20,26 @@ meta: {main: {token_file: DIR/token, base_url: URL, accounts: [{id: 1001, window
 ";
 
 /// An authority whose certificates both sides trust, and a folder for what it signs.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: Folder,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
         let folder = Folder::new();
         folder.write("ca.crt", &issuer.pem());
-        Self { issuer, folder }
+        let authority = Self { issuer, folder };
+        authority.renew();
+        authority
+    }
+
+    /// Its certificate.
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
     }
 
     /// A certificate for these names and its key, as PEM.
@@ -55,11 +63,11 @@ impl Authority {
         self.folder.write("server.key", &key);
     }
 
-    fn config(&self, text: &str) -> PathBuf {
+    pub(crate) fn config(&self, text: &str) -> PathBuf {
         self.folder.write("web.yml", text)
     }
 
-    fn client(&self) -> ClientBuilder {
+    pub(crate) fn client(&self) -> ClientBuilder {
         let authority = Certificate::from_pem(self.issuer.pem().as_bytes()).unwrap();
         Client::builder().no_proxy().tls_certs_only([authority])
     }
@@ -69,14 +77,17 @@ impl Authority {
         Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap()
     }
 
-    async fn app(&self, text: &str) -> TestApp {
-        self.renew();
+    pub(crate) async fn app(&self, text: &str) -> TestApp {
+        self.app_with(text, Spec::fleet(1, 2), WebOptions::default()).await
+    }
+
+    pub(crate) async fn app_with(&self, text: &str, spec: Spec, options: WebOptions) -> TestApp {
         let config = Arc::new(WebConfig::open(&self.config(text)).unwrap());
-        TestApp::start_with(Spec::fleet(1, 2), CONFIGURATION, WebOptions { config, ..WebOptions::default() }).await
+        TestApp::start_with(spec, CONFIGURATION, WebOptions { config, ..options }).await
     }
 }
 
-const TLS: &str = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n";
+pub(crate) const TLS: &str = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n";
 
 /// Of cost 4, so that tests do not wait: anna's is `right`, ben's `other`.
 fn users() -> String {
@@ -84,7 +95,7 @@ fn users() -> String {
     format!("basic_auth_users: {{anna: {}, ben: {}}}\n", hash("right"), hash("other"))
 }
 
-async fn status(client: &Client, url: &str, login: Option<(&str, &str)>) -> StatusCode {
+pub(crate) async fn status(client: &Client, url: &str, login: Option<(&str, &str)>) -> StatusCode {
     let request = client.get(url);
     let request = match login {
         Some((user, password)) => request.basic_auth(user, Some(password)),
@@ -119,24 +130,6 @@ async fn http2_can_be_turned_off_and_old_versions_refused() {
     assert_eq!(answer.version(), Version::HTTP_11);
     let old = authority.client().tls_version_max(reqwest::tls::Version::TLS_1_2).build().unwrap();
     assert!(old.get(&url).send().await.is_err());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_over_http2_that_is_not_taken_gives_its_place_back() {
-    let authority = Authority::new();
-    authority.renew();
-    let config = Arc::new(WebConfig::open(&authority.config(TLS)).unwrap());
-    let limits = Limits { answer: Duration::from_secs(2), ..Limits::default() };
-    let options = WebOptions { config, limits, max_requests: 1, ..WebOptions::default() };
-    let app = TestApp::start_with(Spec::fleet(1, 500), CONFIGURATION, options).await;
-    let url = format!("https://{}/metrics", app.addr);
-    let client = authority.client().http2_initial_stream_window_size(1_000).build().unwrap();
-    let held = client.get(&url).send().await.unwrap();
-    assert_eq!((held.status(), held.version()), (StatusCode::OK, Version::HTTP_2));
-    // Over the same connection, which goes on.
-    assert_eq!(status(&client, &url, None).await, StatusCode::SERVICE_UNAVAILABLE);
-    eventually("the place comes back", async || status(&client, &url, None).await == StatusCode::OK).await;
-    assert!(held.bytes().await.is_err(), "what was not taken is cut off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,7 +212,6 @@ async fn clients_show_certificates_when_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_and_users_are_taken_up_and_mistakes_are_not() {
     let authority = Authority::new();
-    authority.renew();
     let config = Arc::new(WebConfig::open(&authority.config(&format!("{TLS}{}", users()))).unwrap());
     let options = WebOptions { config: config.clone(), ..WebOptions::default() };
     let app = TestApp::start_with(Spec::fleet(1, 1), CONFIGURATION, options).await;
@@ -239,7 +231,8 @@ async fn certificates_and_users_are_taken_up_and_mistakes_are_not() {
 
     for wrong in ["", "{}", TLS, "basic_auth_users: [", "colour: blue\n"] {
         authority.config(wrong);
-        assert!(config.reload().is_err(), "{wrong:?}");
+        // Half a file is no mistake, and has to wait.
+        assert_eq!(config.reload().is_err(), !["{}", TLS].contains(&wrong), "{wrong:?}");
         assert_eq!(status(&newer, &url, None).await, StatusCode::UNAUTHORIZED, "{wrong:?} opens no door");
         assert_eq!(status(&newer, &url, Some(("anna", "right"))).await, StatusCode::OK, "{wrong:?}");
     }
@@ -253,13 +246,61 @@ async fn certificates_and_users_are_taken_up_and_mistakes_are_not() {
     );
 }
 
+/// Text of a web configuration that asks for certificates.
+const CERTIFICATES: &str = "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt,\n  \
+                            client_auth_type: RequireAndVerifyClientCert}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_asks_less_of_clients_is_put_into_force_late_and_closes_their_connections() {
+    let authority = Authority::new();
+    let app = authority.app(CERTIFICATES).await;
+    let url = format!("https://{}/-/healthy", app.addr);
+    let anybody = || authority.client().pool_max_idle_per_host(0).build().unwrap();
+    assert!(anybody().get(&url).send().await.is_err());
+    // Less is asked again and again, and never for long.
+    for text in [TLS, CERTIFICATES, "{}", CERTIFICATES, &format!("{TLS}{}", users()), CERTIFICATES] {
+        authority.config(text);
+        assert!(anybody().get(&url).send().await.is_err(), "{text}");
+    }
+    authority.config(TLS);
+    eventually("it has settled", async || anybody().get(&url).send().await.is_ok()).await;
+
+    // Asking more is taken up soon, and ends what was made before.
+    let mut kept = Http2::connect(app.addr, [127, 0, 0, 1], &authority.pem(), 1 << 20).await;
+    kept.get("/-/healthy").await;
+    assert!(kept.read().await.unwrap().is_ok());
+    authority.config(CERTIFICATES);
+    kept.closed().await;
+    assert!(anybody().get(&url).send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_is_turned_on_at_once_and_off_late() {
+    let authority = Authority::new();
+    let app = authority.app("{}").await;
+    let (plain, secret) = (format!("http://{}/-/healthy", app.addr), format!("https://{}/-/healthy", app.addr));
+    let answers = async |url: &str| {
+        let client = authority.client().pool_max_idle_per_host(0).build().unwrap();
+        client.get(url).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    };
+    let mut kept = TcpStream::connect(app.addr).await.unwrap();
+    kept.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert_eq!(kept.read_u8().await.unwrap(), b'H');
+    authority.config(TLS);
+    let mut rest = Vec::new();
+    kept.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"healthy\n"), "one answer, and the connection is closed");
+    assert!(answers(&secret).await && !answers(&plain).await);
+    authority.config("{}");
+    eventually("TLS is off", async || answers(&plain).await).await;
+    assert!(!answers(&secret).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn healthcheck_finds_life_behind_tls_logins_and_certificates() {
     let authority = Authority::new();
-    let asks = "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt,\n  \
-                client_auth_type: RequireAndVerifyClientCert}\n";
     for (text, said) in
-        [(TLS, "200 OK"), (&format!("{TLS}{}", users()), "401"), (&users(), "401"), (asks, "certificate")]
+        [(TLS, "200 OK"), (&format!("{TLS}{}", users()), "401"), (&users(), "401"), (CERTIFICATES, "certificate")]
     {
         let app = authority.app(text).await;
         let (address, file) = (app.addr.to_string(), authority.config(text).display().to_string());
@@ -302,7 +343,6 @@ async fn headers_are_set_and_requests_limited() {
 #[test]
 fn every_mistake_is_told_with_its_remedy_and_no_secret() {
     let authority = Authority::new();
-    authority.renew();
     let secret = "hush-hush";
     let text = format!(
         "tls_server_config:\n  cert_file: nowhere.crt\n  key: {secret}\n  min_version: TLS10\n  client_auth_type: Maybe\n  \

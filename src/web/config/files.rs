@@ -1,44 +1,44 @@
-//! Files that are watched: a change is seen by their time, length and number.
+//! Files that are watched, by what is in them.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use std::{fs, io};
 
-/// The files that a configuration was read from, as they were before they were read. What changes in
-/// between is seen at the next look.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Files(Vec<(PathBuf, Option<Print>)>);
+use sha2::{Digest as _, Sha256};
 
-/// What tells a file from what it was.
-type Print = (SystemTime, u64, u64);
+/// The files that a configuration was read from, with the digests of exactly what was read. They are
+/// small. Time and length tell less: a file that is written while it is read, or twice within a tick of
+/// the clock, has the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Files(Vec<(PathBuf, Option<[u8; 32]>)>);
 
 impl Files {
     /// Reads a file, and watches it from now on, even if it cannot be read.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.push((path.to_owned(), print(path)));
-        fs::read(path)
+        let content = fs::read(path);
+        self.0.push((path.to_owned(), digest(&content)));
+        content
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    /// The same files as they are now.
+    pub(super) fn now(&self) -> Self {
+        Self(self.0.iter().map(|(path, _)| (path.clone(), digest(&fs::read(path)))).collect())
     }
 
-    /// Takes them for what they are now.
-    pub(super) fn renew(&mut self) {
-        for (path, former) in &mut self.0 {
-            *former = print(path);
+    /// Watches these others as well.
+    pub(super) fn add(&mut self, others: Self) {
+        for (path, content) in others.0 {
+            if !self.0.iter().any(|(known, _)| *known == path) {
+                self.0.push((path, content));
+            }
         }
     }
 
     /// Whether one of them is not what it was.
     pub(super) fn changed(&self) -> bool {
-        self.0.iter().any(|(path, former)| print(path) != *former)
+        self.now() != *self
     }
 }
 
-fn print(path: &Path) -> Option<Print> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+fn digest(content: &io::Result<Vec<u8>>) -> Option<[u8; 32]> {
+    content.as_ref().ok().map(|content| Sha256::digest(content).into())
 }

@@ -1,9 +1,11 @@
 //! The web configuration file (`--web.config.file`): TLS, logins, response headers, a limit of requests,
 //! in the format that Prometheus' own exporters read.
 //!
-//! It is read anew when it changes, or one of the files that it names. What is wrong by then changes
-//! nothing: what was in force stays so.
+//! It is read again when it changes, or one of the files that it names. What is wrong by then changes
+//! nothing, and what asks less of clients than before waits: it may be half of a file that is being
+//! written.
 
+mod asks;
 mod clients;
 mod document;
 mod files;
@@ -12,13 +14,16 @@ mod rate;
 mod tls;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::http::{HeaderName, HeaderValue};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub(super) use self::asks::TlsAsks;
+use self::asks::{Asks, given_up};
 use self::document::{Report, Section};
 use self::files::Files;
 use self::rate::Rate;
@@ -27,15 +32,23 @@ use self::tls::Tls;
 use super::login::Logins;
 use crate::settings::Problems;
 
-/// How often the files are looked at, at most.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the files are looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// For how long the files do not change before less is asked of clients. Whoever writes a file is
+/// done by then.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// Costs of hashes that are taken: those of bcrypt, up to what htpasswd makes. One of 31 takes a day.
+const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
 /// The web configuration in force, and the watch over its file.
 #[derive(Debug, Default)]
 pub struct WebConfig {
     file: Option<PathBuf>,
     terms: ArcSwap<Terms>,
-    watch: Mutex<Watch>,
+    changes: watch::Sender<()>,
+    watched: Mutex<Watched>,
 }
 
 /// On which terms clients are served.
@@ -51,29 +64,53 @@ pub(super) struct Terms {
     pub(super) rate: Option<Arc<Rate>>,
 }
 
+impl Terms {
+    fn asks(&self) -> Asks {
+        Asks {
+            tls: self.tls.as_ref().map(|tls| tls.asks.clone()),
+            users: self.logins.as_ref().map(|logins| logins.users().map(str::to_owned).collect()),
+            rate: self.rate.as_ref().map(|rate| rate.asks()),
+        }
+    }
+
+    /// Whether a connection would be made now on the terms that it was made under.
+    pub(super) fn ask_the_same(&self, asked: Option<&Arc<TlsAsks>>) -> bool {
+        self.tls.as_ref().map(|tls| &tls.asks) == asked
+    }
+}
+
 #[derive(Debug, Default)]
-struct Watch {
-    looked: Option<Instant>,
+struct Watched {
     files: Files,
+    /// What they say, while it has to wait.
+    waiting: Option<Waiting>,
+}
+
+/// Terms that ask less than those in force.
+#[derive(Debug)]
+struct Waiting {
+    terms: Terms,
+    given_up: String,
+    since: Instant,
 }
 
 impl WebConfig {
     /// Reads a file.
     pub fn open(file: &Path) -> Result<Self, Problems> {
         let mut files = Files::default();
-        let terms = read(file, &mut files)?;
-        let watch = Mutex::new(Watch { looked: Some(Instant::now()), files });
-        Ok(Self { file: Some(file.to_owned()), terms: ArcSwap::from_pointee(terms), watch })
+        let terms = ArcSwap::from_pointee(read(file, &mut files)?);
+        let watched = Mutex::new(Watched { files, waiting: None });
+        Ok(Self { file: Some(file.to_owned()), terms, changes: watch::Sender::default(), watched })
     }
 
-    /// Whether clients have to speak TLS. It does not change while the daemon runs.
+    /// Whether clients have to speak TLS.
     pub fn is_tls(&self) -> bool {
         self.terms.load().tls.is_some()
     }
 
     /// Whether clients have to show a certificate.
     pub fn demands_certificates(&self) -> bool {
-        self.terms.load().tls.as_ref().is_some_and(|tls| tls.demands)
+        self.terms.load().tls.as_ref().is_some_and(Tls::demands_certificates)
     }
 
     /// How addresses of the daemon begin.
@@ -81,63 +118,82 @@ impl WebConfig {
         if self.is_tls() { "https" } else { "http" }
     }
 
-    /// Reads the file anew, changed or not. If anything is wrong, everything stays as it is.
-    pub fn reload(&self) -> Result<(), Problems> {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        self.reread(&mut watch)
-    }
-
-    /// The terms in force. Whoever comes first after a while looks whether the files changed.
+    /// The terms in force.
     pub(super) fn terms(&self) -> Arc<Terms> {
-        if let Some(file) = &self.file
-            && let Ok(mut watch) = self.watch.try_lock()
-            && watch.looked.is_none_or(|looked| looked.elapsed() >= LOOK)
-        {
-            watch.looked = Some(Instant::now());
-            if watch.files.changed() {
-                match self.reread(&mut watch) {
-                    Ok(()) => tracing::info!(file = %file.display(), "the web configuration was read anew"),
-                    Err(problems) => {
-                        let problems = problems.to_string().replace('\n', "; ");
-                        tracing::error!("the web configuration is wrong, the former one stays in force: {problems}");
-                    }
-                }
-            }
-        }
         self.terms.load_full()
     }
 
-    /// Whether the file may be put into force, without doing so.
+    /// Tells when other terms are in force.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Whether the file can be read, without putting it into force.
     pub fn check(&self) -> Result<(), Problems> {
         let Some(file) = &self.file else { return Ok(()) };
-        read(file, &mut Files::default()).and_then(|terms| self.check_doors(file, &terms))
+        read(file, &mut Files::default()).map(drop)
     }
 
-    /// Half a file must not open the doors.
-    fn check_doors(&self, file: &Path, terms: &Terms) -> Result<(), Problems> {
-        let former = self.terms.load();
-        let report = Report::new(file.display().to_string());
-        if former.tls.is_some() != terms.tls.is_some() {
-            report.problem("tls_server_config", "TLS is turned on or off; restart for that");
-        }
-        if former.logins.is_some() && terms.logins.is_none() {
-            report.problem("basic_auth_users", "the last user is gone; restart to let everybody in");
-        }
-        report.finish(Some(()))
-    }
-
-    fn reread(&self, watch: &mut Watch) -> Result<(), Problems> {
+    /// Reads the file again, changed or not. If anything is wrong, everything stays as it is.
+    pub fn reload(&self) -> Result<(), Problems> {
         let Some(file) = &self.file else { return Ok(()) };
+        self.reread(file, &mut self.watched(), Instant::now())
+    }
+
+    /// Looks whether the files changed.
+    pub(super) fn look(&self) {
+        self.look_at(Instant::now());
+    }
+
+    fn look_at(&self, now: Instant) {
+        let Some(file) = &self.file else { return };
+        // Whoever has it looks already.
+        let Ok(mut watched) = self.watched.try_lock() else { return };
+        if watched.files.changed() {
+            if let Err(problems) = self.reread(file, &mut watched, now) {
+                let problems = problems.to_string().replace('\n', "; ");
+                tracing::error!("the web configuration is wrong, the former one stays in force: {problems}");
+            }
+        } else if let Some(waiting) = watched.waiting.take_if(|waiting| now >= waiting.since + SETTLED) {
+            let given_up = waiting.given_up;
+            tracing::warn!(file = %file.display(), "the web configuration asks less of clients from now on: {given_up}");
+            self.put_into_force(waiting.terms);
+        }
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        // Whoever panicked has left terms that are in force or not, and files that are looked at again.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reread(&self, file: &Path, watched: &mut Watched, now: Instant) -> Result<(), Problems> {
+        watched.waiting = None;
+        // A file that is wrong may name fewer files. Those of before are watched on, as they are before
+        // anything is read: what changes from here on is seen at the next look.
+        let others = watched.files.now();
         let mut files = Files::default();
         let read = read(file, &mut files);
-        if read.is_ok() || files.len() >= watch.files.len() {
-            watch.files = files;
-        } else {
-            // A file that cannot be read names no others; those of before may have changed as well.
-            watch.files.renew();
+        if read.is_err() {
+            files.add(others);
         }
-        let mut terms = read?;
-        self.check_doors(file, &terms)?;
+        watched.files = files;
+        let terms = read?;
+        let given_up = given_up(&self.terms.load().asks(), &terms.asks());
+        if given_up.is_empty() {
+            self.put_into_force(terms);
+            tracing::info!(file = %file.display(), "the web configuration was read again");
+        } else {
+            let given_up = given_up.join("; ");
+            tracing::info!(
+                file = %file.display(),
+                "the web configuration asks less of clients, and waits until its files have not changed for {SETTLED:?}: {given_up}"
+            );
+            watched.waiting = Some(Waiting { terms, given_up, since: now });
+        }
+        Ok(())
+    }
+
+    fn put_into_force(&self, mut terms: Terms) {
         // Whoever is known need not be hashed again.
         if let (Some(known), Some(logins)) = (&self.terms.load().logins, &terms.logins)
             && known.has_users_of(logins)
@@ -145,7 +201,7 @@ impl WebConfig {
             terms.logins = Some(known.clone());
         }
         self.terms.store(Arc::new(terms));
-        Ok(())
+        self.changes.send_replace(());
     }
 }
 
@@ -176,11 +232,154 @@ fn terms(mut top: Section<'_>, file: &Path, files: &mut Files) -> Terms {
         if user.contains(':') {
             users.problem(user, "a name with a colon cannot log in; take the colon out");
         }
-        if hash.parse::<bcrypt::HashParts>().is_err() {
-            users.problem(user, "this is no bcrypt hash; make one: htpasswd -nBC 10 NAME");
+        match hash.parse::<bcrypt::HashParts>().map(|parts| parts.get_cost()) {
+            Ok(cost) if COSTS.contains(&cost) => {}
+            Ok(cost) => users.problem(
+                user,
+                format!("the cost of the hash is {cost}, outside 4 to 17; make one: htpasswd -nBC 10 NAME"),
+            ),
+            Err(_) => users.problem(user, "this is no bcrypt hash; make one: htpasswd -nBC 10 NAME"),
         }
     }
     top.finish();
     let logins = (!hashes.is_empty()).then(|| Arc::new(Logins::new(hashes.into_iter().collect())));
     Terms { tls, logins, headers, rate }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// A folder with certificates and a web configuration, taken away at the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("mme-web-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            for name in ["server", "ca"] {
+                let key = KeyPair::generate().unwrap();
+                let certificate = CertificateParams::new(vec!["x".to_owned()]).unwrap().self_signed(&key).unwrap();
+                std::fs::write(path.join(format!("{name}.crt")), certificate.pem()).unwrap();
+                std::fs::write(path.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+            }
+            Self(path)
+        }
+
+        /// Writes the file, with the time of before and, if need be, padding: its stamp is that of before.
+        fn write(&self, text: &str) -> PathBuf {
+            let path = self.0.join("web.yml");
+            let text = format!("{text}\n#{}\n", "-".repeat(600 - text.len()));
+            // In place, so that it stays the same file.
+            std::fs::write(&path, text).unwrap();
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const KEYS: &str = "cert_file: server.crt, key_file: server.key";
+    const DEMANDING: &str = "client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert";
+
+    fn strict() -> String {
+        format!("tls_server_config: {{{KEYS}, {DEMANDING}}}")
+    }
+
+    fn half() -> String {
+        format!("tls_server_config: {{{KEYS}}}")
+    }
+
+    #[test]
+    fn half_a_file_gives_nothing_up_until_it_has_settled() {
+        let folder = Folder::new("half");
+        let config = WebConfig::open(&folder.write(&strict())).unwrap();
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let look = |after: Duration| {
+            config.look_at(start + after);
+            config.demands_certificates()
+        };
+        folder.write(&half());
+        assert!(look(second));
+        assert!(look(SETTLED + second / 2), "it has not settled");
+        folder.write(&strict());
+        assert!(look(2 * SETTLED) && look(9 * SETTLED), "the other half came");
+
+        // Each change starts the time again, that of a file which it names as well.
+        folder.write(&half());
+        assert!(look(10 * SETTLED));
+        folder.write(&format!("{} # more", half()));
+        assert!(look(11 * SETTLED), "it changed in between");
+        let (certificate, key) = (folder.0.join("server.crt"), folder.0.join("server.key"));
+        for (from, to) in [("ca.crt", certificate), ("ca.key", key)] {
+            std::fs::copy(folder.0.join(from), to).unwrap();
+        }
+        assert!(look(12 * SETTLED));
+        let mut changes = config.changes();
+        assert!(!changes.has_changed().unwrap());
+        assert!(!look(13 * SETTLED), "now it has settled");
+        assert!(changes.has_changed().unwrap(), "connections learn of it");
+        changes.mark_unchanged();
+
+        // More is asked at once.
+        folder.write(&strict());
+        assert!(look(13 * SETTLED + second) && changes.has_changed().unwrap());
+    }
+
+    #[test]
+    fn a_reload_waits_as_well_and_a_restart_does_not() {
+        let folder = Folder::new("reload");
+        let config = WebConfig::open(&folder.write(&strict())).unwrap();
+        config.reload().unwrap();
+        assert!(config.demands_certificates());
+        for less in [half(), "{}".to_owned()] {
+            folder.write(&less);
+            config.reload().unwrap();
+            config.reload().unwrap();
+            config.look();
+            assert!(config.demands_certificates(), "{less}");
+        }
+        config.look_at(Instant::now() + SETTLED);
+        assert!(!config.is_tls());
+        folder.write(&strict());
+        config.reload().unwrap();
+        assert!(config.demands_certificates());
+        assert!(!WebConfig::open(&folder.write(&half())).unwrap().demands_certificates());
+    }
+
+    /// The stamp of the file is the same throughout, as it may be when it becomes whole in the moment
+    /// after it was read.
+    #[test]
+    fn no_change_is_lost_however_soon_it_comes() {
+        let folder = Folder::new("stamp");
+        let config = WebConfig::open(&folder.write("{}")).unwrap();
+        assert!(!config.is_tls());
+        folder.write("tls_server_config: {cert_file: ");
+        assert!(config.reload().is_err());
+        folder.write(&half());
+        config.look();
+        assert!(config.is_tls());
+        // The file is wrong, and one that only the former one named changes.
+        folder.write("tls_server_config: {");
+        config.look();
+        std::fs::copy(folder.0.join("ca.crt"), folder.0.join("server.crt")).unwrap();
+        assert!(config.watched().files.changed());
+        config.look();
+        assert!(!config.watched().files.changed(), "it is read once for each change");
+        folder.write(&strict());
+        config.look();
+        assert!(!config.demands_certificates(), "the key is not that of the certificate");
+        std::fs::copy(folder.0.join("ca.key"), folder.0.join("server.key")).unwrap();
+        config.look();
+        assert!(config.demands_certificates());
+    }
 }

@@ -41,6 +41,11 @@ pub(super) fn read(mut at: Section<'_>) -> Option<Rate> {
 }
 
 impl Rate {
+    /// The time between two requests, and how many may come at once.
+    pub(super) fn asks(&self) -> (Duration, u32) {
+        (self.interval, self.burst)
+    }
+
     /// Takes a token if there is one.
     pub(in super::super) fn allows(&self, now: Instant) -> bool {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
 
+use super::asks::{Certificates, TlsAsks};
 use super::clients::Clients;
 use super::document::Section;
 use super::files::Files;
@@ -31,8 +32,15 @@ const HTTP1: &[u8] = b"http/1.1";
 #[derive(Debug)]
 pub(in super::super) struct Tls {
     pub(in super::super) server: Arc<ServerConfig>,
+    /// What is asked of clients.
+    pub(in super::super) asks: Arc<TlsAsks>,
+}
+
+impl Tls {
     /// Whether a client without a certificate is refused.
-    pub(super) demands: bool,
+    pub(super) fn demands_certificates(&self) -> bool {
+        self.asks.certificates.as_ref().is_some_and(|certificates| certificates.mandatory)
+    }
 }
 
 /// Reads the section; `None` without TLS, or when something is wrong with it.
@@ -54,10 +62,20 @@ pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut 
     let versions = versions(&mut at);
     let provider = Arc::new(provider(&mut at));
     let prefer_ours = at.flag("prefer_server_cipher_suites", true);
+    let authorities = issuers.iter().flatten().map(|issuer| issuer.to_vec()).collect();
     let clients = clients(&mut at, issuers, &provider);
     at.finish();
+    let asks = TlsAsks {
+        oldest: VERSIONS.iter().position(|(_, version)| versions.contains(version)).unwrap_or_default(),
+        suites: provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect(),
+        curves: provider.kx_groups.iter().map(|curve| format!("{:?}", curve.name())).collect(),
+        certificates: clients.as_ref().map(|clients| Certificates {
+            mandatory: clients.mandatory,
+            authorities: clients.issuers.is_some().then_some(authorities),
+            names: clients.names.as_ref().map(|names| names.iter().cloned().collect()),
+        }),
+    };
     let (certificates, key) = (certificates?, key?.pop()?);
-    let demands = clients.as_ref().is_some_and(|clients| clients.mandatory);
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
     let built = builder.and_then(|builder| {
         match clients {
@@ -70,7 +88,7 @@ pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut 
         Ok(mut config) => {
             config.ignore_client_order = prefer_ours;
             config.alpn_protocols = if http2 { vec![HTTP2.to_vec(), HTTP1.to_vec()] } else { vec![HTTP1.to_vec()] };
-            Some(Tls { server: Arc::new(config), demands })
+            Some(Tls { server: Arc::new(config), asks: Arc::new(asks) })
         }
         Err(error) => {
             at.problem(

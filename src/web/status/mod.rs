@@ -11,7 +11,7 @@ mod when;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -19,6 +19,8 @@ use self::choice::Choice;
 use self::overview::{Exporter, Overview};
 use self::when::Wall;
 use super::Site;
+use super::connections::Peer;
+use super::places::Kind;
 use crate::clock::{self, Clock};
 use crate::domain::schedule::Uptime;
 use crate::exposition::Exposition;
@@ -58,8 +60,12 @@ impl About {
 }
 
 /// `GET /`.
-pub(super) async fn page(State(site): State<Site>, Query(parameters): Query<Vec<(String, String)>>) -> Response {
-    overview(site, parameters, |site, overview, choice| {
+pub(super) async fn page(
+    State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Response {
+    overview(site, peer, parameters, |site, overview, choice| {
         let html = page::page(overview, choice, site.telemetry_path.trim_start_matches('/')).into_string();
         ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
     })
@@ -67,8 +73,12 @@ pub(super) async fn page(State(site): State<Site>, Query(parameters): Query<Vec<
 }
 
 /// `GET /api/v1/targets`: the same as JSON, without pages.
-pub(super) async fn targets(State(site): State<Site>, Query(parameters): Query<Vec<(String, String)>>) -> Response {
-    overview(site, parameters, |_, overview, _| match serde_json::to_vec(overview) {
+pub(super) async fn targets(
+    State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Response {
+    overview(site, peer, parameters, |_, overview, _| match serde_json::to_vec(overview) {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     })
@@ -77,12 +87,13 @@ pub(super) async fn targets(State(site): State<Site>, Query(parameters): Query<V
 
 async fn overview(
     site: Site,
+    peer: Peer,
     parameters: Vec<(String, String)>,
     show: fn(&Site, &Overview<'_>, &Choice) -> Response,
 ) -> Response {
-    let permit = match site.admit("requests") {
-        Ok(permit) => permit,
-        Err(refusal) => return refusal.into_response(),
+    let place = match site.places.take(&peer, Kind::Page) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
     };
     let choice = match Choice::read(&parameters) {
         Ok(choice) => choice,
@@ -93,8 +104,8 @@ async fn overview(
         let exposition: Arc<Exposition> = site.store.exposition();
         let mut overview = Overview::of(&exposition, site.about.exporter(site.store.is_ready()));
         choice.apply(&mut overview.targets);
-        let response = show(&site, &overview, &choice);
-        drop(permit);
+        let mut response = show(&site, &overview, &choice);
+        place.hold(&mut response);
         response
     });
     match shown.await {
@@ -104,9 +115,15 @@ async fn overview(
 }
 
 /// `GET /config`.
-pub(super) async fn configuration(State(site): State<Site>) -> impl IntoResponse {
+pub(super) async fn configuration(State(site): State<Site>, Extension(peer): Extension<Peer>) -> Response {
+    let place = match site.places.take(&peer, Kind::Page) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
+    };
     let head = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (safely(), head, site.store.configuration().to_string())
+    let mut response = (safely(), head, site.store.configuration().to_string()).into_response();
+    place.hold(&mut response);
+    response
 }
 
 /// `GET /-/assets/{name}`.
