@@ -22,7 +22,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint deny rules e2e browser unit ## everything that CI asks for; installs what it needs
+test: lint deny rules e2e browser hostile unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -51,6 +51,10 @@ e2e: build ## the demo under a real Prometheus and Alertmanager; installs them w
 	scripts/e2e.py --binary $(BINARY)
 	scripts/e2e_tls.py --binary $(BINARY)
 	scripts/verify-units.sh $(BINARY)
+
+.PHONY: hostile
+hostile: build ## clients that mean no good, while one scrapes: failed scrapes, memory, places, the time to stop
+	scripts/hostile.py --binary $(BINARY)
 
 .PHONY: stack
 stack: build ## simulated APIs, exporter, Prometheus with the alerts, Alertmanager: a trial; Ctrl-C ends it

@@ -3,11 +3,15 @@
 
 use std::path::Path;
 
+use marketing_messages_exporter::app::WebOptions;
 use marketing_messages_exporter::command::check::schema_text;
 use marketing_messages_exporter::command::metrics::reference;
 use marketing_messages_exporter::domain::fault::Reason;
 use marketing_messages_exporter::domain::metric::{METRICS, extra_words};
 use marketing_messages_exporter::domain::target::PRESETS;
+use marketing_messages_exporter::web::Limits;
+
+use crate::tidy;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()
@@ -88,5 +92,51 @@ fn every_path_of_the_documents_exists() {
             let local = !target.is_empty() && !target.contains("://");
             assert!(!local || folder.join(target).exists(), "{file} links to {target}, which does not exist");
         }
+    }
+}
+
+/// Rows of the table of bounds, cell by cell.
+fn bounds() -> Vec<Vec<String>> {
+    let page = read("docs/security.md");
+    let table = page.split("## Bounds").nth(1).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with('|') && !line.starts_with("|---"));
+    rows.skip(1).map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+#[test]
+fn every_bound_has_tests_that_exist() {
+    let sources: String = tidy::sources().into_iter().map(|(_, text)| text).collect();
+    let bounds = bounds();
+    assert!(bounds.len() > 15, "{bounds:?}");
+    for row in bounds {
+        let names: Vec<_> = row[2].split(", ").map(|name| name.trim_matches('`')).collect();
+        for name in names {
+            assert!(
+                sources.contains(&format!("fn {name}(")),
+                "docs/security.md names a test that is not there: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_of_bounds_has_the_values_of_the_code() {
+    let Limits { connections, head, stall, answer, idle, ping, pong, farewell } = Limits::default();
+    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs());
+    let bounds = bounds();
+    for (bound, value) in [
+        ("connections at a time", connections.to_string()),
+        ("from the accept to the end of", seconds(head)),
+        ("head of a further request", seconds(head)),
+        ("an answer of which nothing is taken", seconds(stall)),
+        ("a whole answer", seconds(answer)),
+        ("between two requests", seconds(idle)),
+        ("PING to a silent client", format!("after {}", seconds(ping))),
+        ("its answer to that", seconds(pong)),
+        ("for a client to close", seconds(farewell)),
+        ("scrapes and pages at a time", format!("`--web.max-requests`, {}", WebOptions::default().max_requests)),
+    ] {
+        let row = bounds.iter().find(|row| row[0].starts_with(bound)).unwrap_or_else(|| panic!("no row for {bound}"));
+        assert_eq!(row[1], value, "docs/security.md, {bound}");
     }
 }
