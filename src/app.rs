@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -27,6 +27,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// How often somebody who waits for the first round looks.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Connections that may wait to be accepted. When a flood of them fills the queue, the system drops those of
+/// others, who try again after a second, after three, after seven. It is cut to the system's own bound.
+const BACKLOG: u32 = 4096;
 
 /// What of the web side is not in the configuration.
 #[derive(Clone, Debug)]
@@ -90,8 +94,8 @@ pub struct App {
 impl App {
     /// Binds every address. Nothing is polled before [`App::run`].
     /// `load` reads the settings anew when a reload is asked for.
-    pub async fn bind(settings: &Settings, options: &WebOptions, load: Load) -> anyhow::Result<Self> {
-        let listeners = listeners(options).await?;
+    pub fn bind(settings: &Settings, options: &WebOptions, load: Load) -> anyhow::Result<Self> {
+        let listeners = listeners(options)?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
         let store = Arc::new(Store::default());
@@ -189,7 +193,7 @@ impl App {
     }
 }
 
-async fn listeners(options: &WebOptions) -> anyhow::Result<Vec<TcpListener>> {
+fn listeners(options: &WebOptions) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for socket in options.sockets.iter() {
         let socket = socket.try_clone()?;
@@ -198,18 +202,26 @@ async fn listeners(options: &WebOptions) -> anyhow::Result<Vec<TcpListener>> {
     }
     if listeners.is_empty() {
         for address in &options.listen {
-            listeners.push(listen(*address).await.with_context(|| format!("cannot listen on {address}"))?);
+            listeners.push(listen(*address).with_context(|| format!("cannot listen on {address}"))?);
         }
     }
     Ok(listeners)
 }
 
 /// The unspecified IPv6 address takes IPv4 connections too; a machine without IPv6 gets IPv4 alone.
-async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match bind(address) {
         Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
-            TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], address.port()))).await
+            bind(SocketAddr::from(([0, 0, 0, 0], address.port())))
         }
         bound => bound,
     }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A daemon that starts again does not wait for the connections of the former one to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

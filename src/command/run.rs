@@ -63,7 +63,7 @@ pub(super) async fn serve(
     }
     let stop = stop_signal()?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
-    let app = App::bind(&settings, &web_options(flags, sockets, demo, web), load).await?;
+    let app = App::bind(&settings, &web_options(flags, sockets, demo, web), load)?;
     let mut served = Vec::new();
     for address in app.addresses() {
         let base = format!("{scheme}://{address}{}", flags.prefix());

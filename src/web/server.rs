@@ -89,7 +89,7 @@ impl Server {
                         tokio::time::sleep(REFUSED).await;
                     }
                 },
-                _ = look.tick() => {
+                _ = look.tick(), if self.config.is_watched() => {
                     let config = self.config.clone();
                     tasks.spawn_blocking(move || config.look());
                 }
@@ -199,7 +199,7 @@ async fn drive<C>(
     let mut watch = Watch::new(activity.clone());
     let mut answers = JoinSet::new();
     let mut tasks: HashMap<u64, AbortHandle> = HashMap::new();
-    let mut leaving = false;
+    let mut stopping = false;
     loop {
         let leave = tokio::select! {
             biased;
@@ -231,11 +231,17 @@ async fn drive<C>(
                 Late::GiveUp(_) => return tracing::debug!("a connection is dropped: an answer is not taken"),
                 Late::Close(reason) => return tracing::debug!("a connection is dropped: {reason}"),
             },
-            () = ends.come(), if !leaving => true,
+            end = ends.come(), if !stopping => {
+                stopping = end == End::Stop;
+                true
+            }
         };
         if leave {
-            leaving = true;
-            activity.leave();
+            if stopping {
+                activity.stop();
+            } else {
+                activity.leave();
+            }
             shut_down(connection.as_mut());
         }
     }
@@ -249,15 +255,24 @@ struct Ends {
     asked: Option<Arc<TlsAsks>>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The daemon ends.
+    Stop,
+    /// Other terms are in force than those the connection was made under.
+    Terms,
+}
+
 impl Ends {
-    /// Until the stop, or until other terms are in force than those the connection was made under.
-    async fn come(&mut self) {
+    /// Until there is a reason to end.
+    async fn come(&mut self) -> End {
         loop {
             tokio::select! {
-                () = over(&mut self.stop) => return,
-                changed = self.changes.changed() => {
-                    if changed.is_err() || !self.config.terms().ask_the_same(self.asked.as_ref()) {
-                        return;
+                () = over(&mut self.stop) => return End::Stop,
+                // Its sender is part of the configuration, so it is there.
+                Ok(()) = self.changes.changed() => {
+                    if !self.config.terms().ask_the_same(self.asked.as_ref()) {
+                        return End::Terms;
                     }
                 }
             }

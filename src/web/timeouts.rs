@@ -31,7 +31,8 @@ pub struct Limits {
     pub ping: Duration,
     /// For the answer to that.
     pub pong: Duration,
-    /// For the client to close a connection that is over, before it is dropped.
+    /// For the client to close a connection that is over, before it is dropped; and without a byte taken of
+    /// an answer under way at a stop.
     pub farewell: Duration,
 }
 
@@ -110,6 +111,8 @@ struct State {
     answers: BTreeMap<u64, Option<Progress>>,
     /// Since when it is to end.
     leaving: Option<Instant>,
+    /// Since when the daemon is to end.
+    stopping: Option<Instant>,
 }
 
 impl Activity {
@@ -125,6 +128,7 @@ impl Activity {
             write: None,
             answers: BTreeMap::new(),
             leaving: None,
+            stopping: None,
         };
         Self { limits, state: Mutex::new(state) }
     }
@@ -219,6 +223,12 @@ impl Activity {
         self.state().leaving.get_or_insert_with(Instant::now);
     }
 
+    /// The connection is to end, and nobody waits for clients that take nothing.
+    pub(super) fn stop(&self) {
+        self.leave();
+        self.state().stopping.get_or_insert_with(Instant::now);
+    }
+
     /// Whether no answer is under way.
     #[cfg(test)]
     pub(super) fn is_quiet(&self) -> bool {
@@ -252,7 +262,10 @@ impl Activity {
                 Protocol::Http1 => Late::Close("the answer is not taken"),
                 Protocol::Http2 => Late::GiveUp(*number),
             };
-            progress.map(|progress| (progress.due(limits), late))
+            let stop = state.stopping.zip(*progress).map(|(stopping, progress)| {
+                (progress.moved.max(stopping) + limits.farewell, Late::Close("nothing is taken at the stop"))
+            });
+            progress.map(|progress| (progress.due(limits), late)).into_iter().chain(stop).min_by_key(|(due, _)| *due)
         });
         first.into_iter().chain(write).chain(between).chain(answers).min_by_key(|(due, _)| *due)
     }
@@ -293,6 +306,85 @@ impl Watch {
                 self.sleep.as_mut().reset(wake);
             }
             ready!(self.sleep.as_mut().poll(cx));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_of_a_connection_has_its_time() {
+        let (limits, begun) = (Limits::default(), Instant::now());
+        // The times are so different that one does not pass for another, however slow the machine is.
+        let assert_due = |activity: &Activity, expected: Duration, late: Late| {
+            let (due, what) = activity.next().unwrap();
+            assert_eq!(what, late);
+            let from = due.checked_sub(expected).unwrap();
+            assert!(from >= begun && from <= Instant::now(), "{late:?} is not due after {expected:?}");
+        };
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let activity = Activity::new(limits, protocol);
+            assert_due(&activity, limits.head, Late::Close("no request came"));
+            activity.read();
+            assert_due(&activity, limits.head, Late::Close("no request came"));
+            let number = activity.begin();
+            assert_eq!(activity.next(), None, "the answer takes as long as it takes");
+            activity.answered(number);
+            let late = match protocol {
+                Protocol::Http1 => Late::Close("the answer is not taken"),
+                Protocol::Http2 => Late::GiveUp(number),
+            };
+            assert_due(&activity, limits.stall, late);
+            activity.stop();
+            assert_due(&activity, limits.farewell, Late::Close("nothing is taken at the stop"));
+
+            let activity = Activity::new(limits, protocol);
+            activity.end(activity.begin());
+            assert_due(&activity, limits.idle, Late::Leave);
+            activity.waits();
+            assert_due(&activity, limits.stall, Late::Close("nothing is taken"));
+            activity.flushed();
+            activity.read();
+            match protocol {
+                Protocol::Http1 => {
+                    assert_due(&activity, limits.head, Late::Close("the head of the request does not end"));
+                }
+                Protocol::Http2 => assert_due(&activity, limits.idle, Late::Leave),
+            }
+            activity.leave();
+            assert_due(&activity, limits.farewell, Late::Close("it is over"));
+        }
+    }
+
+    #[test]
+    fn whoever_takes_something_has_time_again_and_no_more_than_for_a_whole_answer() {
+        /// By how much a whole answer may take longer than one of which nothing is taken.
+        const MORE: Duration = Duration::from_micros(2);
+        let limits = Limits { answer: Limits::default().stall + MORE, ..Limits::default() };
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let activity = Activity::new(limits, protocol);
+            let number = activity.begin();
+            activity.answered(number);
+            let first = activity.next().unwrap().0;
+            let pause = || {
+                let since = Instant::now();
+                while since.elapsed() < MORE {}
+            };
+            activity.wrote();
+            let after_bytes = activity.next().unwrap().0;
+            activity.moved(number);
+            let after_piece = activity.next().unwrap().0;
+            match protocol {
+                Protocol::Http1 => assert!(after_bytes > first && after_piece == after_bytes),
+                // The bytes may have been another answer's.
+                Protocol::Http2 => assert!(after_bytes == first && after_piece > after_bytes),
+            }
+            pause();
+            activity.wrote();
+            activity.moved(number);
+            assert_eq!(activity.next().unwrap().0, first + MORE, "however steadily it is taken");
         }
     }
 }

@@ -104,16 +104,16 @@ impl TestApp {
             daemon: JoinSet::new(),
             tasks,
         };
-        app.run().await;
+        app.run();
         app
     }
 
     /// Starts the daemon with the configuration as it is now.
-    pub(crate) async fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let (file, environment) = (self.folder.0.join("config.yaml"), self.environment.clone());
         let load = move || settings::load(std::slice::from_ref(&file), &environment, &[]);
         let settings = load().unwrap();
-        let app = App::bind(&settings, &self.options, Box::new(load)).await.unwrap();
+        let app = App::bind(&settings, &self.options, Box::new(load)).unwrap();
         self.addr = app.addr();
         self.reload = Some(app.reload());
         let (stop, stopped) = oneshot::channel();

@@ -64,7 +64,7 @@ async fn a_restart_shows_everything_and_asks_for_nothing() {
         .await;
     app.stop().await;
     let asked = app.control.statistics().total;
-    app.run().await;
+    app.run();
     assert_eq!(app.get("/-/ready").await.0, 200, "ready from the start");
     let after = app.metrics().await;
     let (before, shown) = (figures(&before.0), figures(&after.0));
@@ -85,7 +85,7 @@ async fn a_changed_question_is_asked_anew_and_a_target_that_went_is_gone() {
     let changed = changed.replace("windows: [today, last_7d]}]", "windows: [last_7d], campaigns: [1001000002]}]");
     std::fs::write(&file, changed).unwrap();
     let asked = app.control.statistics().endpoints["insights"];
-    app.run().await;
+    app.run();
     let metrics = app.ready().await;
     assert_eq!(metrics.count("marketing_messages_delivered", &["account_id=\"1001\""]), 1);
     assert_eq!(metrics.count("marketing_messages_account_delivered", &["account_id=\"1001\""]), 1, "the totals stay");
@@ -103,7 +103,7 @@ async fn a_block_outlives_a_restart() {
     app.eventually("blocked", |m| m.failures("throttled") == 1.0).await;
     app.stop().await;
     let refused = app.control.statistics().total;
-    app.run().await;
+    app.run();
     let until = |m: &crate::harness::Exposition| {
         m.value("marketing_messages_exporter_api_blocked_until_timestamp_seconds", &["account_id=\"1001\""])
     };

@@ -140,6 +140,11 @@ impl WebConfig {
         self.reread(file, &mut self.watched(), Instant::now())
     }
 
+    /// Whether there is a file to look at.
+    pub(super) fn is_watched(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Looks whether the files changed.
     pub(super) fn look(&self) {
         self.look_at(Instant::now());
