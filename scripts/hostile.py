@@ -209,7 +209,7 @@ def aborted_downloads(daemon, sources):
             connection.close()
         except OSError:
             pass
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def odd_requests(daemon, sources):
@@ -224,7 +224,7 @@ def odd_requests(daemon, sources):
             connection.close()
         except OSError:
             pass
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def http2(daemon, sources, count, begin):
