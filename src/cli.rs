@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
@@ -28,7 +29,7 @@ const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("MME_REVISION"), ", rustc ", env!("MME_RUSTVERSION"), ")");
 
 /// What to do.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Poll and serve until SIGTERM or SIGINT (the default)
     Run,
@@ -104,7 +105,8 @@ pub enum Output {
 }
 
 /// Flags of `simulate`.
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag, told apart by its name")]
 pub struct Simulate {
     /// Where the simulated APIs listen; loopback is all that makes sense
     #[arg(long = "listen-address", default_value = "127.0.0.1:10397")]
@@ -126,6 +128,32 @@ pub struct Simulate {
     /// Without it every printed token and key stays valid.
     #[arg(long, conflicts_with = "accounts")]
     pub stories: bool,
+    /// Figures as real campaigns have them: by the hour of the day, with chance, late clicks and revisions
+    ///
+    /// Figures move each quarter of an hour.
+    #[arg(long)]
+    pub noise: bool,
+    /// How long after the message half of the clicks have come
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30m", requires = "noise")]
+    pub click_lag: Duration,
+    /// Send all messages of a day at this hour instead of around the clock
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..24), requires = "noise")]
+    pub send_hour: Option<u8>,
+    /// How much the true cost per click differs from day to day; 0.1 is 10 %
+    #[arg(long, value_parser = share, default_value_t = 0.1, requires = "noise")]
+    pub cost_spread: f64,
+    /// Which share of a day's figures is taken back within 28 days
+    #[arg(long, value_parser = share, default_value_t = 0.01, requires = "noise")]
+    pub revised_share: f64,
+    /// Let the only window of CAMS be a campaign's whole life instead of the last 31 days
+    #[arg(long)]
+    pub cams_lifetime: bool,
+}
+
+/// Reads a share of 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must be from 0 to 1, such as 0.1 for 10 %".to_owned()) }
 }
 
 /// Flags of every command; where one has no meaning it is ignored.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Done, block_on, print};
 use crate::cli::Simulate;
+use crate::simulate::model::{Lag, Profile, Revision, Shape};
 use crate::simulate::{Simulation, Spec, Token};
 
 /// Accounts that the printed configuration lists; nobody pastes a thousand.
@@ -22,6 +23,11 @@ pub fn simulate(arguments: &Simulate) -> anyhow::Result<Done> {
     spec.seed = arguments.seed;
     spec.restless = arguments.restless;
     spec.demo &= arguments.stories;
+    spec.cams_lifetime = arguments.cams_lifetime;
+    if arguments.noise {
+        spec.noise = Some(noise(arguments));
+        spec.pace = 0.0;
+    }
     block_on(async {
         let simulation = Simulation::bind(spec.clone(), arguments.listen_address).await?;
         print(&configuration(&spec, &format!("http://{}", simulation.addr())))?;
@@ -29,6 +35,19 @@ pub fn simulate(arguments: &Simulate) -> anyhow::Result<Done> {
         simulation.run(stop).await?;
         Ok(Done::Well)
     })
+}
+
+/// Campaigns as they are in real accounts.
+fn noise(arguments: &Simulate) -> Profile {
+    Profile {
+        shape: arguments.send_hour.map_or(Shape::DayCurve, Shape::blast),
+        weekdays: Profile::WEEK,
+        lag: Lag::minutes(arguments.click_lag.as_secs_f64() / 60.0),
+        cost_spread: arguments.cost_spread,
+        volume_spread: 0.1,
+        revision: Revision { share: arguments.revised_share, within_days: 28 },
+        ..Profile::default()
+    }
 }
 
 /// A configuration that polls everything in the world. Whatever else there is to say stands in comments, so that the

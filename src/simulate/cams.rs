@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::control::World;
-use super::figures::{Totals, preset, today};
+use super::figures::preset;
+use super::ledger::Now;
 use super::signature;
 use super::spec::Channel;
 use super::{Call, Moment, Reply};
@@ -115,10 +116,16 @@ fn insights(world: &World, channel: &Channel, call: &Call, moment: Moment) -> Re
     let Some(campaign) = channel.account.campaigns.iter().find(|campaign| campaign.id.to_string() == id) else {
         return business("InvalidParameter.CampaignId", "The campaign does not exist.");
     };
-    let today = today(&channel.account, moment.wall);
+    let now = Now::of(&channel.account, moment);
+    let today = now.today;
     // Today is among the days here, so that figures move.
-    let Some((since, _)) = preset("last_30d", today) else { return business("InternalError", "no window") };
-    let totals = Totals::of(&world.spec, campaign, (since, today), today, moment);
+    let since = if world.spec.cams_lifetime {
+        Some(now.first_day(campaign))
+    } else {
+        preset("last_30d", today).map(|days| days.0)
+    };
+    let Some(since) = since else { return business("InternalError", "no window") };
+    let totals = world.ledger.totals(&world.spec, campaign, (since, today), now);
     let mut row = totals.fields(|metric| metric.cams.then(|| metric.pascal()));
     row.insert("DateStart".into(), json!(since.to_string()));
     row.insert("DateStop".into(), json!(today.to_string()));

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::allowance::{Allowance, Meter, Verdict};
 use super::fault::{Fault, FaultRule};
+use super::ledger::{Ledger, Now};
+use super::model::{Effect, Event, Quantity};
 use super::spec::{Account, Campaign, Spec, Token};
 use super::{Call, Epoch, Moment, Reply, Shared, cams, demo, graph};
 
@@ -22,6 +24,7 @@ pub struct Control {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) spec: Spec,
+    pub(super) ledger: Ledger,
     pub(crate) nonces: HashSet<String>,
     meters: BTreeMap<u64, Meter>,
     seconds: BTreeMap<String, (u64, u32)>,
@@ -66,6 +69,8 @@ pub enum Change {
     SetStatus(u64, String),
     /// Adds a campaign to an account.
     Add(u64, Campaign),
+    /// Lets something happen to a campaign of a world with noise, from now on.
+    Happen(u64, Quantity, Effect),
     /// Bounds an account.
     SetAllowance(u64, Option<Allowance>),
     /// Calls of another client on an account.
@@ -83,6 +88,7 @@ pub enum Change {
 impl Control {
     pub(super) fn new(spec: Spec, epoch: Epoch) -> Self {
         let world = World {
+            ledger: Ledger::new(&spec),
             spec,
             nonces: HashSet::new(),
             meters: BTreeMap::new(),
@@ -237,6 +243,14 @@ impl World {
             Change::Rename(id, name) => self.campaigns(id).for_each(|campaign| campaign.name.clone_from(&name)),
             Change::SetStatus(id, status) => {
                 self.campaigns(id).for_each(|campaign| campaign.status.clone_from(&status));
+            }
+            Change::Happen(id, of, effect) => {
+                let moment = self.moment();
+                for account in self.accounts() {
+                    let from = Now::of(account, moment).tick;
+                    let campaigns = account.campaigns.iter_mut().filter(|campaign| campaign.id == id);
+                    campaigns.for_each(|campaign| campaign.events.push(Event { of, from, until: None, effect }));
+                }
             }
             Change::Add(id, campaign) => {
                 self.accounts()

@@ -2,6 +2,7 @@
 
 use super::Moment;
 use super::allowance::Allowance;
+use super::model::{Lag, Profile, Revision, Shape};
 use super::spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 
 /// The account that is throttled now and then.
@@ -68,11 +69,25 @@ pub(super) fn world() -> Spec {
         channels: vec![channel],
         tokens,
         keys: vec![key],
+        noise: Some(noise()),
         pace: 4.0,
         app: Some(("1234567890".into(), "demo-app-secret".into())),
         proof: Proof::Optional,
         demo: true,
         ..Spec::default()
+    }
+}
+
+/// Past days differ as they do in real accounts, and are revised now and then.
+fn noise() -> Profile {
+    Profile {
+        shape: Shape::DayCurve,
+        weekdays: Profile::WEEK,
+        lag: Lag::minutes(30.0),
+        cost_spread: 0.05,
+        volume_spread: 0.1,
+        revision: Revision { share: 0.01, within_days: 28 },
+        ..Profile::default()
     }
 }
 
@@ -94,4 +109,46 @@ pub(super) fn tell(spec: &mut Spec, moment: Moment) {
 pub(super) fn throttled(account: u64, moment: Moment) -> Option<f64> {
     let left = 240.0 - moment.elapsed.rem_euclid(240.0);
     (account == THROTTLED && left <= 30.0).then_some(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::{Totals, preset};
+    use super::super::ledger::{Ledger, Now};
+    use super::*;
+
+    /// Times the usual that a click costs today, where there are enough of them to tell.
+    fn rise(ledger: &Ledger, spec: &Spec, campaign: &Campaign, now: Now) -> Option<f64> {
+        let of = |name| ledger.totals(spec, campaign, preset(name, now.today).unwrap(), now);
+        let cost = |totals: Totals| totals.spend / totals.clicks;
+        let today = of("today");
+        (today.clicks >= 100.0).then(|| cost(today) / cost(of("last_28d")))
+    }
+
+    #[test]
+    fn the_stories_show_through_the_noise_on_any_day() {
+        let spec = world();
+        let ledger = Ledger::new(&spec);
+        let mut judged = 0;
+        for (day, account) in (0..50).flat_map(|day| spec.accounts.iter().map(move |account| (day, account))) {
+            let noon: jiff::Timestamp = "2026-11-18T12:00:00Z".parse().unwrap();
+            let wall = noon + jiff::SignedDuration::from_hours(24 * day);
+            let rise = |campaign, elapsed| {
+                let now = Now::of(account, Moment { wall, elapsed });
+                rise(&ledger, &spec, campaign, now)
+            };
+            for campaign in &account.campaigns {
+                if campaign.story == Story::Climbing {
+                    // Clicks cost 1.7 times the usual by then.
+                    assert!(rise(campaign, 212.0).is_some_and(|rise| (1.4..2.0).contains(&rise)), "day {day}");
+                    continue;
+                }
+                for rise in [30.0, 60.0, 90.0].into_iter().filter_map(|elapsed| rise(campaign, elapsed)) {
+                    assert!((0.75..1.3).contains(&rise), "{} on day {day}: {rise}", campaign.name);
+                    judged += 1;
+                }
+            }
+        }
+        assert!(judged > 500, "{judged}");
+    }
 }

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::allowance::Verdict;
 use super::control::World;
-use super::figures::today;
 use super::insights;
 use super::signature::proof;
 use super::spec::{Account, Campaign, Proof};
@@ -256,9 +255,4 @@ fn listing(asked: &Asked<'_>, account: &Account, ads: bool) -> Reply {
 /// Id of an ordinary ad.
 pub(super) fn ordinary(account: &Account, n: u32) -> u64 {
     account.id * 1_000_000 + 900_000 + u64::from(n)
-}
-
-/// The account's today, for the windows.
-pub(super) fn day(account: &Account, moment: Moment) -> jiff::civil::Date {
-    today(account, moment.wall)
 }

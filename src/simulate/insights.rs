@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::control::World;
 use super::figures::{Days, Totals, preset};
-use super::graph::{Asked, day, error, ordinary};
+use super::graph::{Asked, error, ordinary};
+use super::ledger::Now;
 use super::spec::{Account, Campaign};
 use crate::domain::metric::{METRICS, Metric};
 
@@ -64,7 +65,7 @@ struct Question<'a> {
     metrics: Vec<(usize, &'a str)>,
     columns: Vec<&'a str>,
     days: Days,
-    today: Date,
+    now: Now,
     /// All of them hold for what is shown.
     conditions: Vec<Condition>,
 }
@@ -114,20 +115,20 @@ impl<'a> Question<'a> {
                 "Please reduce the amount of data you're asking for, then retry your request",
             ));
         }
-        let today = day(account, asked.moment);
+        let now = Now::of(account, asked.moment);
         let days = match asked.call.parameter("time_range") {
             Some(range) => serde_json::from_str::<Range>(range).ok().map(|range| (range.since, range.until)),
-            None => preset(asked.call.parameter("date_preset").unwrap_or("last_30d"), today),
+            None => preset(asked.call.parameter("date_preset").unwrap_or("last_30d"), now.today),
         };
         let days = days.filter(|(since, until)| since <= until);
         let days = days.ok_or_else(|| error(400, 100, None, "(#100) Invalid parameter: date_preset or time_range"))?;
-        if days.0 < today.saturating_sub(jiff::Span::new().months(38)) {
+        if days.0 < now.today.saturating_sub(jiff::Span::new().months(38)) {
             return Err(error(400, 3018, None, "(#3018) The start date of the time range cannot be beyond 37 months"));
         }
         let filters = asked.call.parameter("filtering").map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Filter>>);
         let filters = filters.map_err(|_| error(400, 100, None, "(#100) param filtering must be an array."))?;
         let conditions = filters.into_iter().map(|filter| Condition::read(&filter)).collect::<Result<_, _>>()?;
-        Ok(Self { metrics, columns, days, today, conditions })
+        Ok(Self { metrics, columns, days, now, conditions })
     }
 
     /// Archived and deleted objects show only where a filter names their state.
@@ -150,8 +151,13 @@ impl<'a> Question<'a> {
             .all(|condition| matches!(condition, Condition::Status(states) if states.contains("ACTIVE")))
     }
 
-    fn totals(&self, world: &World, asked: &Asked<'_>, campaign: &Campaign) -> Totals {
-        Totals::of(&world.spec, campaign, self.days, self.today, asked.moment)
+    fn totals(&self, world: &World, campaign: &Campaign) -> Totals {
+        world.ledger.totals(&world.spec, campaign, self.days, self.now)
+    }
+
+    /// Without delivery there is no row.
+    fn has_row(&self, world: &World, asked: &Asked<'_>, campaign: &Campaign) -> bool {
+        self.shows(campaign, asked) && world.ledger.delivers(&world.spec, campaign, self.days, self.now)
     }
 
     fn row(
@@ -227,7 +233,7 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
     };
     let level = asked.call.parameter("level").unwrap_or("account");
     if level == "account" {
-        let totals = account.campaigns.iter().map(|campaign| question.totals(world, asked, campaign));
+        let totals = account.campaigns.iter().map(|campaign| question.totals(world, campaign));
         let totals = totals.fold(Totals::default(), Totals::plus);
         let rows: Vec<_> =
             totals.is_delivered().then(|| question.row(asked, Some(totals), account, None, None)).into_iter().collect();
@@ -240,13 +246,13 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
     let shown: Vec<Result<&Campaign, u64>> = account
         .campaigns
         .iter()
-        .filter(|campaign| question.shows(campaign, asked) && question.totals(world, asked, campaign).is_delivered())
+        .filter(|campaign| question.has_row(world, asked, campaign))
         .map(Ok)
         .chain((0..account.ordinary_ads).filter(|_| question.shows_ordinary()).map(|n| Err(ordinary(account, n))))
         .collect();
     paged(asked, world.spec.empty_pages, &shown, |item| match item {
         Ok(campaign) => {
-            question.row(asked, Some(question.totals(world, asked, campaign)), account, Some((campaign, level)), None)
+            question.row(asked, Some(question.totals(world, campaign)), account, Some((campaign, level)), None)
         }
         Err(ad) => question.row(asked, None, account, None, Some(*ad)),
     })
@@ -265,7 +271,7 @@ pub(super) fn of_campaign(
         Err(refusal) => return refusal,
     };
     let level = if node == campaign.id.to_string() { "ad" } else { "campaign" };
-    let totals = question.totals(world, asked, campaign);
+    let totals = question.totals(world, campaign);
     let row = totals.is_delivered().then(|| question.row(asked, Some(totals), account, Some((campaign, level)), None));
     page(asked, false, &row.into_iter().collect::<Vec<_>>())
 }

@@ -12,6 +12,8 @@ mod fault;
 mod figures;
 mod graph;
 mod insights;
+mod ledger;
+pub mod model;
 mod signature;
 mod spec;
 mod timeline;

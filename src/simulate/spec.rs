@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::allowance::Allowance;
+use super::model::{Event, Profile};
 
 /// A world. Every figure in it follows from this and from the time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each turns one thing on, told apart by its name")]
 pub struct Spec {
     /// Seed of the figures.
     pub seed: u64,
@@ -18,8 +20,14 @@ pub struct Spec {
     pub tokens: Vec<Token>,
     /// Alibaba Cloud access keys.
     pub keys: Vec<Key>,
+    /// How campaigns behave, with all noise; but the messages of a day, the ratios and the price are
+    /// each campaign's own. `None` is exact figures.
+    pub noise: Option<Profile>,
     /// Messages delivered each second since the world began, so that figures move between polls.
+    /// With noise, 0 lets them move as on any day instead.
     pub pace: f64,
+    /// The only window of CAMS is a campaign's whole life, and not the last 31 days.
+    pub cams_lifetime: bool,
     /// Every figure of every window moves with each second: for load.
     pub restless: bool,
     /// Versions of the Graph API that are dead.
@@ -85,6 +93,9 @@ pub struct Campaign {
     pub age_days: i64,
     /// What becomes of it.
     pub story: Story,
+    /// What happens to it, in a world with noise.
+    #[serde(default)]
+    pub events: Vec<Event>,
 }
 
 /// What becomes of a campaign.
@@ -185,6 +196,7 @@ impl Campaign {
             daily: 120.0 + f64::from(u16::try_from(id % 97).unwrap_or_default()) * 13.0,
             age_days: 180,
             story: Story::Steady,
+            events: Vec::new(),
         }
     }
 }

@@ -4,9 +4,8 @@ use jiff::Timestamp;
 
 use super::Moment;
 use super::demo;
-use super::figures::{Totals, today};
+use super::ledger::{Ledger, Now};
 use super::spec::{Account, Campaign, Spec};
-use crate::domain::metric::METRICS;
 
 /// How far ahead the world is played, in seconds. Whatever comes again does so twice in it.
 const HORIZON: u32 = 15 * 60;
@@ -50,11 +49,10 @@ impl Spec {
 
     /// When a campaign stops delivering.
     fn halt(&self, account: &Account, campaign: &Campaign, place: &str, start: Timestamp) -> Option<Milestone> {
-        let delivered = METRICS.iter().find(|metric| metric.field == "delivered")?;
+        let ledger = Ledger::new(self);
         let of = |second| {
-            let moment = at(start, second);
-            let day = today(account, moment.wall);
-            Totals::of(self, campaign, (day, day), day, moment).field(delivered)
+            let now = Now::of(account, at(start, second));
+            ledger.totals(self, campaign, (now.today, now.today), now).delivered.to_bits()
         };
         // Days end within the horizon now and then; a campaign that goes on then has other figures.
         let (middle, last) = (of(HORIZON / 2), of(HORIZON));

@@ -1,6 +1,6 @@
 //! The binary as it is started: exit statuses, signals, and what it prints where.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, Read as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,7 @@ fn check_and_plan_call_nothing_and_say_what_will_be() {
     let folder = Folder::new();
     let file = folder.write(
         "good.yaml",
-        "meta: {main: {token: hush-token, tier: limited, base_url: 'http://127.0.0.1:1', accounts: [{id: 1, windows: [today, last_28d], interval: 10s}]}}\n",
+        "meta: {main: {token: hush-token, tier: limited, base_url: 'http://127.0.0.1:1', accounts: [{id: 1, windows: [today, last_28d], interval: 10s}], campaigns: [{id: 7, windows: [last_7d, maximum]}]}}\n",
     );
     let file = file.display().to_string();
     let (code, stdout, stderr) = run(&["check", "--config.file", &file]);
@@ -120,6 +120,8 @@ fn check_and_plan_call_nothing_and_say_what_will_be() {
     assert!(stdout.contains("configuration is valid: 1 credential, 1 Meta ad account, "), "{stdout}");
     let (code, plan, _) = run(&["plan", "--config.file", &file]);
     assert_eq!(code, Some(0));
+    // Eight families in each window, and the bounds of the one that begins with the campaign.
+    assert!(plan.contains("expected series: 18 for") && plan.contains("up to 16 for each campaign"), "{plan}");
     assert!(plan.contains("meta/main/1 ") && plan.contains("the wanted interval does not fit"), "{plan}");
     assert!(!stdout.contains("hush-token") && !plan.contains("hush-token"));
 }
@@ -150,6 +152,39 @@ fn once_prints_the_exposition_and_fails_when_a_target_does() {
     assert!(stderr.contains("hidden from this token"), "{stderr}");
     simulate.signal("-TERM");
     assert_eq!(simulate.wait(), Some(0));
+}
+
+/// What `once` prints of one campaign over a week, against `simulate` with flags.
+fn simulated_week(flags: &[&str]) -> Vec<String> {
+    let folder = Folder::new();
+    let fleet = ["simulate", "--listen-address", "127.0.0.1:0", "--accounts", "1", "--campaigns", "1"];
+    let mut simulate = Running(command(&[&fleet, flags].concat()).spawn().unwrap());
+    let mut greeting = String::new();
+    std::io::BufReader::new(simulate.0.stdout.as_mut().unwrap()).read_line(&mut greeting).unwrap();
+    let url = greeting.trim().rsplit(' ').next().unwrap();
+    let text = format!(
+        "meta: {{main: {{token: token-main, base_url: '{url}', windows: [last_7d], accounts: [{{id: 1001}}]}}}}\n"
+    );
+    let file = folder.write("week.yaml", &text).display().to_string();
+    let (code, stdout, stderr) = run(&["once", "--config.file", &file]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let wanted = ["marketing_messages_delivered{", "marketing_messages_link_clicks{", "marketing_messages_spend{"];
+    stdout.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name))).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn simulated_noise_follows_from_its_flags() {
+    let (exact, noisy) = (simulated_week(&[]), simulated_week(&["--noise"]));
+    assert!(exact.len() == 3 && noisy.len() == 3 && exact != noisy, "{exact:?} {noisy:?}");
+    assert_eq!(noisy, simulated_week(&["--noise"]));
+    for flag in ["--seed=2", "--click-lag=10days", "--send-hour=23", "--cost-spread=0.5", "--revised-share=0.3"] {
+        assert_ne!(noisy, simulated_week(&["--noise", flag]), "{flag}");
+    }
+    for wrong in
+        [vec!["--send-hour", "9"], vec!["--noise", "--send-hour", "24"], vec!["--noise", "--cost-spread", "10"]]
+    {
+        assert_eq!(run(&[&["simulate"], wrong.as_slice()].concat()).0, Some(2), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,289 @@
+//! One campaign: its days, and its figures at an instant.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::chance::{Path, mix, normal, uniform};
+use super::profile::{Event, Quantity};
+use super::replay::Replay;
+use super::wave::{Curve, Kernel, REACH, Wave};
+use super::{Figures, Model, SLOTS, Tick, Window};
+
+/// What is drawn of a day, apart.
+mod drawn {
+    pub(super) const COST: u64 = 1;
+    pub(super) const VOLUME: u64 = 2;
+    pub(super) const SENDING: u64 = 3;
+    pub(super) const HOUR: u64 = 4;
+    pub(super) const REVISION_DAY: u64 = 5;
+    pub(super) const REVISION_SLOT: u64 = 6;
+    pub(super) const CLICKS: u64 = 7;
+    pub(super) const READS: u64 = 8;
+    pub(super) const REVISED_CLICKS: u64 = 9;
+    pub(super) const REVISED_READS: u64 = 10;
+}
+
+/// One campaign of a [`Model`].
+#[derive(Clone, Debug)]
+pub struct Course {
+    model: Model,
+    key: u64,
+    first: i64,
+    events: Vec<Event>,
+}
+
+/// A wave so many times as large.
+#[derive(Clone, Debug)]
+struct Scaled {
+    wave: Arc<Wave>,
+    times: f64,
+}
+
+impl Scaled {
+    fn sent(&self, slot: usize) -> f64 {
+        self.times * self.wave.sent.get(slot).copied().unwrap_or_default()
+    }
+}
+
+/// What goes out on a day, and what comes of it.
+#[derive(Clone, Debug)]
+pub(super) struct Sends {
+    messages: Scaled,
+    spend: Scaled,
+    clicks: Scaled,
+    reads: Scaled,
+}
+
+/// The last [`REACH`] days, the newest first.
+pub(super) type Recent = std::collections::VecDeque<Sends>;
+
+/// A day of a campaign, slot by slot.
+#[derive(Clone, Debug)]
+pub(super) struct Day {
+    messages: Curve,
+    spend: Curve,
+    clicks: Curve,
+    reads: Curve,
+    key: u64,
+    share: f64,
+    /// When what was too much is taken back.
+    pub(super) revised: Option<Tick>,
+}
+
+impl Course {
+    pub(super) fn new(model: Model, key: u64) -> Self {
+        Self { model, key, first: 0, events: Vec::new() }
+    }
+
+    /// Begins on another day.
+    pub fn from(self, first: i64) -> Self {
+        Self { first, ..self }
+    }
+
+    /// Lets something happen to it.
+    pub fn with(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Its figures over a window, as the API knows them at an instant.
+    pub fn window(&self, window: Window, now: Tick) -> Figures {
+        self.days(now.day.saturating_sub(window.oldest.into())..now.day.saturating_sub(window.newest.into()) + 1, now)
+    }
+
+    /// Its figures over days, as the API knows them at an instant.
+    pub fn days(&self, days: Range<i64>, now: Tick) -> Figures {
+        let days = days.start.max(self.first)..days.end.min(now.day + 1);
+        let mut sum = Figures::default();
+        let mut recent = self.recent(days.start);
+        for number in days {
+            self.advance(&mut recent, number);
+            sum += if number == now.day {
+                let slot = usize::from(now.slot);
+                self.day(&recent, number, &[slot]).figures(slot, now)
+            } else {
+                self.day(&recent, number, &[SLOTS]).figures(SLOTS, now)
+            };
+        }
+        sum
+    }
+
+    /// Whether any message was delivered on these days.
+    pub fn delivers(&self, days: Range<i64>, now: Tick) -> bool {
+        (days.start.max(self.first)..days.end.min(now.day + 1)).any(|day| {
+            let slot = if day == now.day { usize::from(now.slot) } else { SLOTS };
+            let revised = self.revised(day, mix(self.key, day.cast_unsigned())).is_some_and(|revised| now < revised);
+            let share = if revised { self.model.profile.revision.share } else { 0.0 };
+            whole(self.sends(day).messages.sent(slot) * (1.0 + share)) > 0.0
+        })
+    }
+
+    /// Its figures over windows at the end of each slot of some days, in order.
+    pub fn replay<const N: usize>(&self, days: Range<i64>, windows: [Window; N]) -> Replay<'_, N> {
+        Replay::new(self, days, windows)
+    }
+
+    /// The day on which it begins.
+    pub fn first(&self) -> i64 {
+        self.first
+    }
+
+    /// What was sent before a day and still has its effects.
+    pub(super) fn recent(&self, day: i64) -> Recent {
+        let reach = i64::try_from(REACH).unwrap_or_default();
+        let mut recent = Recent::with_capacity(REACH);
+        ((day - reach + 1).max(self.first)..day).for_each(|day| self.advance(&mut recent, day));
+        recent
+    }
+
+    /// A day further.
+    pub(super) fn advance(&self, recent: &mut Recent, day: i64) {
+        recent.truncate(REACH - 1);
+        recent.push_front(self.sends(day));
+    }
+
+    /// The newest of these days, at some of its slots.
+    pub(super) fn day(&self, recent: &Recent, number: i64, slots: &[usize]) -> Day {
+        let key = mix(self.key, number.cast_unsigned());
+        let mut day = Day {
+            messages: [0.0; SLOTS + 1],
+            spend: [0.0; SLOTS + 1],
+            clicks: [0.0; SLOTS + 1],
+            reads: [0.0; SLOTS + 1],
+            key,
+            share: self.model.profile.revision.share.max(0.0),
+            revised: self.revised(number, key),
+        };
+        let sum = |curve: &mut Curve, of: fn(&Sends) -> &Scaled| {
+            for (days, sends) in recent.iter().enumerate() {
+                let Scaled { wave, times } = of(sends);
+                let Some(come) = wave.come.get(days).filter(|_| *times > 0.0) else { continue };
+                for &slot in slots {
+                    if let (Some(sum), Some(part)) = (curve.get_mut(slot), come.get(slot)) {
+                        *sum += times * part;
+                    }
+                }
+            }
+        };
+        sum(&mut day.clicks, |sends| &sends.clicks);
+        sum(&mut day.reads, |sends| &sends.reads);
+        if let Some(sends) = recent.front() {
+            for &slot in slots.iter().filter(|slot| **slot <= SLOTS) {
+                day.messages[slot] = sends.messages.sent(slot);
+                day.spend[slot] = sends.spend.sent(slot);
+            }
+        }
+        day
+    }
+
+    fn revised(&self, day: i64, key: u64) -> Option<Tick> {
+        let revision = self.model.profile.revision;
+        if revision.share <= 0.0 {
+            return None;
+        }
+        let later = uniform(mix(key, drawn::REVISION_DAY)) * f64::from(revision.within_days.max(1));
+        let slot = uniform(mix(key, drawn::REVISION_SLOT)) * f64::from(Tick::SLOTS);
+        Some(Tick { day: day + 1 + floor(later), slot: u16::try_from(floor(slot)).unwrap_or_default() })
+    }
+
+    /// What goes out on a day.
+    fn sends(&self, day: i64) -> Sends {
+        let profile = &self.model.profile;
+        let key = mix(self.key, day.cast_unsigned());
+        let spread = |what, deviation: f64| {
+            if deviation > 0.0 { (deviation * normal(mix(key, what))).exp() } else { 1.0 }
+        };
+        let sending = profile.sending_days.clamp(0.0, 1.0);
+        let goes_out = sending > 0.0 && uniform(mix(key, drawn::SENDING)) < sending;
+        // Day 0 is a Wednesday.
+        let weekday = usize::try_from((day + 2).rem_euclid(7)).unwrap_or_default();
+        let messages = if goes_out { profile.delivered_per_day / sending } else { 0.0 }
+            * profile.weekdays.get(weekday).copied().unwrap_or(1.0)
+            * spread(drawn::VOLUME, profile.volume_spread);
+        let click_ratio = profile.click_ratio / spread(drawn::COST, profile.cost_spread);
+        let hours = profile.shape.hours();
+        let drawn = uniform(mix(key, drawn::HOUR)) * f64::from(hours.end() - hours.start() + 1);
+        let hour = hours.start() + u8::try_from(floor(drawn)).unwrap_or_default();
+        let factor = |of, slot| {
+            let events = self.events.iter().filter(|event| event.of == of);
+            events.map(|event| event.factor(day, slot)).product::<f64>()
+        };
+        let usual = |of, times: f64| Scaled {
+            wave: Arc::clone(&self.model.waves[&hour]),
+            times: times * factor(Quantity::Volume, 0) * of,
+        };
+        let price = profile.cost_per_delivered * factor(Quantity::Price, 0);
+        let even = Sends {
+            messages: usual(1.0, messages),
+            spend: usual(price, messages),
+            clicks: usual(click_ratio * factor(Quantity::ClickRatio, 0), messages),
+            reads: usual(profile.read_ratio * factor(Quantity::ReadRatio, 0), messages),
+        };
+        let changes = self.events.iter().any(|event| event.changes_within(day));
+        let exhausted = profile.budget.is_some_and(|budget| even.spend.sent(SLOTS) > budget);
+        if !changes && !exhausted {
+            return even;
+        }
+        let mut left = profile.budget.unwrap_or(f64::INFINITY);
+        let mut shares = profile.shape.shares(hour);
+        let (mut spends, mut clicks, mut reads) = (shares, shares, shares);
+        for (slot, share) in shares.iter_mut().enumerate() {
+            let at = u16::try_from(slot).unwrap_or_default();
+            let price = profile.cost_per_delivered * factor(Quantity::Price, at);
+            let spend = (*share * messages * factor(Quantity::Volume, at) * price).min(left);
+            left -= spend;
+            *share = if price > 0.0 { spend / price } else { *share * messages * factor(Quantity::Volume, at) };
+            spends[slot] = spend;
+            clicks[slot] = *share * click_ratio * factor(Quantity::ClickRatio, at);
+            reads[slot] = *share * profile.read_ratio * factor(Quantity::ReadRatio, at);
+        }
+        let own = |shares: &[f64; SLOTS], kernel| Scaled { wave: Arc::new(Wave::new(shares, kernel)), times: 1.0 };
+        let (at_once, late) = (Kernel::at_once(), &*self.model.kernel);
+        Sends {
+            messages: own(&shares, &at_once),
+            spend: own(&spends, &at_once),
+            clicks: own(&clicks, late),
+            reads: own(&reads, late),
+        }
+    }
+}
+
+impl Day {
+    /// The figures at the begin of a slot, or at the end of the day, as they are known at an instant.
+    pub(super) fn figures(&self, slot: usize, now: Tick) -> Figures {
+        self.counted(&mut self.paths(), slot, now)
+    }
+
+    /// The paths of its clicks and reads.
+    pub(super) fn paths(&self) -> [Path; 4] {
+        [drawn::CLICKS, drawn::READS, drawn::REVISED_CLICKS, drawn::REVISED_READS]
+            .map(|what| Path::new(mix(self.key, what)))
+    }
+
+    /// The same along paths, which is cheap in order.
+    pub(super) fn counted(&self, paths: &mut [Path; 4], slot: usize, now: Tick) -> Figures {
+        let at = |curve: &Curve| curve.get(slot).copied().unwrap_or_default();
+        let [clicks, reads, revised_clicks, revised_reads] = paths;
+        let mut counted = [clicks.at(at(&self.clicks)), reads.at(at(&self.reads))];
+        let mut messages = at(&self.messages);
+        if self.revised.is_some_and(|revised| now < revised) {
+            messages *= 1.0 + self.share;
+            counted[0] += revised_clicks.at(self.share * at(&self.clicks));
+            counted[1] += revised_reads.at(self.share * at(&self.reads));
+        }
+        // Only whole messages are paid.
+        let delivered = whole(messages);
+        let price = if at(&self.messages) > 0.0 { at(&self.spend) / at(&self.messages) } else { 0.0 };
+        Figures { delivered, read: counted[1] as f64, clicks: counted[0] as f64, spend: delivered * price }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "days and slots are small")]
+fn floor(value: f64) -> i64 {
+    value.floor() as i64
+}
+
+/// Whole messages. A sum of shares may miss a whole number by a hair.
+fn whole(messages: f64) -> f64 {
+    (messages + 1e-6).floor()
+}
