@@ -328,7 +328,8 @@ def dashboards():
         dashboard("mme-campaign", "Marketing messages: campaign", "Everything about one campaign, windows side by side.",
                   [SOURCES, ACCOUNT, CAMPAIGN, WINDOWS, LAST], CAMPAIGN_PANELS,
                   [annotation("Alerts", f'{firing}, campaign_id="$campaign"}}', "{{alertname}}", "{{campaign_name}}, {{window}}", "red"),
-                   annotation("A new day", f'changes(marketing_messages_window_start_timestamp_seconds{{{ONE}, window="today"}}[2m]) > 0',
+                   annotation("A new day", f'changes(marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}}[2m]) > 0 '
+                              f'and on (source, account_id) marketing_messages_campaign_info{{{ONE}}}',
                               "A new day", "today begins anew", "blue")]),
         dashboard("mme-exporter", "Marketing messages: exporter", "Targets, allowance, credentials and faults.",
                   [SOURCES, ACCOUNT], EXPORTER,

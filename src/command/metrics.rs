@@ -29,6 +29,14 @@ Money also has `currency` (ISO 4217, empty when unknown). Conversions also have 
 
 ";
 
+const BOUNDS: &str = "
+Bounds of a window have an empty `campaign_id`: they hold for all campaigns of the account, and for its own figures.
+Accounts read with different static labels have them once for each set of labels. `maximum`, `data_maximum` and the
+window of CAMS begin with each campaign, so their bounds carry its `campaign_id`, as do those of campaigns whose
+account is unknown. Where rows disagree, because some were read before the account's midnight and some after it, the
+newest day counts; the older rows follow within one interval.
+";
+
 /// The Markdown of the reference.
 pub fn reference() -> anyhow::Result<String> {
     let mut text = HEAD.to_owned();
@@ -45,6 +53,7 @@ pub fn reference() -> anyhow::Result<String> {
         };
         writeln!(text, "| `{}` | {labels} | {} |", family.name, family.help)?;
     }
+    text.push_str(BOUNDS);
     writeln!(text, "\n## Label values\n")?;
     writeln!(text, "- `window`: `{}`, the name of a range of your own, or `unspecified` (CAMS)", PRESETS.join("`, `"))?;
     writeln!(text, "- `action`: `{}`", ACTIONS.join("`, `"))?;

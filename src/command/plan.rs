@@ -9,7 +9,7 @@ use crate::domain::budget::{Basis, BelievedTier, Budget};
 use crate::domain::counted::counted;
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::{Fleet, Wanted};
-use crate::domain::target::{Source, account_label};
+use crate::domain::target::{Source, Window, account_label};
 use crate::poll::grant;
 use crate::settings::{Credential, Settings};
 use crate::source::meta::PAGE_LIMIT;
@@ -211,22 +211,25 @@ fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, Load>) {
     }
 }
 
-/// Samples per campaign and window: the families that are on, and both ends of the window.
+/// Samples of each campaign: the families that are on in each window, and both ends of the windows
+/// that begin with it. Those of the other windows are few: one pair for a whole account.
 fn series(fleet: &Fleet) -> String {
+    let ends = |window: &Window| if window.begins_with_campaign() { 2 } else { 0 };
+    let row = |metrics: usize, windows: &[Window]| windows.iter().map(|window| metrics + ends(window)).sum::<usize>();
     let mut known = 0;
     let mut each = 0;
     for account in &fleet.accounts {
-        let row = account.terms.metrics.iter().count() + 2;
+        let row = row(account.terms.metrics.iter().count(), &account.windows);
         match &account.wanted {
-            Wanted::All | Wanted::Matching(_) => each = each.max(row * account.windows.len()),
-            Wanted::Only(ids) => known += ids.len() * row * account.windows.len(),
+            Wanted::All | Wanted::Matching(_) => each = each.max(row),
+            Wanted::Only(ids) => known += ids.len() * row,
         }
     }
     for campaign in &fleet.campaigns {
-        known += (campaign.terms.metrics.iter().count() + 2) * campaign.windows.len();
+        known += row(campaign.terms.metrics.iter().count(), &campaign.windows);
     }
     for channel in &fleet.channels {
-        let row = channel.terms.metrics.iter().count() + 2;
+        let row = row(channel.terms.metrics.iter().count(), &[Window::Unspecified]);
         match &channel.wanted {
             Wanted::All | Wanted::Matching(_) => each = each.max(row),
             Wanted::Only(ids) => known += ids.len() * row,

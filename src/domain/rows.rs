@@ -1,6 +1,8 @@
 //! The rows of a target, column by column: what an account of thousands of campaigns costs is the
 //! numbers themselves.
 
+use std::cmp::Reverse;
+
 use jiff::civil::Date;
 
 use super::target::{AccountId, CampaignId, Currency};
@@ -63,6 +65,12 @@ impl PartialEq for Rows {
 /// Whether two runs of numbers are bit for bit the same.
 pub fn same_bits(one: &[f64], other: &[f64]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+/// Of the days of one window, as two answers have them, those that end later; of equal ends, the
+/// earlier begin.
+pub fn newer_days(one: Option<(Date, Date)>, other: Option<(Date, Date)>) -> Option<(Date, Date)> {
+    one.into_iter().chain(other).max_by_key(|(start, stop)| (*stop, Reverse(*start)))
 }
 
 impl Rows {
@@ -145,11 +153,22 @@ impl Rows {
         self.values.iter().filter(|value| !value.is_nan()).count()
     }
 
-    /// Number of series: the figures, and both ends of the window for each campaign.
-    pub fn series(&self) -> usize {
-        let windows =
-            self.campaigns.iter().zip(&self.days).filter(|(campaign, days)| campaign.is_some() && days.is_some());
-        self.samples() + 2 * windows.count()
+    /// The days of the window, where all rows have the same. Rows may differ for a while, because some
+    /// were read before midnight and some after it: then the last day of any counts, and of those that
+    /// end on it the longest.
+    pub fn window_days(&self) -> Option<(Date, Date)> {
+        self.days.iter().copied().reduce(newer_days).flatten()
+    }
+
+    /// Number of series: the figures, and both ends of the window, once or for each campaign.
+    pub fn series(&self, days_of_each: bool) -> usize {
+        let windows = if days_of_each {
+            let rows = self.campaigns.iter().zip(&self.days);
+            rows.filter(|(campaign, days)| campaign.is_some() && days.is_some()).count()
+        } else {
+            usize::from(self.window_days().is_some())
+        };
+        self.samples() + 2 * windows
     }
 
     /// The rows of the campaigns that `keep` names.
@@ -179,6 +198,8 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     fn row(campaign: u32, figures: &[(u8, f64)]) -> Row {
@@ -197,7 +218,27 @@ mod tests {
     fn rows_come_back_as_they_went_in_sorted() {
         let rows = Rows::new(vec![row(2, &[(0, 1.0), (5, 2.0)]), row(1, &[(5, 0.0)])]);
         assert_eq!(rows.rows().collect::<Vec<_>>(), [row(1, &[(5, 0.0)]), row(2, &[(0, 1.0), (5, 2.0)])]);
-        assert_eq!((rows.len(), rows.samples(), rows.series()), (2, 3, 3));
+        assert_eq!((rows.len(), rows.samples(), rows.series(true)), (2, 3, 3));
+    }
+
+    #[test]
+    fn the_days_of_a_window_are_the_newest_and_of_those_the_longest() {
+        let with = |campaign, days: Option<(i8, i8)>| {
+            let days = days.map(|(start, stop)| (date(2026, 3, start), date(2026, 3, stop)));
+            Row { days, ..row(campaign, &[(0, 1.0)]) }
+        };
+        let rows = Rows::new(vec![
+            with(1, Some((1, 7))),
+            with(2, Some((3, 8))),
+            with(3, Some((2, 8))),
+            with(4, Some((5, 8))),
+            with(5, None),
+        ]);
+        assert_eq!(rows.window_days(), Some((date(2026, 3, 2), date(2026, 3, 8))));
+        assert_eq!((rows.series(false), rows.series(true)), (5 + 2, 5 + 8));
+        let without = Rows::new(vec![with(5, None)]);
+        assert_eq!((without.window_days(), without.series(false)), (None, 1));
+        assert_eq!(Rows::default().window_days(), None);
     }
 
     #[test]

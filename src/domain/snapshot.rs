@@ -153,7 +153,8 @@ impl Snapshot {
         &self.samples
     }
 
-    /// Series held, over all targets.
+    /// Series held, over all targets. A window's bounds, which several targets of an account may share,
+    /// count for each.
     pub fn series(&self) -> usize {
         self.series
     }
@@ -259,7 +260,7 @@ impl Snapshot {
             former.expires = expires;
         } else {
             self.remove(&key);
-            let size = rows.series();
+            let size = rows.series(key.window.is_of_each(home.1));
             if self.series.saturating_add(size) > self.max_series {
                 return Some(Full { key, left_out: size });
             }
@@ -322,7 +323,7 @@ impl Snapshot {
 
     fn insert(&mut self, key: TargetKey, home: GroupKey, published: Published) {
         let samples = published.rows.samples();
-        self.series += published.rows.series();
+        self.series += published.rows.series(key.window.is_of_each(home.1));
         *self.samples.entry((key.source, key.credential.clone())).or_default() += samples;
         self.note_samples(&key, Some(samples));
         self.groups.entry(home).or_default().targets.insert(key.clone(), published);
@@ -335,7 +336,7 @@ impl Snapshot {
         let Some(home) = self.homes.remove(key) else { return };
         let Some(group) = self.groups.get_mut(&home) else { return };
         if let Some(published) = group.targets.remove(key) {
-            self.series -= published.rows.series();
+            self.series -= published.rows.series(key.window.is_of_each(home.1));
             if let Some(samples) = self.samples.get_mut(&(key.source, key.credential.clone())) {
                 *samples -= published.rows.samples();
             }

@@ -207,6 +207,18 @@ impl Window {
             Self::Unspecified => "unspecified",
         }
     }
+
+    /// Whether it begins with each campaign, so that its days are each campaign's own. Those of any
+    /// other window are the same for all campaigns of an account.
+    pub fn begins_with_campaign(&self) -> bool {
+        matches!(self, Self::Preset("maximum" | "data_maximum") | Self::Unspecified)
+    }
+
+    /// Whether its days may differ between the campaigns that stand together. Without an account, those
+    /// may be of several, with time zones of their own.
+    pub fn is_of_each(&self, account: Option<AccountId>) -> bool {
+        account.is_none() || self.begins_with_campaign()
+    }
 }
 
 /// A currency's ISO 4217 code.

@@ -11,6 +11,7 @@ use super::family::{self, FamilySet, Other};
 use super::figures::Figures;
 use super::info::{Account, Campaigns};
 use super::state::States;
+use super::windows::Windows;
 use crate::domain::target::{CampaignId, TargetKey};
 
 /// From here on the rest of the last page is no waste to speak of.
@@ -41,6 +42,7 @@ pub(super) struct Segment {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum BlockId {
     Figures(TargetKey, Option<CampaignId>),
+    Windows,
     Campaigns(CampaignId),
     Account,
     States(TargetKey),
@@ -49,6 +51,7 @@ pub(super) enum BlockId {
 #[derive(Debug)]
 pub(super) enum Content {
     Figures(Figures),
+    Windows(Windows),
     Campaigns(Campaigns),
     Account(Account),
     States(States),
@@ -58,6 +61,7 @@ impl Content {
     fn families(&self) -> FamilySet {
         match self {
             Self::Figures(figures) => figures.families(),
+            Self::Windows(_) => Windows::families(),
             Self::States(states) => states.families(),
             Self::Campaigns(_) => FamilySet::one(family::other(Other::CampaignInfo)),
             Self::Account(_) => FamilySet::one(family::other(Other::AccountInfo)),
@@ -68,6 +72,7 @@ impl Content {
     fn identical(&self, former: &Self) -> bool {
         match (self, former) {
             (Self::Figures(figures), Self::Figures(former)) => figures.identical(former),
+            (Self::Windows(windows), Self::Windows(former)) => windows == former,
             (Self::Campaigns(campaigns), Self::Campaigns(former)) => campaigns.identical(former),
             (Self::Account(account), Self::Account(former)) => account == former,
             (Self::States(states), Self::States(former)) => states == former,
@@ -79,6 +84,7 @@ impl Content {
     fn same(&self, former: &Self, family: usize) -> bool {
         match (self, former) {
             (Self::Figures(figures), Self::Figures(former)) => figures.same(former, family),
+            (Self::Windows(windows), Self::Windows(former)) => windows == former,
             (Self::Campaigns(campaigns), Self::Campaigns(former)) => campaigns.same(former),
             (Self::Account(account), Self::Account(former)) => account == former,
             (Self::States(states), Self::States(former)) => states.same(former, family),
@@ -89,6 +95,7 @@ impl Content {
     fn write(&self, family: usize, out: &mut Vec<u8>) {
         match self {
             Self::Figures(figures) => figures.write(family, out),
+            Self::Windows(windows) => windows.write(family, out),
             Self::Campaigns(campaigns) => campaigns.write(out),
             Self::Account(account) => account.write(out),
             Self::States(states) => states.write(family, out),

@@ -11,6 +11,7 @@ use super::block::{BlockId, Content};
 use super::figures::{Figures, Part};
 use super::info::{self, Campaigns};
 use super::state::States;
+use super::windows::Windows;
 use crate::domain::snapshot::{Group, GroupKey, Snapshot};
 use crate::domain::target::{CampaignId, TargetKey};
 
@@ -31,7 +32,13 @@ fn begins_at_target(key: &TargetKey) -> bool {
 
 /// The blocks of an account, in the order of the exposition.
 pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> {
-    let mut blocks = figures(key, group);
+    let facts = group.account().map(|(facts, _)| facts);
+    let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
+    let mut blocks = figures(key, group, &zone);
+    let windows = Windows::of(key, zone, group);
+    if !windows.is_empty() {
+        blocks.push((BlockId::Windows, Content::Windows(windows)));
+    }
     let (origins, known) = info::campaigns(group);
     let runs = known.chunk_by(|_, next| !begins(next.campaign));
     blocks.extend(runs.filter_map(|run| {
@@ -45,10 +52,8 @@ pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> 
     blocks
 }
 
-fn figures(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> {
-    let facts = group.account().map(|(facts, _)| facts);
-    let currency = facts.and_then(|facts| facts.currency);
-    let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
+fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, Content)> {
+    let currency = group.account().and_then(|(facts, _)| facts.currency);
     let empty = || Figures { group: key, currency, zone: zone.clone(), parts: Vec::new() };
 
     let mut blocks: Vec<(BlockId, Content)> = Vec::new();

@@ -100,12 +100,12 @@ pub static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
     let others = [
         (
             "window_start_timestamp_seconds",
-            "Begin of the window's first day in the account's time zone, UTC where it is unknown (date_start). Polled and cached.",
+            "Begin of the window's first day in the account's time zone, UTC where it is unknown (date_start). One series for all campaigns of an account, with an empty campaign_id; one for each campaign in maximum, data_maximum and of CAMS. Polled and cached.",
             "seconds",
         ),
         (
             "window_end_timestamp_seconds",
-            "End of the window's last day in the account's time zone, UTC where it is unknown (date_stop). Polled and cached.",
+            "End of the window's last day in the account's time zone, UTC where it is unknown (date_stop). With the labels of its begin. Polled and cached.",
             "seconds",
         ),
         ("campaign_info", "Name and state of a campaign; the value is 1. Polled and cached.", ""),

@@ -71,6 +71,11 @@ impl Part {
         &self.rows.days()[self.range.clone()]
     }
 
+    /// Whether its rows tell the window's days each for itself.
+    fn has_days(&self, group: GroupKey) -> bool {
+        self.of_campaigns() && self.window.is_of_each(group.1)
+    }
+
     /// Whether two parts stand for the same series.
     fn alike(&self, other: &Self) -> bool {
         self.window == other.window
@@ -90,7 +95,7 @@ impl Figures {
                     families.insert(if of_campaigns { family::campaign(metric) } else { family::account(metric) });
                 }
             }
-            if of_campaigns && part.days().iter().any(Option::is_some) {
+            if part.has_days(self.group) && part.days().iter().any(Option::is_some) {
                 families.insert(family::other(Other::WindowStart));
                 families.insert(family::other(Other::WindowEnd));
             }
@@ -137,7 +142,7 @@ impl Figures {
                 Shown::Metric { index, of_campaigns } if of_campaigns == part.of_campaigns() => {
                     self.write_metric(family, index, part, out);
                 }
-                Shown::Window(end) if part.of_campaigns() => self.write_window(family, end, part, out),
+                Shown::Window(end) if part.has_days(self.group) => self.write_window(family, end, part, out),
                 _ => {}
             }
         }
@@ -231,7 +236,7 @@ fn tail(part: &Part, currency: Option<&str>, action: Option<u8>) -> String {
 }
 
 /// Unix time of a window's begin or end. The last day counts to its end, 24:00.
-fn instant((start, stop): (Date, Date), end: Other, zone: &TimeZone) -> Option<i64> {
+pub(super) fn instant((start, stop): (Date, Date), end: Other, zone: &TimeZone) -> Option<i64> {
     let day = if matches!(end, Other::WindowEnd) { stop.tomorrow().ok()? } else { start };
     Some(day.to_zoned(zone.clone()).ok()?.timestamp().as_second())
 }

@@ -13,6 +13,7 @@ mod info;
 mod line;
 mod scrape;
 mod state;
+mod windows;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The exposition against a naive renderer: after any changes, in both formats, plain and deflated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,19 +8,17 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use marketing_messages_exporter::domain::facts::{AccountFacts, CampaignFacts, Listing};
-use marketing_messages_exporter::domain::metric::{METRICS, PREFIX, Unit};
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
-use marketing_messages_exporter::domain::snapshot::{Brought, Change, Group, GroupKey, Snapshot};
+use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
 use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
-    AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window, account_label,
+    AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
-use marketing_messages_exporter::exposition::{Deflated, Exposition, FAMILIES, Filter, Format, header};
+use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
 use marketing_messages_exporter::store::Store;
 use proptest::prelude::*;
 
-/// What the exporter says of itself behind everything else.
-const OWN: &str = "# HELP own One.\n# TYPE own gauge\nown 1\n# EOF\n";
+use crate::naive::{OWN, naive};
 
 fn plain(exposition: &Exposition, format: Format, filter: &Filter) -> String {
     let scrape = exposition.scrape(format, filter, Deflated::new(OWN.to_owned()));
@@ -38,123 +36,6 @@ fn gunzipped(exposition: &Exposition, format: Format, filter: &Filter) -> String
     reader.read_to_string(&mut text).unwrap();
     assert!(reader.into_inner().is_empty(), "one member is all");
     text
-}
-
-/// A line in the plainest way: no cache, no order of its own, no shared text.
-fn line(family: &str, labels: &[(&str, &str)], value: f64) -> String {
-    let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect();
-    format!("{family}{{{}}} {value}\n", labels.join(","))
-}
-
-/// Every line of an account, by family.
-fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<String>>) {
-    let account = account_label(key.1);
-    let base = [("source", key.0.label()), ("account_id", account.as_str())];
-    let facts = group.account().map(|(facts, _)| facts);
-    let mut campaigns: BTreeMap<CampaignId, (String, String, Labels)> = BTreeMap::new();
-    for (target, published) in &group.targets {
-        let statics: Vec<_> = published.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        for row in published.rows.rows() {
-            let campaign = row.campaign.map(|campaign| campaign.to_string());
-            let mut labels = base.to_vec();
-            labels.extend(campaign.as_deref().map(|campaign| ("campaign_id", campaign)));
-            labels.push(("window", target.window.label()));
-            for figure in &row.figures {
-                let metric = &METRICS[usize::from(figure.column.metric)];
-                let name = if campaign.is_some() { metric.family() } else { metric.account_family() };
-                let currency = row.currency.or(facts.and_then(|facts| facts.currency));
-                let mut labels = labels.clone();
-                if metric.unit == Unit::Money {
-                    labels.push(("currency", currency.as_ref().map_or("", Currency::as_str)));
-                }
-                labels.extend(&statics);
-                lines.entry(name.clone()).or_default().push(line(&name, &labels, figure.value));
-            }
-            if let (Some(_), Some((start, stop))) = (row.campaign, row.days) {
-                let zone = facts.map_or("UTC", |facts| &facts.timezone);
-                let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-                for (end, day) in [("start", start), ("end", stop.tomorrow().unwrap())] {
-                    let name = format!("{PREFIX}window_{end}_timestamp_seconds");
-                    let instant = day.to_zoned(zone.clone()).unwrap().timestamp().as_second();
-                    let labels = [&labels[..], &statics].concat();
-                    lines.entry(name.clone()).or_default().push(line(&name, &labels, instant as f64));
-                }
-            }
-            if let Some(id) = row.campaign {
-                campaigns.entry(id).or_insert((String::new(), String::new(), published.labels.clone()));
-            }
-        }
-    }
-    for (listing, labels) in group.listings.values() {
-        for listed in listing.iter() {
-            if listed.marketing || campaigns.contains_key(&listed.campaign) {
-                let entry = (listed.name.to_owned(), listed.status.to_owned(), labels.clone());
-                campaigns.insert(listed.campaign, entry);
-            }
-        }
-    }
-    let name = format!("{PREFIX}campaign_info");
-    for (campaign, (title, status, statics)) in campaigns {
-        let campaign = campaign.to_string();
-        let mut labels = base.to_vec();
-        labels.extend([("campaign_id", &*campaign), ("campaign_name", &*title), ("status", &*status)]);
-        labels.extend(statics.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        lines.entry(name.clone()).or_default().push(line(&name, &labels, 1.0));
-    }
-    if let Some((facts, statics)) = group.account() {
-        let name = format!("{PREFIX}account_info");
-        let currency = facts.currency.as_ref().map_or("", Currency::as_str);
-        let mut labels = base.to_vec();
-        labels.extend([("account_name", &*facts.name), ("currency", currency)]);
-        labels.extend([("timezone", &*facts.timezone), ("status", &*facts.status)]);
-        labels.extend(statics.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        lines.entry(name.clone()).or_default().push(line(&name, &labels, 1.0));
-    }
-}
-
-fn naive_states(snapshot: &Snapshot, lines: &mut BTreeMap<String, Vec<String>>) {
-    for (key, status) in snapshot.statuses() {
-        let (account, target) = (account_label(key.account), key.label());
-        let labels = [
-            ("source", key.source.label()),
-            ("credential", &*key.credential),
-            ("account_id", &*account),
-            ("target", &*target),
-            ("window", key.window.label()),
-        ];
-        let values = [
-            ("up", status.up.map(|up| if up { 1.0 } else { 0.0 })),
-            ("last_success_timestamp_seconds", status.last_success),
-            ("last_attempt_timestamp_seconds", status.last_attempt),
-            ("next_poll_timestamp_seconds", status.next_poll),
-            ("poll_interval_seconds", Some(status.interval.as_secs_f64())),
-            ("consecutive_failures", status.failures.map(f64::from)),
-            ("rows", status.rows.map(|rows| rows as f64)),
-        ];
-        for (name, value) in values {
-            let name = format!("{PREFIX}exporter_target_{name}");
-            lines.entry(name.clone()).or_default().extend(value.map(|value| line(&name, &labels, value)));
-        }
-    }
-}
-
-/// The whole body from the rows, each family's lines sorted.
-fn naive(snapshot: &Snapshot, format: Format) -> String {
-    let mut lines = BTreeMap::new();
-    for (key, group) in snapshot.groups() {
-        naive_group(key, group, &mut lines);
-    }
-    naive_states(snapshot, &mut lines);
-    let mut body = String::new();
-    for family in FAMILIES.iter() {
-        let Some(mut lines) = lines.remove(&family.name).filter(|lines| !lines.is_empty()) else { continue };
-        lines.sort();
-        body.push_str(&header(family, format));
-        body.extend(lines);
-    }
-    assert!(lines.values().all(Vec::is_empty), "a family is not in the table: {:?}", lines.keys());
-    body + OWN
 }
 
 /// A line with its value as a number: of a number halfway between two, either text is as short.
@@ -201,7 +82,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn key()(cams in any::<bool>(), at in 0..4_u64, kind in 0..5, single in 1..40_u64, other in any::<bool>(), part in 0..2_u32, today in any::<bool>()) -> TargetKey {
+    fn key()(cams in any::<bool>(), at in 0..4_u64, kind in 0..5, single in 1..40_u64, other in any::<bool>(), part in 0..2_u32, window in 0..4_usize) -> TargetKey {
         let subject = match kind {
             0 | 1 => Subject::Campaigns,
             2 => Subject::Totals,
@@ -213,7 +94,7 @@ prop_compose! {
             subject,
             credential: if other { "other".into() } else { "main".into() },
             part,
-            window: Window::Preset(if today { "today" } else { "last_7d" }),
+            window: [Window::Preset("today"), Window::Preset("last_7d"), Window::Preset("maximum"), Window::Unspecified][window].clone(),
         }
     }
 }
@@ -319,6 +200,9 @@ proptest! {
         let series = plain(&exposition, Format::Text, &all);
         let series: Vec<_> = series.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
         prop_assert_eq!(series.iter().collect::<BTreeSet<_>>().len(), series.len(), "a series stands twice");
+
+        let counted = series.iter().filter(|series| !series.contains("_info{") && !series.contains("_exporter_target_") && **series != "own");
+        prop_assert!(counted.count() <= snapshot.series(), "the bound on series counts each");
 
         let groups = snapshot.groups().keys().copied().collect();
         let changed = marketing_messages_exporter::domain::snapshot::Changed { groups, statuses: true };

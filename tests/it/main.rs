@@ -19,6 +19,7 @@ mod first_minutes;
 mod harness;
 mod http2;
 mod logs;
+mod naive;
 mod online;
 mod process;
 mod reload;

@@ -32,7 +32,7 @@ meta:
     token_file: DIR/token
     base_url: URL
     labels: {team: growth}
-    accounts: [{id: act_1001, windows: [today, last_7d]}]
+    accounts: [{id: act_1001, windows: [today, last_7d, maximum]}]
 cams:
   sg:
     access_key_id: key-id
@@ -54,12 +54,22 @@ cams:
     assert_eq!(metrics.count("marketing_messages_cost_per_link_click", &cams), 3);
     assert_eq!(metrics.count("marketing_messages_campaign_info", &["campaign_name=\"Campaign 1002000001\""]), 1);
     assert_eq!(metrics.count("marketing_messages_account_info", &["timezone=\"Europe/Berlin\""]), 1);
-    assert_eq!(metrics.count("marketing_messages_exporter_target_up", &["} 1"]), 4 + 3);
-    let today = ["account_id=\"1001\"", "campaign_id=\"1001000001\"", "window=\"today\""];
+    assert_eq!(metrics.count("marketing_messages_exporter_target_up", &["} 1"]), 6 + 3);
     let (start, end) =
         ("marketing_messages_window_start_timestamp_seconds", "marketing_messages_window_end_timestamp_seconds");
-    let day = metrics.value(end, &today).unwrap() - metrics.value(start, &today).unwrap();
-    assert!((82_800.0..=90_000.0).contains(&day), "a day in Berlin has 23 to 25 hours: {day} s");
+    let days = |window: &str, seconds: f64| {
+        let bounds = ["account_id=\"1001\"", "campaign_id=\"\"", &format!("window=\"{window}\""), "team=\"growth\""];
+        let length = metrics.value(end, &bounds).unwrap() - metrics.value(start, &bounds).unwrap();
+        assert!((length - seconds).abs() <= 3600.0, "days in Berlin have 23 to 25 hours: {length} s");
+    };
+    days("today", 86_400.0);
+    days("last_7d", 7.0 * 86_400.0);
+    let own = |family, window| metrics.count(family, &["campaign_id=\"1001", window]);
+    for bound in [start, end] {
+        assert_eq!([own(bound, "window=\"today\""), own(bound, "window=\"maximum\"")], [0, 3], "{bound}");
+        assert_eq!(metrics.count(bound, &["source=\"meta\""]), 2 + 3, "{bound}");
+        assert_eq!(metrics.count(bound, &["source=\"cams\"", "campaign_id=\"1002", "window=\"unspecified\""]), 3);
+    }
     // Money of CAMS carries the currency that discovery learned, be it before or after the figures.
     app.eventually("the currency is known", |m| {
         m.count("marketing_messages_spend", &["source=\"cams\"", "currency=\"EUR\""]) == 3
