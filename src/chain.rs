@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use secrecy::ExposeSecret;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -14,8 +15,8 @@ use crate::domain::repeat::{Repeats, Telling};
 use crate::domain::target::Source as Api;
 use crate::fetch::Fetch;
 use crate::settings::Secret;
-use crate::source::Keys;
 use crate::source::cams::credentials::{self, Ecs, METADATA, Place, Temporary, Variables};
+use crate::source::{Keys, Redactor};
 
 /// Off ECS nobody answers at the metadata service's address.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
@@ -24,7 +25,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys are small.
-const LARGEST: usize = 1 << 20;
+const LARGEST: usize = 64 << 10;
 
 /// What is known of one credential's keys.
 #[derive(Debug)]
@@ -133,6 +134,17 @@ impl Source {
         credentials::read_keys(&answer, clock::wall())
     }
 
+    /// What takes what was sent, and the keys that are held, out of a text.
+    fn redactor(&self, held: Option<&Keys>) -> Redactor {
+        let sent = match &self.place {
+            Place::Oidc(oidc) => Secret::File(oidc.token_file.clone()).read().ok(),
+            Place::Uri(uri) => Some(uri.clone()),
+            Place::Variables(_) | Place::Ecs(_) => None,
+        };
+        let held = held.into_iter().flat_map(Keys::secrets);
+        Redactor::of(sent.iter().chain(held).map(ExposeSecret::expose_secret))
+    }
+
     async fn metadata(&self, ecs: &Ecs) -> Result<Response<Vec<u8>>, Fault> {
         let token = self.send(credentials::metadata_token(&self.base)?).await;
         let token = match token.and_then(|answer| credentials::read_token(&answer)) {
@@ -168,6 +180,10 @@ async fn renew(
     let place = source.place.name();
     loop {
         let asked = source.ask().await;
+        let asked = asked.map_err(|fault| Fault {
+            message: source.redactor(holder.borrow().keys.as_deref()).line(&fault.message),
+            ..fault
+        });
         let telling = repeats.note(asked.as_ref().err().map(|fault| fault.reason), clock.uptime());
         report(&name, place, asked.as_ref(), telling);
         let wait = match asked {
@@ -235,7 +251,6 @@ mod tests {
     use axum::Router;
     use axum::body::Bytes;
     use axum::http::{HeaderMap, Method, StatusCode, Uri};
-    use secrecy::ExposeSecret;
 
     const KEYS: &str =
         r#""AccessKeyId":"STS.id","AccessKeySecret":"s","SecurityToken":"t","Expiration":"2126-03-01T11:00:00Z""#;

@@ -1,7 +1,7 @@
 //! The content of the credentials: read anew for each request, so that a file that changes needs no
 //! restart, whichever way it is replaced. Keys of the surroundings come from their chains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::chain::{Chain, Found};
 use crate::domain::target::Source;
 use crate::settings::{Access, Credential, Keys as KeySource, Secret, SecretError};
-use crate::source::Keys;
+use crate::source::{Keys, Redactor};
 
 /// All credentials of a configuration.
 #[derive(Debug)]
@@ -21,7 +21,13 @@ pub struct Keyring {
     /// The chains' tasks; they end with the keyring.
     tasks: JoinSet<()>,
     news: Arc<Notify>,
+    /// Knows every content that was read, and takes it out of texts.
+    redactor: Arc<Redactor>,
 }
+
+/// Former contents of a credential that are still kept to themselves: an API may quote a key a while
+/// after it was replaced.
+const FORMER: usize = 4;
 
 /// Where a credential's content is.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ struct Held {
     content: Content,
     /// The last good content.
     keys: Option<Arc<Keys>>,
+    /// Those before it, the newest last.
+    former: VecDeque<Arc<Keys>>,
 }
 
 /// A credential's content, and whether it differs from the last one.
@@ -72,9 +80,9 @@ impl Keyring {
             let key = (credential.access.source(), credential.name.clone());
             let content = Content::of(credential, &news, &mut tasks);
             let content = content.context("the HTTP client for access keys cannot be set up")?;
-            held.insert(key, Held { content, keys: None });
+            held.insert(key, Held { content, keys: None, former: VecDeque::new() });
         }
-        Ok(Self { credentials: held, tasks, news })
+        Ok(Self { credentials: held, tasks, news, redactor: Arc::default() })
     }
 
     /// Is over after a chain asked for keys, whatever came of it. A chain that ends is a bug.
@@ -101,6 +109,17 @@ impl Keyring {
         }
     }
 
+    /// What takes the content of all credentials out of a text, as far as they were read.
+    pub fn redactor(&self) -> Arc<Redactor> {
+        self.redactor.clone()
+    }
+
+    fn learn(&mut self) {
+        let contents = self.credentials.values().flat_map(|held| held.former.iter().chain(&held.keys));
+        let secrets = contents.flat_map(|keys| keys.secrets()).map(ExposeSecret::expose_secret);
+        self.redactor = Arc::new(Redactor::of(secrets));
+    }
+
     /// Whether a credential's keys are being asked for.
     pub fn is_pending(&self, source: Source, name: &Arc<str>) -> bool {
         let held = self.credentials.get(&(source, name.clone()));
@@ -124,7 +143,11 @@ impl Keyring {
                 Ok(Read { keys: last.clone(), changed: false, trouble: None })
             }
             (Ok(keys), _) => {
-                held.keys = Some(keys.clone());
+                held.former.extend(held.keys.replace(keys.clone()));
+                if held.former.len() > FORMER {
+                    held.former.pop_front();
+                }
+                self.learn();
                 Ok(Read { keys, changed: true, trouble: None })
             }
             (Err(Unread::Secret(trouble)), Some(last)) => {

@@ -12,7 +12,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::schedule::Ticket;
 use crate::domain::target::TargetKey;
 use crate::fetch::Fetch;
-use crate::source::{Cursor, Keys, Page, Served, Target};
+use crate::source::{Cursor, Keys, Page, Received, Redactor, Served, Target};
 use crate::telemetry::Telemetry;
 
 /// A larger body is read on a thread that may take its time.
@@ -32,30 +32,28 @@ pub(super) struct Answer {
     took: Duration,
 }
 
-/// Sends a request and reads its answer. Whatever a fault says is free of the credential's secrets
-/// from here on.
+/// Sends a request and reads its answer. Whatever the answer says is free of secrets from here on.
 pub(super) async fn fetch(
     ticket: Ticket,
     request: Request<Vec<u8>>,
     fetch: &Fetch,
     target: Arc<dyn Target>,
     cursor: Option<Cursor>,
-    keys: Arc<Keys>,
+    (keys, redactor): (Arc<Keys>, Arc<Redactor>),
     clock: Clock,
 ) -> Answer {
     let started = clock.uptime();
+    let redactor = redactor.and_proof_of(&request);
     let sent = fetch.send(request).await;
     let took = clock.uptime().saturating_sub(started);
     let status = sent.as_ref().ok().map(|response| response.status().as_u16());
     let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
-    let served = sent.as_ref().ok().and_then(|response| target.served(response.headers()));
-    let served = served.map(|served| Served { warning: served.warning.map(|text| keys.redact(&text)), ..served });
+    let served = sent.as_ref().ok().and_then(|response| target.served(response.headers(), &redactor));
     let skew = sent.as_ref().ok().and_then(|response| skew(response.headers(), clock::wall()));
     let result = match sent {
-        Ok(response) => read(target, response, cursor).await,
-        Err(fault) => Err(fault),
+        Ok(response) => read(target, response, cursor, redactor).await,
+        Err(fault) => Err(Fault { message: redactor.line(&fault.message), ..fault }),
     };
-    let result = result.map_err(|fault| Fault { message: keys.redact(&fault.message), ..fault });
     let result = result.map_err(|fault| match skew.filter(|_| fault.code == Some("InvalidTimeStamp")) {
         Some(skew) => Fault { message: format!("{} (our clock is {skew} s off the API's)", fault.message), ..fault },
         None => fault,
@@ -63,9 +61,14 @@ pub(super) async fn fetch(
     Answer { ticket, keys, result, status, usage, served, took }
 }
 
-async fn read(target: Arc<dyn Target>, response: Response<Vec<u8>>, cursor: Option<Cursor>) -> Result<Page, Fault> {
+async fn read(
+    target: Arc<dyn Target>,
+    response: Response<Vec<u8>>,
+    cursor: Option<Cursor>,
+    redactor: Arc<Redactor>,
+) -> Result<Page, Fault> {
     let large = response.body().len() > LARGE;
-    let read = move || target.read(&response, cursor.as_ref());
+    let read = move || target.read(Received { response: &response, redactor: &redactor }, cursor.as_ref());
     if !large {
         return read();
     }

@@ -22,7 +22,7 @@ use crate::fetch::Fetch;
 use crate::keyring::{Keyring, Unread};
 use crate::settings::Settings;
 use crate::source::meta::{AccountsTarget, Edge, PAGE_LIMIT};
-use crate::source::{Asked, Keys, Page, Target};
+use crate::source::{Asked, Keys, Page, Received, Target};
 
 /// Longest that an allowance is waited for; somebody sits before the terminal.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
@@ -105,18 +105,18 @@ impl Inquiry {
             keys: &keys,
             metrics: MetricSet::default_on(),
         };
-        let sent = self.fetch.send(target.request(&asked)?).await;
+        let request = target.request(&asked)?;
+        let redactor = self.keyring.redactor().and_proof_of(&request);
+        let sent = self.fetch.send(request).await;
+        let sent = sent.map_err(|fault| Fault { message: redactor.line(&fault.message), ..fault });
         let result = sent.and_then(|response| {
             let usages = target.usage(response.headers());
             if let Some(budget) = self.budgets.get_mut(lane) {
                 budget.observe(&usages, self.clock.uptime());
             }
-            target.read(&response, cursor)
+            target.read(Received { response: &response, redactor: &redactor }, cursor)
         });
-        result.map_err(|fault| {
-            self.block(lane, &fault);
-            Fault { message: keys.redact(&fault.message), ..fault }
-        })
+        result.inspect_err(|fault| self.block(lane, fault))
     }
 
     /// The credential's content; keys of the surroundings take a moment to come.

@@ -321,9 +321,8 @@ impl Poller {
         };
         let request = poll.target.request(&asked)?;
         let (fetch, target, cursor) = (self.fetch.clone(), poll.target.clone(), progress.cursor.clone());
-        let clock = self.clock;
-        self.under_way
-            .spawn(async move { answer::fetch(ticket, request, &fetch, target, cursor, read.keys, clock).await });
+        let (clock, known) = (self.clock, (read.keys, self.keyring.redactor()));
+        self.under_way.spawn(async move { answer::fetch(ticket, request, &fetch, target, cursor, known, clock).await });
         Ok(())
     }
 

@@ -13,6 +13,9 @@ use crate::source::{Cursor, Page, TokenHealth};
 /// Pages of one poll; an API that goes on giving them is not believed.
 const MOST_PAGES: u32 = 5_000;
 
+/// Rows, or campaigns, of one poll: several times what the largest account has.
+const MOST_ROWS: usize = 500_000;
+
 /// What the pages so far held.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -34,7 +37,7 @@ pub(super) struct Progress {
     pub(super) level: Option<Level>,
     pub(super) facts: Option<AccountFacts>,
     pub(super) token: Option<TokenHealth>,
-    pub(super) rejected: Vec<&'static str>,
+    pub(super) rejected: BTreeMap<&'static str, u64>,
 }
 
 impl Progress {
@@ -54,7 +57,7 @@ impl Progress {
             level: None,
             facts: None,
             token: None,
-            rejected: Vec::new(),
+            rejected: BTreeMap::new(),
         }
     }
 
@@ -91,7 +94,13 @@ impl Progress {
         self.level = page.level.or(self.level);
         self.facts = page.facts.or(self.facts.take());
         self.token = page.token.or(self.token);
-        self.rejected.extend(page.rejected);
+        for (field, count) in page.rejected {
+            *self.rejected.entry(field).or_default() += count;
+        }
+        if self.row_count().max(self.campaigns.len()).max(self.accounts.len()) > MOST_ROWS {
+            let message = format!("the pages hold more than {MOST_ROWS} rows, more than any account");
+            return Err(Fault::new(Reason::Malformed, message));
+        }
         if page.next.is_some() && (page.next == self.cursor || self.pages >= MOST_PAGES) {
             return Err(Fault::new(Reason::Malformed, "the pages go round in circles"));
         }

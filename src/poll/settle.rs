@@ -20,8 +20,9 @@ impl Poller {
         let started = progress.started;
         let partial = result.is_err() && progress.pages > 0;
 
-        for field in &progress.rejected {
-            self.telemetry.samples_rejected.with_label_values(&[poll.planned.key.source.label(), field]).inc();
+        for (field, count) in &progress.rejected {
+            let labels = [poll.planned.key.source.label(), *field];
+            self.telemetry.samples_rejected.with_label_values(&labels).inc_by(*count);
         }
         self.note_trial(&poll.planned.key, result, &progress);
         let mut rows = None;

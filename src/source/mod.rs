@@ -5,14 +5,16 @@
 
 pub mod cams;
 pub mod meta;
+mod json;
 mod query;
+mod redact;
 mod wire;
 
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::domain::budget::Usage;
 use crate::domain::facts::{AccountFacts, CampaignFacts};
@@ -20,6 +22,8 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Level};
+
+pub use redact::{FRAGMENT, Redactor};
 
 /// One thing to poll, seen from the wire.
 pub trait Target: Send + Sync {
@@ -31,10 +35,10 @@ pub trait Target: Send + Sync {
 
     /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
     /// errors in the body.
-    fn read(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
+    fn read(&self, answer: Received<'_>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
 
     /// Which version answered, where the API tells.
-    fn served(&self, _: &HeaderMap) -> Option<Served> {
+    fn served(&self, _: &HeaderMap, _: &Redactor) -> Option<Served> {
         None
     }
 
@@ -59,6 +63,15 @@ pub struct Asked<'a> {
     pub keys: &'a Keys,
     /// Families to ask for; fields that this credential was refused are not among them.
     pub metrics: MetricSet,
+}
+
+/// An answer, and what must not be repeated of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// The answer.
+    pub response: &'a Response<Vec<u8>>,
+    /// What every text of it passes before anybody sees it.
+    pub redactor: &'a Redactor,
 }
 
 /// Where a page ended. Cursors live minutes: they are never persisted.
@@ -109,8 +122,8 @@ pub struct Page {
     pub token: Option<TokenHealth>,
     /// Where the next page begins; `None` on the last one.
     pub next: Option<Cursor>,
-    /// Fields whose value was no number, one entry for each value; [`ROW`] for a whole row.
-    pub rejected: Vec<&'static str>,
+    /// How many values of a field were no number; of [`ROW`], how many rows could not be read at all.
+    pub rejected: BTreeMap<&'static str, u64>,
 }
 
 /// How long a token lives.
@@ -134,59 +147,20 @@ pub struct Served {
 /// The entry of [`Page::rejected`] for a row without a readable id.
 pub const ROW: &str = "row";
 
-/// Longest text of an API that a log line or a label carries.
-const LONGEST_MESSAGE: usize = 300;
-
 impl Keys {
-    /// A text of the API without anything that this credential must keep to itself, on one line and
-    /// of bounded length. Both APIs are known to quote secrets in their errors.
-    pub fn redact(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in self.secrets() {
-            let secret = secret.expose_secret();
-            let encoded = query::encoded(secret).to_string();
-            text = text.replace(secret, "<secret>").replace(&encoded, "<secret>");
-        }
-        one_line(&without_values(&text))
+    /// What of it nobody else may see; the id of an access key is treated like its secret.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let all = match self {
+            Self::Meta { token, app_secret, .. } => [Some(token), app_secret.as_ref(), None],
+            Self::Cams { id, secret, security_token } => [Some(id), Some(secret), security_token.as_ref()],
+        };
+        all.into_iter().flatten()
     }
-
-    fn secrets(&self) -> Vec<&SecretString> {
-        match self {
-            Self::Meta { token, app_secret, .. } => std::iter::once(token).chain(app_secret).collect(),
-            Self::Cams { id: _, secret, security_token } => std::iter::once(secret).chain(security_token).collect(),
-        }
-    }
-}
-
-/// Parameters whose values are secret even where they are not ours: a proof, a quoted URL's token.
-const SECRET_PARAMETERS: [&str; 4] = ["access_token=", "appsecret_proof=", "input_token=", "Signature="];
-
-/// The text without the values of secret parameters.
-fn without_values(text: &str) -> String {
-    let mut text = text.to_owned();
-    for name in SECRET_PARAMETERS {
-        let mut parts = text.split(name);
-        let mut kept = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let end = part.find(|c: char| c == '&' || c == '"' || c == ',' || c.is_whitespace()).unwrap_or(part.len());
-            kept = [&kept, name, "<secret>", part.get(end..).unwrap_or_default()].concat();
-        }
-        text = kept;
-    }
-    text
-}
-
-/// Control characters become spaces, and a long text is cut.
-fn one_line(text: &str) -> String {
-    let mut line: String = text.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST_MESSAGE).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 /// The fault of an answer in which the API did not speak: a proxy's page, an empty body, a cut one.
-fn silent(response: &Response<Vec<u8>>) -> Fault {
+fn silent(answer: Received<'_>) -> Fault {
+    let response = answer.response;
     let status = response.status();
     let reason = match status.as_u16() {
         401 => Reason::Unauthorized,
@@ -201,24 +175,13 @@ fn silent(response: &Response<Vec<u8>>) -> Fault {
     Fault::new(reason, format!("HTTP {} with {what}", status.as_u16()))
 }
 
+/// The fault of a page that does not end.
+fn endless() -> Fault {
+    let most = json::MOST_ROWS;
+    Fault::new(Reason::Malformed, format!("a page holds more than {most} rows, many times what was asked for"))
+}
+
 /// A request that could not be built; every part of it was checked before, so this is a bug of ours.
 fn unbuildable(error: &http::Error) -> Fault {
     Fault::new(Reason::InvalidRequest, format!("the request cannot be built: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_secret_is_redacted_plain_encoded_and_by_its_parameter() {
-        let secret = |text: &str| SecretString::from(text.to_owned());
-        let keys = Keys::Meta { token: secret("EAA+x/y"), app_secret: Some(secret("shh")), app_id: None };
-        let text = "Malformed access token EAA+x/y at ?t=EAA%2Bx%2Fy&appsecret_proof=0a1b&x=1 (shh)\nnext";
-        assert_eq!(
-            keys.redact(text),
-            "Malformed access token <secret> at ?t=<secret>&appsecret_proof=<secret>&x=1 (<secret>) next"
-        );
-        assert_eq!(keys.redact(&"é".repeat(1000)).chars().count(), LONGEST_MESSAGE + 1);
-    }
 }

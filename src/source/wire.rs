@@ -1,18 +1,18 @@
-//! A row of insights as both APIs write it: a flat object of texts, read in one pass without
-//! copying, field by field, so that one bad field costs one sample.
+//! A row of insights as both APIs write it: a flat object of texts, read in one pass into what is kept
+//! of it, field by field, so that one bad field costs one sample.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 
 use crate::domain::metric::{ACTION_PREFIX, ACTIONS, METRICS, Metric, MetricSet, Shape};
 use crate::domain::rows::{Column, Figure};
+use crate::domain::target::{AccountId, CampaignId, Currency};
+
+use super::json::{Any, Key, Lenient, MOST_KEYS, start};
 
 /// What stands under a key of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,202 +78,239 @@ impl Wire for Pascal {
     }
 }
 
-/// A value in whatever JSON it came: the APIs promise strings, and now and then send numbers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Cell<'a> {
-    /// Absent, null, or a text that says so.
-    #[default]
-    Missing,
-    Text(Cow<'a, str>),
-    /// The objects of `action_type` and `value` in a list.
-    List(Vec<(Cow<'a, str>, Cow<'a, str>)>),
-    /// An object: a row, or an entry of a list.
-    Object(Vec<(Cow<'a, str>, Cell<'a>)>),
-    /// Anything else.
-    Odd,
-}
-
-impl<'a> Cell<'a> {
-    pub(super) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// One `{action_type, value}`; `None` for anything else.
-    fn action(self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
-        let Self::Object(entries) = self else { return None };
-        let (mut kind, mut value) = (None, None);
-        for (key, cell) in entries {
-            match (&*key, cell) {
-                ("action_type", Self::Text(text)) => kind = Some(text),
-                ("value", Self::Text(text)) => value = Some(text),
-                _ => {}
-            }
-        }
-        kind.zip(value)
-    }
-
-    fn of(text: Cow<'a, str>) -> Self {
-        if matches!(text.trim(), "" | "None" | "N/A" | "null") { Self::Missing } else { Self::Text(text) }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any<'a>(PhantomData<Cell<'a>>);
-        impl<'de: 'a, 'a> Visitor<'de> for Any<'a> {
-            type Value = Cell<'a>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any JSON value")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'a>, E> {
-                Ok(Cell::of(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Cell<'a>, E> {
-                Ok(Cell::of(Cow::Owned(text.to_owned())))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Cell<'a>, E> {
-                Ok(Cell::Text(number.to_string().into()))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Cell<'a>, E> {
-                Ok(Cell::Text(number.to_string().into()))
-            }
-            fn visit_f64<E>(self, number: f64) -> Result<Cell<'a>, E> {
-                Ok(Cell::Text(number.to_string().into()))
-            }
-            fn visit_unit<E>(self) -> Result<Cell<'a>, E> {
-                Ok(Cell::Missing)
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Cell<'a>, E> {
-                Ok(Cell::Odd)
-            }
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Cell<'a>, M::Error> {
-                let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some((Text(key), cell)) = map.next_entry::<Text<'a>, Cell<'a>>()? {
-                    entries.push((key, cell));
-                }
-                Ok(Cell::Object(entries))
-            }
-            fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Cell<'a>, S::Error> {
-                let mut list = Vec::new();
-                while let Some(entry) = seq.next_element::<Cell<'a>>()? {
-                    list.extend(entry.action());
-                }
-                Ok(Cell::List(list))
-            }
-        }
-        deserializer.deserialize_any(Any(PhantomData))
-    }
-}
-
-/// A text that is borrowed where it holds no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Most entries of a list in a row; each of the actions has a handful.
+const MOST_ENTRIES: usize = 1_000;
 
 /// A row, read as far as it can be.
-#[derive(Debug)]
-pub(super) struct WireRow<'a, W> {
-    pub(super) account_id: Cell<'a>,
-    pub(super) ad_id: Cell<'a>,
-    pub(super) ad_name: Cell<'a>,
-    pub(super) campaign_id: Cell<'a>,
-    pub(super) campaign_name: Cell<'a>,
-    pub(super) currency: Cell<'a>,
-    pub(super) days: Option<(Date, Date)>,
+#[derive(Debug, Default)]
+pub(super) struct WireRow {
+    pub(super) account_id: Option<AccountId>,
+    pub(super) ad_id: Option<CampaignId>,
+    /// Empty unless it was asked for.
+    pub(super) ad_name: String,
+    pub(super) campaign_id: Option<CampaignId>,
+    /// Empty unless it was asked for.
+    pub(super) campaign_name: String,
+    pub(super) currency: Option<Currency>,
+    start: Option<Date>,
+    stop: Option<Date>,
     figures: Vec<Figure>,
-    rejected: Vec<usize>,
-    /// Whether it was an object at all.
+    /// How many values of each metric were unreadable.
+    rejected: [u16; METRICS.len()],
+    /// Whether it was an object, and one that is no wider than rows are.
     pub(super) whole: bool,
-    names: PhantomData<W>,
+    /// Whether it had any of the keys that rows have.
+    pub(super) known: bool,
 }
 
-impl<'de: 'a, 'a, W: Wire> Deserialize<'de> for WireRow<'a, W> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entries = match Cell::deserialize(deserializer)? {
-            Cell::Object(entries) => Some(entries),
-            _ => None,
-        };
-        let mut row = Self {
-            account_id: Cell::Missing,
-            ad_id: Cell::Missing,
-            ad_name: Cell::Missing,
-            campaign_id: Cell::Missing,
-            campaign_name: Cell::Missing,
-            currency: Cell::Missing,
-            days: None,
-            figures: Vec::with_capacity(8),
-            rejected: Vec::new(),
-            whole: entries.is_some(),
-            names: PhantomData,
-        };
-        let (mut start, mut stop) = (Cell::Missing, Cell::Missing);
-        for (key, cell) in entries.unwrap_or_default() {
-            match W::slot(&key) {
-                Some(Slot::Metric(index)) => row.figure(index, &cell),
-                Some(Slot::AccountId) => row.account_id = cell,
-                Some(Slot::AdId) => row.ad_id = cell,
-                Some(Slot::AdName) => row.ad_name = cell,
-                Some(Slot::CampaignId) => row.campaign_id = cell,
-                Some(Slot::CampaignName) => row.campaign_name = cell,
-                Some(Slot::Currency) => row.currency = cell,
-                Some(Slot::DateStart) => start = cell,
-                Some(Slot::DateStop) => stop = cell,
-                None => {}
+/// Reads a row by an API's names.
+pub(super) struct RowReader<W>(PhantomData<W>);
+
+impl<W> RowReader<W> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<W> Clone for RowReader<W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for RowReader<W> {}
+
+impl<'de, W: Wire> Lenient<'de> for RowReader<W> {
+    type Out = WireRow;
+
+    fn nothing(self) -> WireRow {
+        WireRow::default()
+    }
+    fn text(self, _: &str) -> WireRow {
+        WireRow::default()
+    }
+    fn odd(self) -> WireRow {
+        WireRow::default()
+    }
+    fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<WireRow, M::Error> {
+        let mut row = WireRow { whole: true, figures: Vec::with_capacity(8), ..WireRow::default() };
+        let mut keys = 0;
+        while let Some(slot) = map.next_key_seed(Key(W::slot))? {
+            keys += 1;
+            if let Some(slot) = slot {
+                row.known = true;
+                row.read(slot, &mut map)?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-        let day = |cell: &Cell<'_>| cell.text().and_then(|text| text.parse().ok());
-        row.days = day(&start).zip(day(&stop));
-        row.figures.sort_by_key(|figure| figure.column);
-        row.figures.dedup_by_key(|figure| figure.column);
+        row.whole = keys <= MOST_KEYS;
+        row.figures.sort_unstable_by_key(|figure| figure.column);
         Ok(row)
     }
 }
 
-impl<W> WireRow<'_, W> {
-    /// The figures of the families asked for, and the wire fields of those that were unreadable.
-    pub(super) fn figures(&self, metrics: MetricSet) -> (Vec<Figure>, impl Iterator<Item = usize>) {
-        let figures = self.figures.iter().copied().filter(|figure| metrics.contains(usize::from(figure.column.metric)));
-        (figures.collect(), self.rejected.iter().copied().filter(move |index| metrics.contains(*index)))
+impl WireRow {
+    /// First and last day, where both are there.
+    pub(super) fn days(&self) -> Option<(Date, Date)> {
+        self.start.zip(self.stop)
+    }
+
+    /// The figures of the families asked for; those of their values that were unreadable are counted.
+    pub(super) fn take_figures(&mut self, asked: MetricSet, rejected: &mut BTreeMap<&'static str, u64>) -> Vec<Figure> {
+        for (index, metric) in asked.iter() {
+            if self.rejected[index] > 0 {
+                *rejected.entry(metric.name).or_default() += u64::from(self.rejected[index]);
+            }
+        }
+        self.figures.retain(|figure| asked.contains(usize::from(figure.column.metric)));
+        std::mem::take(&mut self.figures)
     }
 
     /// Whether the row is of a marketing message: ordinary ads have actions too, but none of the fields.
     pub(super) fn is_marketing(&self) -> bool {
         let scalar = |index: usize| METRICS[index].shape == Shape::Scalar;
         self.figures.iter().any(|figure| scalar(usize::from(figure.column.metric)))
-            || self.rejected.iter().any(|index| scalar(*index))
+            || self.rejected.iter().enumerate().any(|(index, count)| *count > 0 && scalar(index))
     }
 
-    fn figure(&mut self, index: usize, cell: &Cell<'_>) {
-        let metric = &METRICS[index];
-        let mut add = |action: Option<usize>, text: &str| match metric.read(text) {
-            Some(value) => {
-                let action = action.and_then(|action| u8::try_from(action).ok());
-                let column = Column { metric: u8::try_from(index).unwrap_or(u8::MAX), action };
-                self.figures.push(Figure { column, value });
+    /// Reads the value under a key.
+    fn read<'de, M: MapAccess<'de>>(&mut self, slot: Slot, map: &mut M) -> Result<(), M::Error> {
+        match slot {
+            Slot::Metric(index) => map.next_value_seed(Any(Measured { index, row: self })),
+            Slot::AccountId => map.next_value_seed(Any(Parsed(|text: &str| self.account_id = AccountId::parse(text).ok()))),
+            Slot::AdId => map.next_value_seed(Any(Parsed(|text: &str| self.ad_id = CampaignId::parse(text).ok()))),
+            Slot::AdName => map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.ad_name)))),
+            Slot::CampaignName => {
+                map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.campaign_name))))
             }
-            None => self.rejected.push(index),
-        };
-        match (metric.shape, cell) {
-            (_, Cell::Missing) => {}
-            (Shape::Scalar, Cell::Text(text)) => add(None, text),
-            (Shape::ByAction, Cell::List(list)) => {
-                for (kind, value) in list {
-                    let name = kind.strip_prefix(ACTION_PREFIX);
-                    if let Some(action) = ACTIONS.iter().position(|action| Some(*action) == name) {
-                        add(Some(action), value);
-                    }
-                }
-            }
-            (Shape::Purchase, Cell::List(list)) => {
-                let purchase = |kind: &str| kind.strip_prefix(ACTION_PREFIX) == Some(ACTIONS[0]);
-                if let Some((_, value)) = list.iter().find(|(kind, _)| purchase(kind)) {
-                    add(None, value);
-                }
-            }
-            _ => self.rejected.push(index),
+            Slot::CampaignId => map.next_value_seed(Any(Parsed(|text: &str| self.campaign_id = CampaignId::parse(text).ok()))),
+            Slot::Currency => map.next_value_seed(Any(Parsed(|text: &str| self.currency = Currency::parse(text)))),
+            Slot::DateStart => map.next_value_seed(Any(Parsed(|text: &str| self.start = text.parse().ok()))),
+            Slot::DateStop => map.next_value_seed(Any(Parsed(|text: &str| self.stop = text.parse().ok()))),
         }
+    }
+
+    /// Adds a figure; of several under one key the first counts.
+    fn add(&mut self, index: usize, action: Option<usize>, value: Option<f64>) {
+        let column = Column {
+            metric: u8::try_from(index).unwrap_or(u8::MAX),
+            action: action.and_then(|action| u8::try_from(action).ok()),
+        };
+        match value {
+            Some(_) if self.figures.iter().any(|figure| figure.column == column) => {}
+            Some(value) => self.figures.push(Figure { column, value }),
+            None => self.reject(index),
+        }
+    }
+
+    fn reject(&mut self, index: usize) {
+        self.rejected[index] = self.rejected[index].saturating_add(1);
+    }
+}
+
+/// Whether a text only says that there is none.
+fn is_missing(text: &str) -> bool {
+    matches!(text.trim(), "" | "None" | "N/A" | "null")
+}
+
+/// Gives a text to a function.
+struct Parsed<F>(F);
+
+impl<F: FnOnce(&str)> Lenient<'_> for Parsed<F> {
+    type Out = ();
+
+    fn nothing(self) {}
+    fn text(self, text: &str) {
+        (self.0)(text);
+    }
+    fn odd(self) {}
+}
+
+/// Reads the value of a metric into its row.
+struct Measured<'r> {
+    index: usize,
+    row: &'r mut WireRow,
+}
+
+impl<'de> Lenient<'de> for Measured<'_> {
+    type Out = ();
+
+    fn nothing(self) {}
+
+    fn text(self, text: &str) {
+        let metric = &METRICS[self.index];
+        match metric.shape {
+            _ if is_missing(text) => {}
+            Shape::Scalar => self.row.add(self.index, None, metric.read(text)),
+            Shape::ByAction | Shape::Purchase => self.row.reject(self.index),
+        }
+    }
+
+    fn odd(self) {
+        self.row.reject(self.index);
+    }
+
+    fn list<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
+        let metric = &METRICS[self.index];
+        let (mut entries, mut bought) = (0, false);
+        while let Some(entry) = list.next_element_seed(Any(Entry(metric)))? {
+            entries += 1;
+            match (metric.shape, entry) {
+                (_, None) => {}
+                (Shape::Scalar, _) => {}
+                _ if entries > MOST_ENTRIES => {}
+                (Shape::ByAction, Some((action, value))) => self.row.add(self.index, Some(action), value),
+                (Shape::Purchase, Some((0, value))) if !std::mem::replace(&mut bought, true) => {
+                    self.row.add(self.index, None, value);
+                }
+                (Shape::Purchase, _) => {}
+            }
+        }
+        if metric.shape == Shape::Scalar || entries > MOST_ENTRIES {
+            self.row.reject(self.index);
+        }
+        Ok(())
+    }
+}
+
+/// Reads one `{action_type, value}`: which of [`ACTIONS`], and its number; nothing for any other.
+struct Entry(&'static Metric);
+
+impl<'de> Lenient<'de> for Entry {
+    type Out = Option<(usize, Option<f64>)>;
+
+    fn nothing(self) -> Self::Out {
+        None
+    }
+    fn text(self, _: &str) -> Self::Out {
+        None
+    }
+    fn odd(self) -> Self::Out {
+        None
+    }
+    fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Out, M::Error> {
+        let (mut action, mut value) = (None, None);
+        let known = |text: &str| {
+            let name = text.strip_prefix(ACTION_PREFIX)?;
+            ACTIONS.iter().position(|action| *action == name)
+        };
+        let find = |key: &str| match key {
+            "action_type" => Some(true),
+            "value" => Some(false),
+            _ => None,
+        };
+        while let Some(found) = map.next_key_seed(Key(find))? {
+            match found {
+                Some(true) => map.next_value_seed(Any(Parsed(|text: &str| action = known(text))))?,
+                Some(false) => map.next_value_seed(Any(Parsed(|text: &str| {
+                    value = (!is_missing(text)).then(|| self.0.read(text));
+                })))?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(action.zip(value))
     }
 }

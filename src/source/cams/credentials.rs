@@ -12,9 +12,9 @@ use std::time::Duration;
 use http::{Request, Response, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use crate::domain::fault::{Fault, Reason};
+use crate::source::json::{self, Names};
 use crate::source::query::query;
 use crate::source::{Keys, unbuildable};
 
@@ -38,6 +38,12 @@ const METADATA_TTL: &str = "21600";
 
 /// Seconds for which keys of the security token service are good.
 const ASSUMED: &str = "3600";
+
+/// What is kept of an answer.
+static NAMES: Names = Names {
+    values: &["AccessKeyId", "AccessKeySecret", "Code", "Expiration", "SecurityToken"],
+    objects: &["Credentials"],
+};
 
 /// Where access keys come from.
 #[derive(Clone, Debug)]
@@ -214,14 +220,14 @@ pub fn read_role(response: &Response<Vec<u8>>) -> Result<String, Fault> {
 /// Reads keys in either form: below `Credentials`, or beside `Code: Success`. Nothing of the body
 /// but its error code is ever repeated.
 pub fn read_keys(response: &Response<Vec<u8>>, now: Timestamp) -> Result<Temporary, Fault> {
-    let Ok(body) = serde_json::from_slice::<Value>(response.body()) else { return Err(unreadable(response)) };
-    let (code, nested) = (body.get("Code").and_then(Value::as_str), body.get("Credentials"));
+    let body = json::object(response.body(), &NAMES).map_err(|_| unreadable(response))?;
+    let (code, nested) = (body.text("Code"), body.object("Credentials"));
     let well = code == Some("Success") || (code.is_none() && nested.is_some());
     if !response.status().is_success() || !well {
         return Err(unreadable(response));
     }
     let fields = nested.unwrap_or(&body);
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| fits_a_header(text));
+    let text = |name: &str| fields.text(name).filter(|text| fits_a_header(text));
     let parts = (text("AccessKeyId"), text("AccessKeySecret"), text("SecurityToken"));
     let expires = text("Expiration").and_then(|text| text.parse::<Timestamp>().ok());
     let ((Some(id), Some(secret), Some(security_token)), Some(expires)) = (parts, expires) else {
@@ -282,9 +288,9 @@ fn unusable(message: &str) -> Fault {
 /// An answer without what was asked for: its status, and its code where that is one.
 fn unreadable(response: &Response<Vec<u8>>) -> Fault {
     let status = response.status().as_u16();
-    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let body = json::object(response.body(), &NAMES).unwrap_or_default();
     let plain = |code: &&str| code.len() <= 80 && code.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');
-    let code = body.get("Code").and_then(Value::as_str).filter(|code| *code != "Success" && plain(code));
+    let code = body.text("Code").filter(|code| *code != "Success" && plain(code));
     let what = code.map_or_else(|| "without what was asked for".to_owned(), |code| format!("and code {code}"));
     Fault::new(Reason::Unavailable, format!("it answered with HTTP {status} {what}"))
 }

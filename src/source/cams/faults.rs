@@ -6,39 +6,36 @@
 use std::time::Duration;
 
 use http::Response;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::domain::fault::{Fault, Reason, Scope};
-use crate::source::{one_line, silent};
+use crate::source::json::{Object, start};
+use crate::source::{Received, silent};
 
-/// The part of an answer that says how it went, in either of the gateway's spellings.
-#[derive(Debug, Deserialize)]
-pub(super) struct Verdict {
-    #[serde(rename = "Code", alias = "code")]
-    code: Option<Value>,
-    #[serde(rename = "Success", alias = "success")]
-    success: Option<Value>,
-    #[serde(rename = "Message", alias = "message")]
-    message: Option<Value>,
-    #[serde(rename = "RequestId", alias = "requestId")]
-    request_id: Option<Value>,
+/// The part of an answer that says how it went.
+#[derive(Debug)]
+pub(super) struct Verdict<'a> {
+    /// Codes come as texts and, in one published sample, as a number.
+    code: &'a str,
+    success: Option<bool>,
+    message: &'a str,
+    request_id: &'a str,
 }
 
-impl Verdict {
-    /// Whether the operation failed, whatever the HTTP status says.
-    pub(super) fn is_error(&self) -> bool {
-        let refused = self.success == Some(Value::Bool(false));
-        refused || !matches!(self.code().as_str(), "" | "OK" | "0" | "200")
+impl<'a> Verdict<'a> {
+    /// In either of the gateway's spellings.
+    pub(super) fn of(top: &'a Object) -> Self {
+        let text = |[one, other]: [&str; 2]| top.text(one).or_else(|| top.text(other)).unwrap_or_default();
+        Self {
+            code: text(["Code", "code"]),
+            success: top.flag("Success").or_else(|| top.flag("success")),
+            message: text(["Message", "message"]),
+            request_id: text(["RequestId", "requestId"]),
+        }
     }
 
-    /// Codes come as texts and, in one published sample, as a number.
-    fn code(&self) -> String {
-        match &self.code {
-            Some(Value::String(code)) => code.clone(),
-            Some(Value::Number(code)) => code.to_string(),
-            _ => String::new(),
-        }
+    /// Whether the operation failed, whatever the HTTP status says.
+    pub(super) fn is_error(&self) -> bool {
+        self.success == Some(false) || !matches!(self.code, "" | "OK" | "0" | "200")
     }
 }
 
@@ -74,9 +71,9 @@ const TABLE: &[(&str, Reason, &str)] = &[
 ];
 
 /// The fault behind a verdict that is not success.
-pub(super) fn classify(verdict: &Verdict, response: &Response<Vec<u8>>) -> Fault {
-    let status = response.status().as_u16();
-    let code = verdict.code();
+pub(super) fn classify(verdict: &Verdict<'_>, answer: Received<'_>) -> Fault {
+    let status = answer.response.status().as_u16();
+    let code = verdict.code;
     let row = TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix));
     let row = row.or_else(|| TABLE.first().filter(|_| code.contains("Throttling")));
     let reason = match (row, status) {
@@ -84,21 +81,21 @@ pub(super) fn classify(verdict: &Verdict, response: &Response<Vec<u8>>) -> Fault
         (None, 429) => Reason::Throttled,
         (None, 500..) => Reason::Unavailable,
         // An error object without a code is as good as no word of the API.
-        (None, _) if code.is_empty() => silent(response).reason,
+        (None, _) if code.is_empty() => silent(answer).reason,
         (None, _) => Reason::InvalidRequest,
     };
     let throttled = reason == Reason::Throttled;
     let say = row.map_or("", |(.., say)| say);
-    let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(one_line).unwrap_or_default();
-    let say = if say.is_empty() { text(&verdict.message) } else { say.to_owned() };
+    let quoted = |text| answer.redactor.line(text);
+    let say = if say.is_empty() { quoted(verdict.message) } else { say.to_owned() };
     Fault {
         reason,
         scope: Scope::Lane,
-        wait: throttled.then(|| retry_after(response).unwrap_or(THROTTLE)),
+        wait: throttled.then(|| retry_after(answer.response).unwrap_or(THROTTLE)),
         code: Some(row.map_or("other", |(prefix, ..)| prefix)),
         abuse: false,
         fields: Vec::new(),
-        message: format!("{say} (CAMS code {}, HTTP {status}, request {})", one_line(&code), text(&verdict.request_id)),
+        message: format!("{say} (CAMS code {}, HTTP {status}, request {})", quoted(code), quoted(verdict.request_id)),
     }
 }
 
@@ -112,25 +109,32 @@ fn retry_after(response: &Response<Vec<u8>>) -> Option<Duration> {
 }
 
 /// The gateway's older form: `<Error><Code>..</Code><Message>..</Message></Error>`.
-pub(super) fn from_xml(response: &Response<Vec<u8>>) -> Option<Fault> {
-    let body = std::str::from_utf8(response.body()).ok()?;
+pub(super) fn from_xml(answer: Received<'_>) -> Option<Fault> {
+    let body = std::str::from_utf8(answer.response.body()).ok()?;
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        Some(Value::String(text.to_owned()))
+        Some(start(text))
     };
     let code = body.contains("<Error>").then(|| element("Code")).flatten()?;
-    let (message, request_id) = (element("Message"), element("RequestId"));
-    Some(classify(&Verdict { code: Some(code), success: None, message, request_id }, response))
+    let text = |name| element(name).unwrap_or_default();
+    Some(classify(&Verdict { code, success: None, message: text("Message"), request_id: text("RequestId") }, answer))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Redactor;
+    use crate::source::json::Keep;
+
+    fn read(response: &Response<Vec<u8>>) -> Fault {
+        let answer = Received { response, redactor: &Redactor::default() };
+        let read = super::super::open(answer, Keep::only(&super::super::NAMES), |(), _| {});
+        read.err().expect("an error")
+    }
 
     fn fault(status: u16, body: &str) -> Fault {
-        let response = Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
-        super::super::open::<Value>(&response).err().expect("an error")
+        read(&Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap())
     }
 
     /// Every row of the sheet's table.
@@ -205,8 +209,7 @@ mod tests {
         for (value, wait) in [("1500", 1.5), ("999999999", 120.0), ("0", 10.0), ("soon", 10.0)] {
             let response =
                 Response::builder().status(400).header("x-acs-retry-after", value).body(body.clone()).unwrap();
-            let fault = super::super::open::<Value>(&response).err().unwrap();
-            assert_eq!(fault.wait, Some(Duration::from_secs_f64(wait)), "{value}");
+            assert_eq!(read(&response).wait, Some(Duration::from_secs_f64(wait)), "{value}");
         }
     }
 }

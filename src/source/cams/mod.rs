@@ -6,15 +6,13 @@ mod faults;
 
 use std::sync::Arc;
 
-use http::{Request, Response, Uri};
-use serde::Deserialize;
-use serde_json::Value;
+use http::{Request, Uri};
 
-use super::wire::{Pascal, WireRow};
-use super::{Asked, Cursor, Keys, Page, ROW, Target, silent, unbuildable};
+use super::json::{self, Keep, Lenient, List, Names, Object, Unreadable};
+use super::wire::{Pascal, RowReader, WireRow};
+use super::{Asked, Cursor, Keys, Page, ROW, Received, Target, endless, silent, unbuildable};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::metric::METRICS;
 use crate::domain::plan::{Ask, Planned};
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Subject};
@@ -59,11 +57,11 @@ impl Target for CamsTarget {
         self.signed(space, &page.to_string(), &account.to_string(), asked, &key).map_err(|error| unbuildable(&error))
     }
 
-    fn read(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault> {
+    fn read(&self, answer: Received<'_>, cursor: Option<&Cursor>) -> Result<Page, Fault> {
         match self.planned.key.subject {
-            Subject::Listing => self.read_listing(response, cursor),
-            Subject::AccountFacts => self.read_account(response),
-            _ => self.read_insights(response),
+            Subject::Listing => self.read_listing(answer, cursor),
+            Subject::AccountFacts => self.read_account(answer),
+            _ => self.read_insights(answer),
         }
     }
 }
@@ -103,83 +101,130 @@ impl CamsTarget {
 
     /// More than one row is possible by type and never documented. The newest one stands, because
     /// rows of different windows cannot be added up.
-    fn read_insights(&self, response: &Response<Vec<u8>>) -> Result<Page, Fault> {
-        let rows = open::<WireRow<'_, Pascal>>(response)?.data.unwrap_or_default();
+    fn read_insights(&self, answer: Received<'_>) -> Result<Page, Fault> {
+        let newer = |newest: &mut Option<WireRow>, row: WireRow| {
+            let stop = |row: &WireRow| row.days().map(|(_, stop)| stop);
+            if row.whole && newest.as_ref().is_none_or(|newest| stop(newest) <= stop(&row)) {
+                *newest = Some(row);
+            }
+        };
+        let Listed { state: newest, rows, .. } = open(answer, RowReader::<Pascal>::new(), newer)?;
         let mut page = Page::default();
-        let whole = rows.iter().filter(|row| row.whole);
-        let newest = whole.max_by_key(|row| row.days.map(|(_, stop)| stop));
-        page.rejected.resize(rows.len() - usize::from(newest.is_some()), ROW);
+        let others = rows - usize::from(newest.is_some());
+        if others > 0 {
+            page.rejected.insert(ROW, others as u64);
+        }
+        none_readable(rows, newest.is_some())?;
         let Subject::Campaign(campaign) = self.planned.key.subject else { return Ok(page) };
-        if let Some(row) = newest.filter(|row| row.is_marketing()) {
-            let (figures, rejected) = row.figures(self.planned.terms.metrics);
-            page.rejected.extend(rejected.map(|index| METRICS[index].name));
-            let account = self.planned.key.account;
-            page.rows.push(Row { account, campaign: Some(campaign), currency: None, days: row.days, figures });
+        if let Some(mut row) = newest.filter(WireRow::is_marketing) {
+            let figures = row.take_figures(self.planned.terms.metrics, &mut page.rejected);
+            let (account, days) = (self.planned.key.account, row.days());
+            page.rows.push(Row { account, campaign: Some(campaign), currency: None, days, figures });
         }
         Ok(page)
     }
 
-    fn read_listing(&self, response: &Response<Vec<u8>>, cursor: Option<&Cursor>) -> Result<Page, Fault> {
-        let Envelope { data, total, .. } = open::<Value>(response)?;
-        let data = data.unwrap_or_default();
-        let mut page = Page { account: self.planned.key.account, ..Page::default() };
-        for entry in &data {
-            let Ok(id) = CampaignId::parse(&text(entry, "CampaignId")) else {
-                page.rejected.push(ROW);
-                continue;
+    fn read_listing(&self, answer: Received<'_>, cursor: Option<&Cursor>) -> Result<Page, Fault> {
+        let account = self.planned.key.account;
+        let read = |(page, good): &mut (Page, usize), entry: Option<Object>| {
+            let entry = entry.unwrap_or_default();
+            let Ok(id) = CampaignId::parse(entry.text("CampaignId").unwrap_or_default()) else {
+                *page.rejected.entry(ROW).or_default() += 1;
+                return;
             };
-            let foreign = AccountId::parse(&text(entry, "AdAccountId")).is_ok_and(|id| Some(id) != page.account);
-            if !foreign {
-                let facts =
-                    CampaignFacts { name: text(entry, "CampaignName"), status: text(entry, "Status"), marketing: true };
-                page.campaigns.insert(id, facts);
+            *good += 1;
+            let owner = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
+            if owner.is_err() || owner.ok() == account {
+                let (name, status) = (name(&entry, "CampaignName", answer), name(&entry, "Status", answer));
+                page.campaigns.insert(id, CampaignFacts { name, status, marketing: true });
             }
-        }
+        };
+        let Listed { state: (page, good), rows, total } = open(answer, Keep::only(&NAMES), read)?;
+        none_readable(rows, good > 0)?;
         // Pages are numbered from 1; the answer does not repeat the number.
         let index: u32 = cursor.and_then(|cursor| cursor.0.parse().ok()).unwrap_or(1);
-        let more = data.len() >= PAGE_SIZE as usize && total.is_none_or(|total| u64::from(index * PAGE_SIZE) < total);
-        page.next = more.then(|| Cursor((index + 1).to_string()));
-        Ok(page)
+        let more = rows >= PAGE_SIZE as usize && total.is_none_or(|total| u64::from(index * PAGE_SIZE) < total);
+        Ok(Page { account, next: more.then(|| Cursor((index + 1).to_string())), ..page })
     }
 
-    fn read_account(&self, response: &Response<Vec<u8>>) -> Result<Page, Fault> {
-        let data = open::<Value>(response)?.data.unwrap_or_default();
-        let mut page = Page { account: self.planned.key.account, ..Page::default() };
-        let ours = |entry: &&Value| AccountId::parse(&text(entry, "AdAccountId")).ok() == page.account;
-        if let Some(entry) = data.iter().find(ours) {
-            let currency = Currency::parse(&text(entry, "Currency"));
-            page.facts = Some(AccountFacts { name: text(entry, "AdAccountName"), currency, ..AccountFacts::default() });
-        }
-        Ok(page)
+    fn read_account(&self, answer: Received<'_>) -> Result<Page, Fault> {
+        let account = self.planned.key.account;
+        let ours = |found: &mut Option<AccountFacts>, entry: Option<Object>| {
+            let entry = entry.unwrap_or_default();
+            let id = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
+            if found.is_none() && id.ok() == account {
+                let currency = entry.text("Currency").and_then(Currency::parse);
+                let name = name(&entry, "AdAccountName", answer);
+                *found = Some(AccountFacts { name, currency, ..AccountFacts::default() });
+            }
+        };
+        let facts = open(answer, Keep::only(&NAMES), ours)?.state;
+        Ok(Page { account, facts, ..Page::default() })
     }
 }
 
-/// What every answer of the gateway and of the product is made of.
-#[derive(Deserialize)]
-struct Envelope<T> {
-    #[serde(rename = "Data")]
-    data: Option<Vec<T>>,
-    #[serde(rename = "Total")]
+/// What is kept of an answer beside rows of insights, in either of the gateway's spellings.
+static NAMES: Names = Names {
+    values: &[
+        "AdAccountId",
+        "AdAccountName",
+        "CampaignId",
+        "CampaignName",
+        "Code",
+        "Currency",
+        "Message",
+        "RequestId",
+        "Status",
+        "Success",
+        "Total",
+        "code",
+        "message",
+        "requestId",
+        "success",
+    ],
+    objects: &[],
+};
+
+/// A list of the API's.
+struct Listed<S> {
+    /// What became of its elements.
+    state: S,
+    /// Number of them.
+    rows: usize,
+    /// Number of those on all pages, where the answer says it.
     total: Option<u64>,
 }
 
 /// Reads an answer. Success is a 2xx whose `Success` is not false and whose `Code` is absent or `OK`;
 /// the published samples contradict each other, so neither alone is believed.
-fn open<'a, T: Deserialize<'a>>(response: &'a Response<Vec<u8>>) -> Result<Envelope<T>, Fault> {
-    let Ok(verdict) = serde_json::from_slice::<faults::Verdict>(response.body()) else {
-        return Err(faults::from_xml(response).unwrap_or_else(|| silent(response)));
-    };
-    if verdict.is_error() || !response.status().is_success() {
-        return Err(faults::classify(&verdict, response));
+fn open<S: Default, T, L>(answer: Received<'_>, element: L, fold: impl Fn(&mut S, T)) -> Result<Listed<S>, Fault>
+where
+    L: for<'de> Lenient<'de, Out = T> + Copy,
+{
+    let good = answer.response.status().is_success();
+    let read = json::envelope(answer.response.body(), "Data", &NAMES, element, fold);
+    let envelope = read.map_err(|why| match why {
+        Unreadable::Endless if good => endless(),
+        _ => faults::from_xml(answer).unwrap_or_else(|| silent(answer)),
+    })?;
+    let verdict = faults::Verdict::of(&envelope.top);
+    if verdict.is_error() || !good {
+        return Err(faults::classify(&verdict, answer));
     }
-    serde_json::from_slice(response.body()).map_err(|_| silent(response))
+    let total = envelope.top.text("Total").and_then(|total| total.parse().ok());
+    match envelope.list {
+        List::Odd => Err(silent(answer)),
+        List::Read | List::Absent => Ok(Listed { state: envelope.state, rows: envelope.rows, total }),
+    }
 }
 
-/// Texts, and numbers where texts are promised.
-fn text(object: &Value, field: &str) -> String {
-    match object.get(field) {
-        Some(Value::String(text)) => text.chars().take(400).collect(),
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    }
+/// A page of which nothing can be read says nothing.
+fn none_readable(rows: usize, any: bool) -> Result<(), Fault> {
+    let sound = rows == 0 || any;
+    let fault = || Fault::new(Reason::Malformed, format!("none of the page's {rows} rows can be read"));
+    sound.then_some(()).ok_or_else(fault)
+}
+
+fn name(object: &Object, field: &str, answer: Received<'_>) -> String {
+    object.text(field).map(|text| answer.redactor.name(text)).unwrap_or_default()
 }

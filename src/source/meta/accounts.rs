@@ -1,11 +1,11 @@
 //! Which ad accounts a token can see.
 
-use http::{HeaderMap, Request, Response};
-use serde_json::Value;
+use http::{HeaderMap, Request};
 
-use super::{Asked, Cursor, Graph, Page, Target, discovery, open, silent, usage};
+use super::{Asked, Cursor, Graph, NAMES, Page, Received, Target, discovery, usage};
 use crate::domain::budget::Usage;
 use crate::domain::fault::Fault;
+use crate::source::json::Keep;
 
 const FIELDS: &str = "account_id,name,currency,account_status";
 
@@ -49,12 +49,13 @@ impl Target for AccountsTarget {
         self.graph.get(path, parameters, asked)
     }
 
-    fn read(&self, response: &Response<Vec<u8>>, _: Option<&Cursor>) -> Result<Page, Fault> {
-        let envelope = open::<Value>(response)?;
-        let Some(data) = envelope.data else { return Err(silent(response)) };
-        let next = envelope.paging.map(super::Paging::next).transpose()?.flatten();
-        let account = |object| Some((discovery::account_id(object)?, discovery::account_facts(object)));
-        Ok(Page { accounts: data.iter().filter_map(account).collect(), next, ..Page::default() })
+    fn read(&self, answer: Received<'_>, _: Option<&Cursor>) -> Result<Page, Fault> {
+        super::listed(answer, Keep::only(&NAMES), |page, object| {
+            let account = object.and_then(|object| Some((discovery::account_id(&object)?, object)));
+            let Some((id, object)) = account else { return false };
+            page.accounts.insert(id, discovery::account_facts(&object, answer));
+            true
+        })
     }
 
     fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
@@ -64,9 +65,11 @@ impl Target for AccountsTarget {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+
     use super::*;
     use crate::domain::metric::MetricSet;
-    use crate::source::Keys;
+    use crate::source::{Keys, Redactor};
 
     fn target(edge: Edge) -> AccountsTarget {
         AccountsTarget::new(Graph { base_url: "http://127.0.0.1".into(), version: "v26.0".into() }, edge)
@@ -96,12 +99,15 @@ mod tests {
     fn accounts_are_read_and_what_has_no_id_is_left_out() {
         let body = r#"{"data":[{"id":"act_7","account_id":"7","name":"A","currency":"EUR","account_status":2},{"name":"B"}],
             "paging":{"cursors":{"after":"c"},"next":"https://elsewhere"}}"#;
-        let page = target(Edge::Visible).read(&Response::new(body.as_bytes().to_vec()), None).unwrap();
+        let read = |body: &str| {
+            let response = Response::new(body.as_bytes().to_vec());
+            target(Edge::Visible).read(Received { response: &response, redactor: &Redactor::default() }, None)
+        };
+        let page = read(body).unwrap();
         let seen: Vec<_> =
             page.accounts.iter().map(|(id, facts)| (id.to_string(), &*facts.name, &*facts.status)).collect();
         assert_eq!(seen, [("7".to_owned(), "A", "DISABLED")]);
         assert_eq!(page.next, Some(Cursor("c".to_owned())));
-        let refusal = br#"{"error":{"message":"m","code":190}}"#.to_vec();
-        assert!(target(Edge::Visible).read(&Response::new(refusal), None).is_err());
+        assert!(read(r#"{"error":{"message":"m","code":190}}"#).is_err());
     }
 }

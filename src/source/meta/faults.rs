@@ -3,29 +3,10 @@
 //! The code decides before the HTTP status, which is rarely useful: a throttled call is a 400, a
 //! removed parameter a 500. Texts are localised and decide only where the code says nothing.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use http::Response;
-use serde::Deserialize;
-use serde_json::Value;
-
-use super::usage;
+use super::{Object, Received, usage};
 use crate::domain::fault::{Fault, Reason, Scope};
-use crate::source::one_line;
-
-/// The object under `error`. Only message, type and code are usual.
-#[derive(Debug, Deserialize)]
-pub(super) struct GraphError<'a> {
-    #[serde(borrow, default)]
-    message: Cow<'a, str>,
-    code: Option<i64>,
-    error_subcode: Option<Value>,
-    #[serde(default)]
-    is_transient: Option<bool>,
-    #[serde(borrow, default)]
-    fbtrace_id: Option<Cow<'a, str>>,
-}
 
 /// One row of the table.
 struct Rule {
@@ -137,21 +118,24 @@ const LABELS: &[(i64, &str)] = &[
     (80_008, "80008"), (80_009, "80009"), (80_014, "80014"),
 ];
 
-/// The fault behind an error object.
-pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> Fault {
-    let status = response.status().as_u16();
-    let code = error.code.unwrap_or_default();
-    let subcode = error.error_subcode.as_ref().and_then(subcode);
+/// The fault behind the object under `error`, of which only message, type and code are usual.
+pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
+    let none = Object::default();
+    let error = top.object("error").unwrap_or(&none);
+    let text = error.text("message").unwrap_or_default();
+    let status = answer.response.status().as_u16();
+    let code = error.number("code").unwrap_or_default();
+    let subcode = error.number("error_subcode");
     let matches = |rule: &&Rule| {
         rule.code == code
             && rule.subcode.is_none_or(|wanted| subcode == Some(wanted))
-            && error.message.contains(rule.text)
+            && text.contains(rule.text)
     };
     let permission = (200..=299).contains(&code).then_some(&PERMISSIONS);
     let rule = TABLE.iter().find(matches).or(permission);
     let reason = match (rule, status) {
         (Some(rule), _) => rule.reason,
-        (None, _) if error.is_transient == Some(true) => Reason::Unavailable,
+        (None, _) if error.flag("is_transient") == Some(true) => Reason::Unavailable,
         (None, 429) => Reason::Throttled,
         (None, 500..) => Reason::Unavailable,
         (None, 401) => Reason::Unauthorized,
@@ -160,7 +144,7 @@ pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> 
     };
     let label = LABELS.iter().find(|(known, _)| rule.is_some_and(|rule| rule.code == *known));
     let throttled = reason == Reason::Throttled;
-    let regain = usage::read(response.headers()).iter().filter_map(|usage| usage.regain).max();
+    let regain = usage::read(answer.response.headers()).iter().filter_map(|usage| usage.regain).max();
     let wait = rule.and_then(|rule| rule.wait).map(Duration::from_secs);
     Fault {
         reason,
@@ -169,8 +153,8 @@ pub(super) fn classify(error: &GraphError<'_>, response: &Response<Vec<u8>>) -> 
         wait: throttled.then(|| regain.or(wait)).flatten(),
         code: Some(label.map_or("other", |(_, label)| label)),
         abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK)),
-        fields: if code == 100 { refused_fields(&error.message) } else { Vec::new() },
-        message: message(error, code, subcode, status, rule.map_or("", |rule| rule.say)),
+        fields: if code == 100 { refused_fields(text) } else { Vec::new() },
+        message: message(answer, error, rule.map_or("", |rule| rule.say)),
     }
 }
 
@@ -184,25 +168,27 @@ fn refused_fields(message: &str) -> Vec<String> {
 }
 
 /// Our own words where we have some; the API's, which may be in any language, where we have none.
-fn message(error: &GraphError<'_>, code: i64, subcode: Option<i64>, status: u16, say: &str) -> String {
-    let say = if say.is_empty() { one_line(&error.message) } else { say.to_owned() };
-    let subcode = subcode.map_or_else(String::new, |subcode| format!("/{subcode}"));
-    let trace = error.fbtrace_id.as_deref().map_or_else(String::new, |id| format!(", fbtrace_id {}", one_line(id)));
+fn message(answer: Received<'_>, error: &Object, say: &str) -> String {
+    let quoted = |key| error.text(key).map(|text| answer.redactor.line(text));
+    let say = if say.is_empty() { quoted("message").unwrap_or_default() } else { say.to_owned() };
+    let (status, code) = (answer.response.status().as_u16(), error.number("code").unwrap_or_default());
+    let subcode = error.number("error_subcode").map_or_else(String::new, |subcode| format!("/{subcode}"));
+    let trace = quoted("fbtrace_id").map_or_else(String::new, |id| format!(", fbtrace_id {id}"));
     format!("{say} (Graph code {code}{subcode}, HTTP {status}{trace})")
-}
-
-/// A number, or a text of one.
-fn subcode(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+
     use super::*;
+    use crate::source::Redactor;
+    use crate::source::json::Keep;
 
     fn fault(status: u16, body: &str) -> Fault {
         let response = Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
-        super::super::open::<Value>(&response).err().expect("an error")
+        let answer = Received { response: &response, redactor: &Redactor::default() };
+        super::super::listed(answer, Keep::only(&super::super::NAMES), |_, _| true).expect_err("an error")
     }
 
     fn error(code: i64, subcode: i64, message: &str) -> String {

@@ -1,16 +1,12 @@
 //! The insights edge: `act_<id>/insights` by level and `<id>/insights`.
 
-use http::Response;
-
-use super::{Asked, InsightsRow, Page, Parameters, Planned, open};
+use super::{Asked, Page, Parameters, Planned, Received};
 use crate::domain::fault::Fault;
 use crate::domain::filter::{Filter, Glob};
-use crate::domain::metric::METRICS;
 use crate::domain::plan::Ask;
 use crate::domain::rows::Row;
-use crate::domain::target::{AccountId, CampaignId, Currency, Level, Subject, Window};
-use crate::source::ROW;
-use crate::source::wire::Cell;
+use crate::domain::target::{Level, Subject, Window};
+use crate::source::wire::{RowReader, Snake, WireRow};
 
 /// Fields beside the metrics. Ids must be asked for even at their own level, and the currency saves
 /// a second request before money can be labelled. Names are left to discovery, as they are long, unless a filter has to
@@ -122,53 +118,40 @@ fn filtering(planned: &Planned, level: Level) -> String {
     filters
 }
 
-pub(super) fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Page, Fault> {
-    let envelope = open::<InsightsRow<'_>>(response)?;
-    let Some(data) = envelope.data else { return Err(super::silent(response)) };
-    let mut page = Page { next: envelope.paging.map(super::Paging::next).transpose()?.flatten(), ..Page::default() };
-    page.rows.reserve(data.len());
-    for row in &data {
-        if !row.whole {
-            page.rejected.push(ROW);
-        } else if row.is_marketing() {
-            read_row(planned, row, &mut page);
-        }
-    }
-    Ok(page)
+pub(super) fn read(planned: &Planned, answer: Received<'_>) -> Result<Page, Fault> {
+    super::listed(answer, RowReader::<Snake>::new(), |page, row| read_row(planned, row, page))
 }
 
-fn read_row(planned: &Planned, row: &InsightsRow<'_>, page: &mut Page) {
+/// Adds a row to the page. Says whether it could be read.
+fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
+    if !row.whole || !row.known {
+        return false;
+    }
+    if !row.is_marketing() {
+        return true;
+    }
     let campaign = match planned.key.subject {
         Subject::Campaign(id) => {
-            let is = |cell: &Cell<'_>| cell.text().and_then(|text| CampaignId::parse(text).ok()) == Some(id);
-            let level = if is(&row.ad_id) { Some(Level::Ad) } else { is(&row.campaign_id).then_some(Level::Campaign) };
-            page.level = level;
+            let level = if row.ad_id == Some(id) { Some(Level::Ad) } else { None };
+            page.level = level.or_else(|| (row.campaign_id == Some(id)).then_some(Level::Campaign));
             Some(id)
         }
         Subject::Totals => None,
         _ => {
-            let id = if level_of(planned) == Level::Ad { &row.ad_id } else { &row.campaign_id };
-            let Some(id) = id.text().and_then(|text| CampaignId::parse(text).ok()) else {
-                page.rejected.push(ROW);
-                return;
-            };
+            let id = if level_of(planned) == Level::Ad { row.ad_id } else { row.campaign_id };
+            let Some(id) = id else { return false };
             if matches!(&planned.ask, Ask::Meta { only: Some(only), .. } if !only.contains(&id)) {
-                return;
+                return true;
             }
             let name = if level_of(planned) == Level::Ad { &row.ad_name } else { &row.campaign_name };
-            if names_wanted(planned).is_some_and(|glob| !glob.matches(name.text().unwrap_or_default())) {
-                return;
+            if names_wanted(planned).is_some_and(|glob| !glob.matches(name)) {
+                return true;
             }
             Some(id)
         }
     };
-    let (figures, rejected) = row.figures(planned.terms.metrics);
-    page.rejected.extend(rejected.map(|index| METRICS[index].name));
-    page.rows.push(Row {
-        account: planned.key.account.or_else(|| row.account_id.text().and_then(|text| AccountId::parse(text).ok())),
-        campaign,
-        currency: row.currency.text().and_then(Currency::parse),
-        days: row.days,
-        figures,
-    });
+    let figures = row.take_figures(planned.terms.metrics, &mut page.rejected);
+    let (account, days) = (planned.key.account.or(row.account_id), row.days());
+    page.rows.push(Row { account, campaign, currency: row.currency, days, figures });
+    true
 }

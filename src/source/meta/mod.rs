@@ -9,14 +9,13 @@ mod usage;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 
 use super::cams::hmac_sha256;
+use super::json::{self, Lenient, List, Names, Object, Unreadable};
 use super::query::{hex, query};
-use super::wire::{Snake, WireRow};
-use super::{Asked, Cursor, Keys, Page, Served, Target, one_line, silent, unbuildable};
+use super::{Asked, Cursor, Keys, Page, ROW, Received, Redactor, Served, Target, endless, silent, unbuildable};
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Planned;
@@ -73,21 +72,21 @@ impl Target for MetaTarget {
         self.graph.get(&path, parameters, asked)
     }
 
-    fn read(&self, response: &Response<Vec<u8>>, _: Option<&Cursor>) -> Result<Page, Fault> {
+    fn read(&self, answer: Received<'_>, _: Option<&Cursor>) -> Result<Page, Fault> {
         if self.planned.key.subject == Subject::Token {
-            token::read(response)
+            token::read(answer)
         } else if self.planned.key.subject.is_discovery() {
-            discovery::read(&self.planned, response)
+            discovery::read(&self.planned, answer)
         } else {
-            insights::read(&self.planned, response)
+            insights::read(&self.planned, answer)
         }
     }
 
-    fn served(&self, headers: &HeaderMap) -> Option<Served> {
+    fn served(&self, headers: &HeaderMap, redactor: &Redactor) -> Option<Served> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
         let version = text("facebook-api-version").filter(plain)?.to_owned();
-        Some(Served { version, warning: text("x-ad-api-version-warning").map(one_line) })
+        Some(Served { version, warning: text("x-ad-api-version-warning").map(|text| redactor.line(text)) })
     }
 
     fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
@@ -124,45 +123,85 @@ impl Graph {
     }
 }
 
-/// What every answer of the Graph API is made of.
-#[derive(Deserialize)]
-struct Envelope<'a, T> {
-    data: Option<Vec<T>>,
-    paging: Option<Paging>,
-    #[serde(borrow)]
-    error: Option<faults::GraphError<'a>>,
-}
+/// What is kept of an answer beside rows. `next` is used as a yes or no: its URL carries the token, and
+/// was seen on a foreign host.
+static NAMES: Names = Names {
+    values: &[
+        "account_id",
+        "account_status",
+        "after",
+        "code",
+        "currency",
+        "data_access_expires_at",
+        "effective_status",
+        "error_subcode",
+        "expires_at",
+        "fbtrace_id",
+        "id",
+        "is_direct_send_campaign",
+        "is_message_campaign",
+        "is_transient",
+        "is_valid",
+        "message",
+        "name",
+        "next",
+        "timezone_name",
+    ],
+    objects: &["campaign", "cursors", "data", "error", "paging"],
+};
 
-#[derive(Deserialize)]
-struct Paging {
-    cursors: Option<Cursors>,
-    /// Used as a yes or no: its URL carries the token, and was seen on a foreign host.
-    next: Option<serde::de::IgnoredAny>,
-}
+/// Longest cursor that is sent back; those seen have some hundred letters.
+const LONGEST_CURSOR: usize = 4 << 10;
 
-#[derive(Deserialize)]
-struct Cursors {
-    after: Option<String>,
-}
-
-impl Paging {
-    /// There is a next page only when `next` is there; cursors stand on the last page too.
-    fn next(self) -> Result<Option<Cursor>, Fault> {
-        match (self.next, self.cursors.and_then(|cursors| cursors.after)) {
-            (None, _) => Ok(None),
-            (Some(_), Some(after)) => Ok(Some(Cursor(after))),
-            (Some(_), None) => Err(Fault::new(Reason::Malformed, "a page that says it has a next one gives no cursor")),
-        }
+/// There is a next page only when `next` is there; cursors stand on the last page too.
+fn next(top: &Object) -> Result<Option<Cursor>, Fault> {
+    let Some(paging) = top.object("paging").filter(|paging| paging.get("next").is_some()) else { return Ok(None) };
+    let malformed = |message| Err(Fault::new(Reason::Malformed, message));
+    match paging.object("cursors").and_then(|cursors| cursors.text("after")) {
+        None => malformed("a page that says it has a next one gives no cursor"),
+        Some(after) if after.len() > LONGEST_CURSOR => malformed("the cursor of the next page is longer than any"),
+        Some(after) => Ok(Some(Cursor(after.to_owned()))),
     }
 }
 
-type InsightsRow<'a> = WireRow<'a, Snake>;
+/// Reads an answer that is an object, or says what the API, or whoever answered in its place, meant.
+fn open(answer: Received<'_>) -> Result<Object, Fault> {
+    judged(answer, json::object(answer.response.body(), &NAMES))
+}
 
-/// Reads an envelope, or says what the API, or whoever answered in its place, meant.
-fn open<'a, T: Deserialize<'a>>(response: &'a Response<Vec<u8>>) -> Result<Envelope<'a, T>, Fault> {
-    match serde_json::from_slice::<Envelope<'a, T>>(response.body()) {
-        Ok(Envelope { error: Some(error), .. }) => Err(faults::classify(&error, response)),
-        Ok(envelope) if response.status().is_success() => Ok(envelope),
-        _ => Err(silent(response)),
+/// Reads an answer that is a list: each element goes into the page as soon as it is read, and says
+/// whether it could be.
+fn listed<T, L>(answer: Received<'_>, element: L, read: impl Fn(&mut Page, T) -> bool) -> Result<Page, Fault>
+where
+    L: for<'de> Lenient<'de, Out = T> + Copy,
+{
+    let fold = |page: &mut Page, element: T| {
+        if !read(page, element) {
+            *page.rejected.entry(ROW).or_default() += 1;
+        }
+    };
+    match json::envelope::<Page, _, _>(answer.response.body(), "data", &NAMES, element, fold) {
+        Ok(envelope) => {
+            let (list, rows) = (envelope.list, envelope.rows);
+            let top = judged(answer, Ok(envelope.top))?;
+            let bad = envelope.state.rejected.get(ROW).copied().unwrap_or_default();
+            match list {
+                List::Read if rows > 0 && bad == rows as u64 => {
+                    Err(Fault::new(Reason::Malformed, format!("none of the page's {rows} rows can be read")))
+                }
+                List::Read => Ok(Page { next: next(&top)?, ..envelope.state }),
+                List::Absent | List::Odd => Err(silent(answer)),
+            }
+        }
+        Err(why) => judged(answer, Err(why)).map(|_| Page::default()),
+    }
+}
+
+fn judged(answer: Received<'_>, read: Result<Object, Unreadable>) -> Result<Object, Fault> {
+    match read {
+        Ok(top) if top.object("error").is_some() => Err(faults::classify(&top, answer)),
+        Ok(top) if answer.response.status().is_success() => Ok(top),
+        Err(Unreadable::Endless) if answer.response.status().is_success() => Err(endless()),
+        _ => Err(silent(answer)),
     }
 }

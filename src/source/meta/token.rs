@@ -1,14 +1,13 @@
 //! The token's own health: `debug_token`.
 
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, header};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
 
-use super::{Graph, Page, faults, silent, unbuildable};
+use super::{Graph, Page, Received, open, silent, unbuildable};
 use crate::domain::fault::{Fault, Reason};
 use crate::source::query::query;
-use crate::source::{Asked, Keys, TokenHealth, one_line};
+use crate::source::{Asked, Keys, TokenHealth};
 
 /// Asks with the app's own token. What is asked about has no place but a parameter: it goes into the
 /// body of a POST that Graph reads as a GET, and so stays out of every URL.
@@ -27,58 +26,44 @@ pub(super) fn question(graph: &Graph, asked: &Asked<'_>) -> Result<Request<Vec<u
         .map_err(|error| unbuildable(&error))
 }
 
-#[derive(Deserialize)]
-struct Answer<'a> {
-    data: Option<Data>,
-    #[serde(borrow)]
-    error: Option<faults::GraphError<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    is_valid: bool,
-    /// Unix seconds; 0 is never.
-    expires_at: Option<i64>,
-    #[serde(rename = "data_access_expires_at")]
-    access_expires_at: Option<i64>,
-    error: Option<Reproach>,
-}
-
-#[derive(Deserialize)]
-struct Reproach {
-    #[serde(default)]
-    message: String,
-}
-
-pub(super) fn read(response: &Response<Vec<u8>>) -> Result<Page, Fault> {
-    let answer: Answer<'_> = serde_json::from_slice(response.body()).map_err(|_| silent(response))?;
-    if let Some(error) = answer.error {
+pub(super) fn read(answer: Received<'_>) -> Result<Page, Fault> {
+    let object = open(answer).map_err(|fault| {
         // The app's own token was refused, which says nothing of the token asked about.
-        let fault = faults::classify(&error, response);
-        if fault.reason != Reason::Unauthorized {
-            return Err(fault);
+        if fault.reason != Reason::Unauthorized || fault.code.is_none() {
+            return fault;
         }
         let origin = fault.message.split_once(" (").map_or_else(String::new, |(_, origin)| format!(" ({origin}"));
         let message = format!("the app is refused: check app_id and app_secret against the app's settings{origin}");
-        return Err(Fault { reason: Reason::InvalidRequest, message, ..fault });
+        Fault { reason: Reason::InvalidRequest, message, ..fault }
+    })?;
+    let data = object.object("data").ok_or_else(|| silent(answer))?;
+    match data.flag("is_valid") {
+        Some(true) => {}
+        Some(false) => {
+            let why = data.object("error").and_then(|error| error.text("message")).unwrap_or_default();
+            let why = answer.redactor.line(why);
+            return Err(Fault::new(Reason::Unauthorized, format!("debug_token: the token is invalid: {why}")));
+        }
+        None => return Err(silent(answer)),
     }
-    let data = answer.data.ok_or_else(|| silent(response))?;
-    if !data.is_valid {
-        let why = data.error.map(|error| one_line(&error.message)).unwrap_or_default();
-        return Err(Fault::new(Reason::Unauthorized, format!("debug_token: the token is invalid: {why}")));
-    }
-    let instant = |seconds: Option<i64>| seconds.filter(|s| *s > 0).and_then(|s| Timestamp::from_second(s).ok());
+    // Unix seconds; 0 is never.
+    let instant = |key| data.number(key).filter(|s| *s > 0).and_then(|s| Timestamp::from_second(s).ok());
     let health =
-        TokenHealth { expires: instant(data.expires_at), data_access_expires: instant(data.access_expires_at) };
+        TokenHealth { expires: instant("expires_at"), data_access_expires: instant("data_access_expires_at") };
     Ok(Page { token: Some(health), ..Page::default() })
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
+
     use super::*;
+    use crate::source::Redactor;
 
     fn health(body: &str) -> Result<Option<TokenHealth>, Reason> {
-        read(&Response::new(body.as_bytes().to_vec())).map(|page| page.token).map_err(|fault| fault.reason)
+        let response = Response::new(body.as_bytes().to_vec());
+        let answer = Received { response: &response, redactor: &Redactor::default() };
+        read(answer).map(|page| page.token).map_err(|fault| fault.reason)
     }
 
     #[test]
