@@ -10,8 +10,8 @@ use http::Response;
 use marketing_messages_exporter::domain::metric::{METRICS, MetricSet};
 use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
 use marketing_messages_exporter::domain::target::{AccountId, Level, Source, Subject, TargetKey, Window};
-use marketing_messages_exporter::source::{Received, Redactor, Target};
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
+use marketing_messages_exporter::source::{Received, Redactor, Target};
 use serde_json::{Map, Value, json};
 
 fn main() {

@@ -27,8 +27,8 @@ pub struct Fetch {
 
 /// The memory for bodies. All of them together share one part, first come, first served; when it is
 /// full, one at a time may grow to its end in the other part, which is as large as the largest body.
-/// So bodies take half as much again as the largest may, however many come at once, and none waits
-/// for one that waits.
+/// So bodies take a quarter more than the largest may, however many come at once, and none waits for
+/// one that waits.
 #[derive(Debug)]
 struct Room {
     shared: Arc<Semaphore>,
@@ -65,7 +65,7 @@ impl Fetch {
         };
         let (direct, proxied) = (client(reqwest::Client::builder().no_proxy())?, client(builder)?);
         let room = Room {
-            shared: Arc::new(Semaphore::new((max_response / 2).min(Semaphore::MAX_PERMITS))),
+            shared: Arc::new(Semaphore::new((max_response / 4).min(Semaphore::MAX_PERMITS))),
             last: Arc::new(Semaphore::new(1)),
         };
         Ok(Self { direct, proxied, timeout, max_response, room: Arc::new(room) })
@@ -90,7 +90,10 @@ impl Fetch {
             self.make_room(&mut hold, chunk.len()).await?;
             // What is promised is not believed: memory is taken as the bytes come, never beyond the bound.
             if body.capacity() - body.len() < chunk.len() {
-                body.reserve_exact(body.capacity().min(self.max_response - body.len()).max(chunk.len()));
+                let rest = self.max_response - body.len();
+                // Whoever may grow to the end does so in one step: a copy would take the room twice.
+                let more = if hold.last.is_some() { rest } else { body.capacity().min(rest).max(chunk.len()) };
+                body.reserve_exact(more);
             }
             body.extend_from_slice(&chunk);
         }
@@ -178,13 +181,13 @@ mod tests {
     async fn bodies_share_their_room_and_one_at_a_time_may_go_on_without() {
         let fetch = Fetch::direct(Duration::from_millis(50), 1000).unwrap();
         let (mut one, mut two, mut three) = (Hold::default(), Hold::default(), Hold::default());
-        fetch.make_room(&mut one, 400).await.unwrap();
-        fetch.make_room(&mut two, 100).await.unwrap();
+        fetch.make_room(&mut one, 200).await.unwrap();
+        fetch.make_room(&mut two, 50).await.unwrap();
         fetch.make_room(&mut two, 900).await.unwrap();
         assert!(one.last.is_none() && two.last.is_some());
         assert_eq!(fetch.make_room(&mut three, 1).await.unwrap_err().reason, Reason::Timeout);
         drop(two);
-        fetch.make_room(&mut three, 100).await.unwrap();
+        fetch.make_room(&mut three, 50).await.unwrap();
         assert!(three.last.is_none(), "what the other had shared is free again");
         fetch.make_room(&mut one, 600).await.unwrap();
         assert!(one.last.is_some());

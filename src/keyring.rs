@@ -80,9 +80,13 @@ impl Keyring {
             let key = (credential.access.source(), credential.name.clone());
             let content = Content::of(credential, &news, &mut tasks);
             let content = content.context("the HTTP client for access keys cannot be set up")?;
-            held.insert(key, Held { content, keys: None, former: VecDeque::new() });
+            // One API may quote what another credential's request will only show it later.
+            let former = if matches!(content, Content::Chain(_)) { None } else { content.read().ok() };
+            held.insert(key, Held { content, keys: None, former: former.into_iter().collect() });
         }
-        Ok(Self { credentials: held, tasks, news, redactor: Arc::default() })
+        let mut keyring = Self { credentials: held, tasks, news, redactor: Arc::default() };
+        keyring.learn();
+        Ok(keyring)
     }
 
     /// Is over after a chain asked for keys, whatever came of it. A chain that ends is a bug.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,9 +117,13 @@ fn overrides(folder: &Path, api: SocketAddr) -> Vec<(String, String)> {
 struct Folder(PathBuf);
 
 impl Folder {
+    /// Its name cannot be foreseen and nobody else can look into it. What is there already, a link
+    /// above all, is never taken for it.
     fn create() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("marketing-messages-exporter-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let name = format!("marketing-messages-exporter-demo-{:016x}", getrandom::u64().context("no randomness")?);
+        let path = std::env::temp_dir().join(name);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self(path))
     }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
+use super::discreet::is_like_a_secret;
 use super::nearest::nearest;
 
 /// The value of a key: deserializing it never fails, but keeps what is wrong.
@@ -119,6 +120,9 @@ pub(super) trait Leaf: Sized {
 
 /// A text in a message: bounded, and on one line.
 pub(super) fn quoted(text: &str) -> String {
+    if is_like_a_secret(text) {
+        return "what looks like a secret, and is not shown,".to_owned();
+    }
     let start: String = text.chars().take(80).collect();
     let end = if start.len() < text.len() { "..." } else { "" };
     format!("`{}{end}`", start.escape_debug())

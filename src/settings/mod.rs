@@ -7,6 +7,7 @@ mod address;
 mod cams;
 mod cascade;
 mod choice;
+mod discreet;
 mod draft;
 mod entry;
 mod environment;

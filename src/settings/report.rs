@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::discreet::discreet;
 use super::entry::{Entry, Leaf};
 
 /// Everything that is wrong with a configuration.
@@ -96,7 +97,7 @@ impl Place<'_> {
     /// The place of a key in this mapping.
     pub(super) fn key(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        self.report.place(format!("{}{dot}{}", self.path, name.escape_debug()))
+        self.report.place(format!("{}{dot}{}", self.path, discreet(name).escape_debug()))
     }
 
     /// The place of an item of this list.
@@ -126,7 +127,7 @@ impl Place<'_> {
 
     // What is inherited is checked at each heir, and said once.
     fn push(&self, list: &RefCell<Vec<Problem>>, message: String) {
-        let problem = Problem { path: self.path.clone(), message };
+        let problem = Problem { path: discreet(&self.path).into_owned(), message: discreet(&message).into_owned() };
         let mut list = list.borrow_mut();
         if !list.contains(&problem) {
             list.push(problem);

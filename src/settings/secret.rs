@@ -9,6 +9,7 @@ use schemars::{Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
 
+use super::discreet::{discreet, is_like_a_secret};
 use super::entry::{Entry, Holds, kind, schema};
 use super::environment::variable;
 use super::leaf::Variable;
@@ -73,15 +74,25 @@ impl Secret {
         self.read_with(variable)
     }
 
+    /// Whether what should name the place looks like the secret itself.
+    fn is_pasted(&self) -> bool {
+        match self {
+            Self::File(path) => path.file_name().is_some_and(|name| is_like_a_secret(&name.to_string_lossy())),
+            Self::Environment(name) => is_like_a_secret(name),
+            Self::Inline(_) => false,
+        }
+    }
+
     fn read_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
         match self {
             Self::File(path) => {
-                let bytes = contents(path).map_err(|cause| SecretError::Unreadable { path: path.clone(), cause })?;
-                fit(&bytes, || format!("the file {}", path.display()))
+                let shown = || discreet(&path.to_string_lossy()).into_owned();
+                let bytes = contents(path).map_err(|cause| SecretError::Unreadable { path: shown().into(), cause })?;
+                fit(&bytes, || format!("the file {}", shown()))
             }
             Self::Environment(name) => {
-                let text = variable(name).ok_or_else(|| SecretError::Unset(name.clone()))?;
-                fit(text.as_bytes(), || format!("the environment variable {name}"))
+                let text = variable(name).ok_or_else(|| SecretError::Unset(discreet(name).into_owned()))?;
+                fit(text.as_bytes(), || format!("the environment variable {}", discreet(name)))
             }
             Self::Inline(text) => fit(text.expose_secret().as_bytes(), || "the value".to_owned()),
         }
@@ -169,6 +180,13 @@ impl SecretKeys<'_> {
         }
         match secret.read_with(|name| environment.get(name).cloned()) {
             Ok(_) => warn_of_readers(&at, &secret),
+            Err(SecretError::Unset(_) | SecretError::Unreadable { .. }) if secret.is_pasted() => {
+                let meant = if matches!(secret, Secret::File(_)) { "path of a file" } else { "name of a variable" };
+                at.problem(format!(
+                    "what stands here looks like the secret itself, where the {meant} belongs, and is not shown; \
+                     put the secret into a file, write {file}: and its path, and replace the secret if others saw it"
+                ));
+            }
             Err(error) => at.problem(error.to_string()),
         }
         Some(secret)

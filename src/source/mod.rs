@@ -4,8 +4,8 @@
 //! at a clock or rolls dice: instant, nonce and credentials come with the request.
 
 pub mod cams;
-pub mod meta;
 mod json;
+pub mod meta;
 mod query;
 mod redact;
 mod wire;

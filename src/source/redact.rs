@@ -141,7 +141,9 @@ fn note(secret: &[u8], length: usize, windows: &mut Windows) {
     let length = length.min(secret.len());
     if length >= LEAST {
         let windows = windows.entry(length).or_default();
-        windows.extend(secret.windows(length).map(|window| window.iter().fold(0, |all, byte| all << 8 | Window::from(*byte))));
+        windows.extend(
+            secret.windows(length).map(|window| window.iter().fold(0, |all, byte| all << 8 | Window::from(*byte))),
+        );
     }
 }
 

@@ -178,13 +178,17 @@ impl WireRow {
     fn read<'de, M: MapAccess<'de>>(&mut self, slot: Slot, map: &mut M) -> Result<(), M::Error> {
         match slot {
             Slot::Metric(index) => map.next_value_seed(Any(Measured { index, row: self })),
-            Slot::AccountId => map.next_value_seed(Any(Parsed(|text: &str| self.account_id = AccountId::parse(text).ok()))),
+            Slot::AccountId => {
+                map.next_value_seed(Any(Parsed(|text: &str| self.account_id = AccountId::parse(text).ok())))
+            }
             Slot::AdId => map.next_value_seed(Any(Parsed(|text: &str| self.ad_id = CampaignId::parse(text).ok()))),
             Slot::AdName => map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.ad_name)))),
             Slot::CampaignName => {
                 map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.campaign_name))))
             }
-            Slot::CampaignId => map.next_value_seed(Any(Parsed(|text: &str| self.campaign_id = CampaignId::parse(text).ok()))),
+            Slot::CampaignId => {
+                map.next_value_seed(Any(Parsed(|text: &str| self.campaign_id = CampaignId::parse(text).ok())))
+            }
             Slot::Currency => map.next_value_seed(Any(Parsed(|text: &str| self.currency = Currency::parse(text)))),
             Slot::DateStart => map.next_value_seed(Any(Parsed(|text: &str| self.start = text.parse().ok()))),
             Slot::DateStop => map.next_value_seed(Any(Parsed(|text: &str| self.stop = text.parse().ok()))),

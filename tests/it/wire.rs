@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::Response;
 use marketing_messages_exporter::domain::facts::Listing;
+use marketing_messages_exporter::domain::fault::Fault;
 use marketing_messages_exporter::domain::filter as campaigns;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
@@ -17,10 +18,9 @@ use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
 };
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
-use marketing_messages_exporter::domain::fault::Fault;
-use marketing_messages_exporter::source::{Asked, Keys, Page, Received, Redactor, Target};
 use marketing_messages_exporter::source::cams::CamsTarget;
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
+use marketing_messages_exporter::source::{Asked, Keys, Page, Received, Redactor, Target};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;

@@ -89,7 +89,8 @@ impl<'de, L: Lenient<'de> + Copy, S: Default, F: Fn(&mut S, L::Out)> Lenient<'de
                 self.keep.read(found, &mut map, &mut read.top)?;
             } else {
                 let (into, rows) = (&mut read.state, &mut read.rows);
-                read.list = map.next_value_seed(Any(Elements { element: self.element, fold: self.fold, into, rows }))?;
+                read.list =
+                    map.next_value_seed(Any(Elements { element: self.element, fold: self.fold, into, rows }))?;
             }
         }
         Ok(Some(read))

@@ -24,6 +24,12 @@ pub(super) const MOST_KEYS: usize = 1_000;
 /// out before a text is cut to what is shown.
 pub(super) const LONGEST_TEXT: usize = 8 << 10;
 
+/// Longest text in a large body, in bytes: no name or message comes near it.
+const LONGEST_RUN: usize = 1 << 20;
+
+/// Most levels of a large body; rows have five.
+const DEEPEST: usize = 1_000;
+
 /// What to make of a value, whatever it is. What is not wanted is read past and not kept.
 pub(super) trait Lenient<'de>: Sized {
     /// What it comes to.
@@ -142,6 +148,9 @@ pub(super) fn object(body: &[u8], names: &'static Names) -> Result<Object, Unrea
 /// Reads a body, and once more with its bad letters and numbers taken out, if it has any: they cost
 /// what they stand in, and not the page.
 fn whole<T>(body: &[u8], read: impl Fn(&[u8]) -> serde_json::Result<Option<T>>) -> Result<T, Unreadable> {
+    if body.len() > LONGEST_RUN && !is_fine(body) {
+        return Err(Unreadable::Foreign);
+    }
     let outcome = match read(body) {
         Err(error) if error.is_syntax() => repaired(body).map_or(Err(error), |body| read(&body)),
         outcome => outcome,
@@ -152,6 +161,32 @@ fn whole<T>(body: &[u8], read: impl Fn(&[u8]) -> serde_json::Result<Option<T>>) 
         Err(error) if error.is_data() => Err(Unreadable::Endless),
         Err(_) => Err(Unreadable::Foreign),
     }
+}
+
+/// Whether the parts of a large body are small. The parser copies a text with escapes and notes each
+/// level: for one that fills the body this would take its memory again.
+fn is_fine(body: &[u8]) -> bool {
+    let (mut depth, mut start, mut at) = (0_usize, None, 0);
+    while let Some(byte) = body.get(at) {
+        match (byte, start) {
+            (b'"', None) => start = Some(at),
+            (b'"', Some(began)) => {
+                if at - began > LONGEST_RUN {
+                    return false;
+                }
+                start = None;
+            }
+            (b'\\', Some(_)) => at += 1,
+            (b'[' | b'{', None) => depth += 1,
+            (b']' | b'}', None) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return false;
+        }
+        at += 1;
+    }
+    start.is_none_or(|began| body.len() - began <= LONGEST_RUN)
 }
 
 #[cfg(test)]
@@ -193,6 +228,23 @@ mod tests {
         let list = |rows: usize| format!(r#"{{"l":[{}]}}"#, vec!["0"; rows].join(","));
         assert_eq!(read(&list(MOST_ROWS)), Ok((List::Read, MOST_ROWS, 0)));
         assert_eq!(read(&list(MOST_ROWS + 1)), Err(Unreadable::Endless));
+    }
+
+    #[test]
+    fn a_large_body_is_of_small_parts() {
+        let padding = " ".repeat(LONGEST_RUN);
+        for (part, fine) in [
+            ("x".repeat(LONGEST_RUN), false),
+            ("x".repeat(1000), true),
+            (r#"\""#.repeat(LONGEST_RUN / 2 + 1), false),
+            (r#"\\","b":""#.repeat(1000), true),
+        ] {
+            let body = format!(r#"{{"x":"{part}","a":1{padding}}}"#);
+            assert_eq!(object(body.as_bytes(), &NAMES).is_ok(), fine);
+        }
+        let nested = |deep: usize| format!(r#"{{"x":{}{},"a":1{padding}}}"#, "[".repeat(deep), "]".repeat(deep));
+        assert!(object(nested(DEEPEST - 1).as_bytes(), &NAMES).is_ok());
+        assert!(object(nested(DEEPEST).as_bytes(), &NAMES).is_err());
     }
 
     #[test]

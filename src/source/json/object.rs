@@ -115,7 +115,12 @@ impl Keep {
     }
 
     /// Reads the value under a key.
-    pub(super) fn read<'de, M: MapAccess<'de>>(self, found: Found, map: &mut M, object: &mut Object) -> Result<(), M::Error> {
+    pub(super) fn read<'de, M: MapAccess<'de>>(
+        self,
+        found: Found,
+        map: &mut M,
+        object: &mut Object,
+    ) -> Result<(), M::Error> {
         match found {
             Found::Object(name) => {
                 let inner = map.next_value_seed(Any(Self { depth: self.depth + 1, ..self }))?;

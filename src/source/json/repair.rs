@@ -5,7 +5,7 @@
 //! them, which is no number, so that the field is rejected and counted.
 
 /// Largest body that is copied to be read again; a page of rows is far smaller.
-const LARGEST: usize = 8 << 20;
+const LARGEST: usize = 2 << 20;
 
 /// The body as JSON that says the same, as far as it says anything; `None` where that is not worth
 /// trying.
@@ -89,8 +89,8 @@ fn word(body: &mut [u8], at: usize) -> usize {
     let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
     let length = body.get(at..).unwrap_or_default().iter().take_while(|byte| letter(byte)).count();
     let word = &mut body[at..at + length];
-    let sound = matches!(&*word, b"true" | b"false" | b"null")
-        || serde_json::from_slice::<f64>(word).is_ok_and(f64::is_finite);
+    let sound =
+        matches!(&*word, b"true" | b"false" | b"null") || serde_json::from_slice::<f64>(word).is_ok_and(f64::is_finite);
     if let ([first, .., last], false) = (&mut *word, sound) {
         (*first, *last) = (b'"', b'"');
         word[1..length - 1].fill(b'?');

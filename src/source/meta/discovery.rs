@@ -64,7 +64,12 @@ pub(super) fn account_facts(object: &Object, answer: Received<'_>) -> AccountFac
     let status = object.text("account_status").unwrap_or_default();
     let status = account_status(status).map_or_else(|| answer.redactor.name(status), str::to_owned);
     let currency = object.text("currency").and_then(Currency::parse);
-    AccountFacts { name: name(object, "name", answer), currency, timezone: name(object, "timezone_name", answer), status }
+    AccountFacts {
+        name: name(object, "name", answer),
+        currency,
+        timezone: name(object, "timezone_name", answer),
+        status,
+    }
 }
 
 pub(super) fn account_id(object: &Object) -> Option<AccountId> {

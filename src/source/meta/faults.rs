@@ -127,9 +127,7 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
     let code = error.number("code").unwrap_or_default();
     let subcode = error.number("error_subcode");
     let matches = |rule: &&Rule| {
-        rule.code == code
-            && rule.subcode.is_none_or(|wanted| subcode == Some(wanted))
-            && text.contains(rule.text)
+        rule.code == code && rule.subcode.is_none_or(|wanted| subcode == Some(wanted)) && text.contains(rule.text)
     };
     let permission = (200..=299).contains(&code).then_some(&PERMISSIONS);
     let rule = TABLE.iter().find(matches).or(permission);

@@ -48,8 +48,7 @@ pub(super) fn read(answer: Received<'_>) -> Result<Page, Fault> {
     }
     // Unix seconds; 0 is never.
     let instant = |key| data.number(key).filter(|s| *s > 0).and_then(|s| Timestamp::from_second(s).ok());
-    let health =
-        TokenHealth { expires: instant("expires_at"), data_access_expires: instant("data_access_expires_at") };
+    let health = TokenHealth { expires: instant("expires_at"), data_access_expires: instant("data_access_expires_at") };
     Ok(Page { token: Some(health), ..Page::default() })
 }
 

@@ -41,8 +41,12 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
 /// The longest regain time that is believed: a header cannot stop a lane for ever.
 const LONGEST_REGAIN: f64 = 24.0 * 3600.0;
 
+/// The longest header that is read: it names some dozen accounts at most.
+const LONGEST_HEADER: usize = 32 << 10;
+
 fn header<'h, T: Deserialize<'h>>(headers: &'h HeaderMap, name: &str) -> Option<T> {
-    serde_json::from_slice(headers.get(name)?.as_bytes()).ok()
+    let value = headers.get(name).filter(|value| value.len() <= LONGEST_HEADER)?;
+    serde_json::from_slice(value.as_bytes()).ok()
 }
 
 fn seconds(seconds: f64) -> Duration {

@@ -8,7 +8,8 @@ use crate::source::query::encoded;
 /// The ways a secret is written on its way through others' hands.
 fn written(secret: &str, way: u8, at: usize) -> String {
     let json = |text: &str| serde_json::Value::from(text).to_string();
-    let lower = |text: &str| encoded(text).to_string().replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d");
+    let lower =
+        |text: &str| encoded(text).to_string().replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d");
     let split = |with: &str| {
         let (start, end) = secret.split_at(at % secret.len());
         format!("{start}{with}{end}")
@@ -113,7 +114,8 @@ fn what_is_secret_is_redacted_plain_encoded_and_by_its_parameter() {
 
 #[test]
 fn a_requests_proof_is_known_without_its_name() {
-    let request = Request::get("http://h/x?a=1&appsecret_proof=0123456789abcdef0123&appsecret_time=1").body(()).unwrap();
+    let request =
+        Request::get("http://h/x?a=1&appsecret_proof=0123456789abcdef0123&appsecret_time=1").body(()).unwrap();
     let redactor = Arc::new(Redactor::of(["hush-token-of-length"])).and_proof_of(&request);
     assert_eq!(redactor.line("proof 456789abcdef0 of hush-token-of"), "proof <secret> of <secret>");
 }
