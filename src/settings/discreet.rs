@@ -63,7 +63,7 @@ mod tests {
             "EAAGmPXpsBAKZCbvTzxyz",
             "LTAI5tExampleKeyId",
             "5b1a9d6c0e7f4a2b8c3d5e6f7a8b9c0d",
-            "CAISExample/Token+with=chars==",
+            "CAISExampleToken+with=chars==",
             "/etc/mme/EAAGm0PX4ZCpsBAKZCbvTz",
             "eyJhbGciOiJSUzI1NiJ9.eyJzdWIi",
             "42|5b1a9d6c0e7f4a2b8c3d5e6f7a8b9c0d",

@@ -180,7 +180,9 @@ async fn peak(meta: Bytes, cams: Bytes) -> u64 {
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     let folder = Folder::new();
     let file = folder.write("config.yaml", &CONFIGURATION.replace("URL", &url));
-    let daemon = Process::start(&file, &[]).await;
+    // Without it glibc comes to keep large blocks that were given back, one in each thread's arena.
+    let threshold = [("MALLOC_MMAP_THRESHOLD_", std::path::Path::new("131072"))];
+    let daemon = Process::start(&file, &threshold).await;
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
     let ready = async || client.get(format!("http://{}/-/ready", daemon.addr)).send().await.unwrap().status().as_u16();
     until("every target was asked", ready, |status| *status == 200).await;
