@@ -101,6 +101,7 @@ fn modules_import_only_what_they_may() {
                 "acs3",
                 "envelope",
                 "object",
+                "redact",
                 "repair",
             ]
             .contains(&first);
