@@ -109,14 +109,15 @@ impl Fetch {
         if hold.last.is_some() {
             return Ok(());
         }
-        let wanted = u32::try_from(bytes).unwrap_or(u32::MAX);
-        match (self.room.shared.clone().try_acquire_many_owned(wanted), &mut hold.shared) {
-            (Ok(more), Some(held)) => held.merge(more),
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        match (self.room.shared.clone().try_acquire_many_owned(permits), &mut hold.shared) {
+            (Ok(more), Some(taken)) => taken.merge(more),
             (Ok(more), none) => *none = Some(more),
             (Err(_), _) => {
-                let last = tokio::time::timeout(self.timeout, self.room.last.clone().acquire_owned()).await;
-                let late = || Fault::new(Reason::Timeout, "other large answers took their time (poll.max_response)");
-                hold.last = Some(last.ok().and_then(Result::ok).ok_or_else(late)?);
+                let place = tokio::time::timeout(self.timeout, self.room.last.clone().acquire_owned()).await;
+                let too_late =
+                    || Fault::new(Reason::Timeout, "other large answers took their time (poll.max_response)");
+                hold.last = Some(place.ok().and_then(Result::ok).ok_or_else(too_late)?);
             }
         }
         Ok(())

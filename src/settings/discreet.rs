@@ -46,7 +46,7 @@ fn is_part(c: char) -> bool {
 
 /// Whether a run of letters and digits is no word and no number.
 fn is_random(run: &str) -> bool {
-    let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(|byte| kind(byte));
+    let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
     let (digits, letters) = (has(u8::is_ascii_digit), has(u8::is_ascii_alphabetic));
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
     (run.len() >= RUN && digits && letters) || (run.len() >= 2 * RUN && mixed)

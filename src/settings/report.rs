@@ -117,17 +117,17 @@ impl Place<'_> {
 
     /// Says what is wrong here.
     pub(super) fn problem(&self, message: impl Into<String>) {
-        self.push(&self.report.problems, message.into());
+        self.push(&self.report.problems, &message.into());
     }
 
     /// Says what is allowed here but hardly meant.
     pub(super) fn warning(&self, message: impl Into<String>) {
-        self.push(&self.report.warnings, message.into());
+        self.push(&self.report.warnings, &message.into());
     }
 
     // What is inherited is checked at each heir, and said once.
-    fn push(&self, list: &RefCell<Vec<Problem>>, message: String) {
-        let problem = Problem { path: discreet(&self.path).into_owned(), message: discreet(&message).into_owned() };
+    fn push(&self, list: &RefCell<Vec<Problem>>, message: &str) {
+        let problem = Problem { path: discreet(&self.path).into_owned(), message: discreet(message).into_owned() };
         let mut list = list.borrow_mut();
         if !list.contains(&problem) {
             list.push(problem);

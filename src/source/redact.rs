@@ -108,11 +108,11 @@ impl Redactor {
         if !self.plain.is_empty() {
             let mut signs: Vec<Sign> =
                 text.bytes().enumerate().map(|(at, byte)| Sign { byte, start: at, end: at + 1 }).collect();
-            find(signs.iter().copied(), &self.plain, &mut found);
+            find(&signs.iter().copied(), &self.plain, &mut found);
             for _ in 0..=ROUNDS {
                 // A line may end within an escape.
                 signs.retain(|sign| sign.byte.is_ascii_graphic());
-                find(signs.iter().copied().filter(|sign| !is_passed_over(sign.byte)), &self.decoded, &mut found);
+                find(&signs.iter().copied().filter(|sign| !is_passed_over(sign.byte)), &self.decoded, &mut found);
                 let fewer = decode(&signs);
                 if fewer.len() == signs.len() {
                     break;
@@ -154,7 +154,7 @@ fn is_passed_over(byte: u8) -> bool {
 }
 
 /// Adds where windows are found.
-fn find(signs: impl Iterator<Item = Sign> + Clone, windows: &Windows, found: &mut Vec<(usize, usize)>) {
+fn find(signs: &(impl Iterator<Item = Sign> + Clone), windows: &Windows, found: &mut Vec<(usize, usize)>) {
     for (length, windows) in windows {
         let mask = Window::MAX >> (128 - 8 * length);
         let (mut window, mut behind) = (0, signs.clone());

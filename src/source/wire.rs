@@ -261,14 +261,15 @@ impl<'de> Lenient<'de> for Measured<'_> {
         while let Some(entry) = list.next_element_seed(Any(Entry(metric)))? {
             entries += 1;
             match (metric.shape, entry) {
-                (_, None) => {}
-                (Shape::Scalar, _) => {}
-                _ if entries > MOST_ENTRIES => {}
-                (Shape::ByAction, Some((action, value))) => self.row.add(self.index, Some(action), value),
-                (Shape::Purchase, Some((0, value))) if !std::mem::replace(&mut bought, true) => {
+                (Shape::ByAction, Some((action, value))) if entries <= MOST_ENTRIES => {
+                    self.row.add(self.index, Some(action), value);
+                }
+                (Shape::Purchase, Some((0, value)))
+                    if entries <= MOST_ENTRIES && !std::mem::replace(&mut bought, true) =>
+                {
                     self.row.add(self.index, None, value);
                 }
-                (Shape::Purchase, _) => {}
+                _ => {}
             }
         }
         if metric.shape == Shape::Scalar || entries > MOST_ENTRIES {

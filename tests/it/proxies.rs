@@ -16,10 +16,10 @@ fn proxy() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let heard = asked.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let mut head = String::new();
+            let mut request = String::new();
             let mut reader = BufReader::new(&stream);
-            while reader.read_line(&mut head).is_ok_and(|length| length > 2) {}
-            heard.lock().unwrap().push(head);
+            while reader.read_line(&mut request).is_ok_and(|length| length > 2) {}
+            heard.lock().unwrap().push(request);
             let _ = (&stream).write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
     });

@@ -67,7 +67,7 @@ struct Quoted {
 /// A secret as it is written in its `way`-th form.
 fn written(secret: &str, way: usize) -> String {
     let json = |text: &str| json!(text).to_string();
-    let hex = |before: &str| secret.bytes().map(|byte| format!("{before}{byte:02x}")).collect::<String>();
+    let hex = |before: &str| secret.bytes().map(|byte| [before, &format!("{byte:02x}")].concat()).collect::<String>();
     let escaped = |upper: bool| {
         let escape = |byte: u8| if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
         let plain = |byte: u8| char::from(byte).to_string();

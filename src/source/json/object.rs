@@ -141,6 +141,7 @@ impl Keep {
 }
 
 /// What stands under a key.
+#[derive(Clone, Copy)]
 pub(super) enum Found {
     Object(&'static str),
     Value(&'static str),

@@ -14,6 +14,9 @@ fn written(secret: &str, way: u8, at: usize) -> String {
         let (start, end) = secret.split_at(at % secret.len());
         format!("{start}{with}{end}")
     };
+    let hex = |before: &str, write: &dyn Fn(u8) -> String| {
+        secret.bytes().map(|byte| [before, &write(byte)].concat()).collect::<String>()
+    };
     match way % 14 {
         0 => secret.to_owned(),
         1 => encoded(secret).to_string(),
@@ -26,8 +29,8 @@ fn written(secret: &str, way: u8, at: usize) -> String {
         8 => split("\r\n\t"),
         9 => split("\u{200b}"),
         10 => json(&split("\n")),
-        11 => secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
-        12 => secret.bytes().map(|byte| format!("\\u00{byte:02X}")).collect(),
+        11 => hex("%", &|byte| format!("{byte:02x}")),
+        12 => hex("\\u00", &|byte| format!("{byte:02X}")),
         _ => encoded(&json(secret)).to_string(),
     }
 }
