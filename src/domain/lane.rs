@@ -93,6 +93,8 @@ impl Credential {
 
 /// A stretched lane wants a little more than it may, so that what may be asked is asked.
 const EAGERNESS: f64 = 0.97;
+/// Most that intervals are stretched. Nobody waits so long; what is longer overflows clocks.
+const MOST_STRETCH: f64 = 1e6;
 
 impl Lane {
     pub(super) fn new(key: LaneKey, credential: usize, grant: Grant) -> Self {
@@ -111,7 +113,7 @@ impl Lane {
     /// Where the wanted intervals do not fit, all of the lane stretch by one factor: nobody starves,
     /// and shorter intervals keep their proportion.
     pub(super) fn stretch(&self) -> f64 {
-        (EAGERNESS * self.demand / self.budget.allowance()).max(1.0)
+        (EAGERNESS * self.demand / self.budget.allowance()).clamp(1.0, MOST_STRETCH)
     }
 
     pub(super) fn load(&self) -> Load<'_> {

@@ -181,3 +181,18 @@ fn intervals_that_do_not_fit_stretch_alike() {
     assert!(slow + quick >= 340.0, "what may be asked is asked: {slow} + {quick} of 360");
     assert!((1.7..2.3).contains(&(quick / slow)), "the proportion stays: {slow} {quick}");
 }
+
+#[test]
+fn no_stretch_is_longer_than_clocks_count() {
+    let mut timetable = Timetable::default();
+    let grant = Grant::Rate { per_second: 0.001 };
+    let century = Duration::from_hours(876_600);
+    let rare = timetable.enlist(&lane("main", 1), grant, century, at(0));
+    timetable.enlist(&lane("main", 1), grant, Duration::from_nanos(1), at(0));
+    let mut now = at(1);
+    assert_eq!(ask(&mut timetable, &mut now), rare);
+    for outcome in [Outcome::Fresh, Outcome::Fresh, Outcome::Failed(&fault(Reason::Forbidden, Scope::Lane, None))] {
+        timetable.settle(rare, outcome, now, 1.0);
+        assert!(timetable.due(rare) >= now);
+    }
+}

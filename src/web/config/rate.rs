@@ -16,17 +16,23 @@ pub(in super::super) struct Rate {
     full: Mutex<Option<Instant>>,
 }
 
+/// Longest interval: times the largest burst, it is a time that clocks can count.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
 /// Reads the section; `None` without a limit.
 pub(super) fn read(mut at: Section<'_>) -> Option<Rate> {
     if at.is_empty() {
         return None;
     }
     let interval = at.text("interval").and_then(|text| {
-        let interval = humantime::parse_duration(&text).ok();
+        let interval = humantime::parse_duration(&text).ok().filter(|interval| *interval <= LONGEST);
         if interval.is_none() {
             at.problem(
                 "interval",
-                format!("`{}` is no duration; write one such as 1s, or 0 for no limit", text.escape_debug()),
+                format!(
+                    "`{}` is no duration up to a year; write one such as 1s, or 0 for no limit",
+                    text.escape_debug()
+                ),
             );
         }
         interval
@@ -69,5 +75,7 @@ mod tests {
         let mut allowed = |after: f64| rate.allows(start + Duration::from_secs_f64(after));
         assert_eq!([0.0, 0.0, 0.0, 0.0, 1.9].map(&mut allowed), [true, true, true, false, false]);
         assert_eq!([2.0, 2.0, 100.0, 100.0].map(&mut allowed), [true, false, true, true]);
+        let patient = Rate { interval: LONGEST, burst: u32::MAX, full: Mutex::default() };
+        assert!(patient.allows(start) && patient.allows(start));
     }
 }
