@@ -1,13 +1,20 @@
 //! The command line: commands and flags, in the convention of Prometheus exporters.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::settings::{LogLevel, key_variables, nearest};
+
+use self::values::{external_url, listen_address, route_prefix, telemetry_path};
+
+mod given;
+mod values;
 
 /// The port of `run` and `demo`.
 const PORT: u16 = 10396;
@@ -23,6 +30,9 @@ pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
     pub flags: Flags,
+    /// Flags that were given and mean nothing to the command.
+    #[arg(skip)]
+    pub idle: Vec<String>,
 }
 
 const VERSION: &str =
@@ -109,13 +119,14 @@ pub enum Output {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag, told apart by its name")]
 pub struct Simulate {
     /// Where the simulated APIs listen; loopback is all that makes sense
-    #[arg(long = "listen-address", default_value = "127.0.0.1:10397")]
+    // The name of the field is that of a flag of all commands, whose variable would count here.
+    #[arg(id = "simulated_address", long = "listen-address", value_name = "ADDR", default_value = "127.0.0.1:10397")]
     pub listen_address: SocketAddr,
     /// A world of so many ad accounts instead of the demo's
-    #[arg(long, requires = "campaigns")]
+    #[arg(long, requires = "campaigns", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub accounts: Option<u32>,
     /// Campaigns of each ad account
-    #[arg(long, requires = "accounts")]
+    #[arg(long, requires = "accounts", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub campaigns: Option<u32>,
     /// Seed of the figures
     #[arg(long, default_value_t = 1)]
@@ -156,7 +167,8 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must be from 0 to 1, such as 0.1 for 10 %".to_owned()) }
 }
 
-/// Flags of every command; where one has no meaning it is ignored.
+/// Flags of all commands. Each stands before or behind the command; which ones a command heeds is in
+/// `given.rs`.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag, told apart by its name")]
 pub struct Flags {
@@ -164,13 +176,13 @@ pub struct Flags {
     #[arg(long = "config.file", value_name = "PATH", env = "MME_CONFIG_FILE", global = true, value_delimiter = ',')]
     pub config_file: Vec<PathBuf>,
     /// The same as the command check
-    #[arg(long = "config.check")]
+    #[arg(long = "config.check", global = true)]
     pub config_check: bool,
     /// Address to serve on; repeatable; port 0 picks one [default: :10396, demo: 127.0.0.1:10396]
     #[arg(long = "web.listen-address", value_name = "ADDR", env = "MME_WEB_LISTEN_ADDRESS", global = true, value_delimiter = ',', value_parser = listen_address)]
     pub listen_address: Vec<SocketAddr>,
     /// Serve on the sockets that systemd passes, and on no address of --web.listen-address
-    #[arg(long = "web.systemd-socket", env = "MME_WEB_SYSTEMD_SOCKET", global = true)]
+    #[arg(long = "web.systemd-socket", env = "MME_WEB_SYSTEMD_SOCKET", global = true, value_parser = BoolishValueParser::new())]
     pub systemd_socket: bool,
     /// File to write the first bound address to
     #[arg(long = "web.port-file", value_name = "PATH", env = "MME_WEB_PORT_FILE", global = true)]
@@ -182,7 +194,7 @@ pub struct Flags {
     #[arg(long = "web.route-prefix", value_name = "PATH", env = "MME_WEB_ROUTE_PREFIX", global = true, value_parser = route_prefix)]
     pub route_prefix: Option<String>,
     /// Let POST /-/reload and POST /-/quit work
-    #[arg(long = "web.enable-lifecycle", env = "MME_WEB_ENABLE_LIFECYCLE", global = true)]
+    #[arg(long = "web.enable-lifecycle", env = "MME_WEB_ENABLE_LIFECYCLE", global = true, value_parser = BoolishValueParser::new())]
     pub enable_lifecycle: bool,
     /// TLS and logins, in the format of Prometheus' exporters (web.config); re-read when it changes
     #[arg(long = "web.config.file", value_name = "PATH", env = "MME_WEB_CONFIG_FILE", global = true)]
@@ -194,13 +206,20 @@ pub struct Flags {
     #[arg(long = "web.max-requests", value_name = "N", env = "MME_WEB_MAX_REQUESTS", global = true, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_requests: u16,
     /// Leave the process_* families out
-    #[arg(long = "web.disable-exporter-metrics", env = "MME_WEB_DISABLE_EXPORTER_METRICS", global = true)]
+    #[arg(long = "web.disable-exporter-metrics", env = "MME_WEB_DISABLE_EXPORTER_METRICS", global = true, value_parser = BoolishValueParser::new())]
     pub disable_exporter_metrics: bool,
     /// Least severity that is logged; goes before log.level of the configuration [default: info]
-    #[arg(long = "log.level", value_name = "LEVEL", env = "MME_LOG_LEVEL", global = true)]
+    #[arg(long = "log.level", value_name = "LEVEL", env = "MME_LOG_LEVEL", global = true, ignore_case = true)]
     pub log_level: Option<LogLevel>,
     /// Form of the log
-    #[arg(long = "log.format", value_name = "FORMAT", env = "MME_LOG_FORMAT", global = true, default_value = "auto")]
+    #[arg(
+        long = "log.format",
+        value_name = "FORMAT",
+        env = "MME_LOG_FORMAT",
+        global = true,
+        ignore_case = true,
+        default_value = "auto"
+    )]
     pub log_format: LogFormat,
 }
 
@@ -218,6 +237,14 @@ pub enum LogFormat {
 }
 
 impl Cli {
+    /// The command line and the variables of its flags. What is wrong with them is clap's to tell.
+    pub fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, clap::Error> {
+        given::read(arguments.into_iter().collect(), environment)
+    }
+
     /// The command that is meant.
     pub fn meant(&self) -> Command {
         match &self.command {
@@ -266,44 +293,6 @@ pub fn strange_variables(environment: &BTreeMap<String, String>) -> Vec<String> 
     environment.keys().filter(ours).filter(|name| !flags.contains(&name.as_str())).filter_map(say).collect()
 }
 
-/// `host:port`, or `:port` for all interfaces.
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let all = text.strip_prefix(':').and_then(|port| port.parse().ok());
-    if let Some(port) = all {
-        return Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port));
-    }
-    let local = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-    local.as_deref().unwrap_or(text).parse().map_err(|_| "expected IP:PORT or :PORT".to_owned())
-}
-
-fn external_url(text: &str) -> Result<http::Uri, String> {
-    let url = text.parse::<http::Uri>().ok().filter(|url| {
-        url.host().is_some() && url.query().is_none() && matches!(url.scheme_str(), Some("http" | "https"))
-    });
-    let url = url.filter(|_| !text.contains('#'));
-    let url = url.ok_or_else(|| "expected http(s)://HOST[:PORT][/PATH]".to_owned())?;
-    route_prefix(url.path()).map(|_| url)
-}
-
-/// Nothing, or a path that begins with a slash and ends without one.
-fn route_prefix(text: &str) -> Result<String, String> {
-    let path = text.trim_matches('/');
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
-    let odd = |part: &str| part.is_empty() || part == "." || part == ".." || part == "-";
-    match path {
-        "" => Ok(String::new()),
-        _ if !path.chars().all(plain) || path.split('/').any(odd) => {
-            Err("expected a plain path such as /exporter".to_owned())
-        }
-        _ => Ok(format!("/{path}")),
-    }
-}
-
-fn telemetry_path(text: &str) -> Result<String, String> {
-    let fit = text.starts_with('/') && !text.starts_with("/-/") && !text.contains(['{', '}', '*', '?', '#', ' ']);
-    if fit { Ok(text.to_owned()) } else { Err("expected a plain path that starts with /".to_owned()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,18 +338,5 @@ mod tests {
             let cli = Cli::try_parse_from(["marketing-messages-exporter"].iter().chain(arguments)).ok();
             assert_eq!(cli.map(|cli| cli.flags.prefix()).as_deref(), expected, "{arguments:?}");
         }
-    }
-
-    #[test]
-    fn addresses() {
-        for (text, expected) in [
-            (":10396", "[::]:10396"),
-            ("127.0.0.1:0", "127.0.0.1:0"),
-            ("localhost:1", "127.0.0.1:1"),
-            ("[::1]:80", "[::1]:80"),
-        ] {
-            assert_eq!(listen_address(text).map(|address| address.to_string()).as_deref(), Ok(expected));
-        }
-        assert!(listen_address("10396").is_err() && listen_address("example.org:80").is_err());
     }
 }

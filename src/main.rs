@@ -2,15 +2,18 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use marketing_messages_exporter::cli::{Cli, Command};
+use marketing_messages_exporter::settings::environment;
 use marketing_messages_exporter::{command, logging};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os(), &environment()).unwrap_or_else(|error| error.exit());
     logging::install(cli.flags.log_level, cli.flags.log_format);
     let meant = cli.meant();
     command::warn_of_variables(&meant);
+    for flag in &cli.idle {
+        tracing::warn!("{flag} means nothing to this command");
+    }
     let done = match meant {
         Command::Run => command::run::run(&cli.flags),
         Command::Check(check) => command::check::check(&check, &cli.flags),

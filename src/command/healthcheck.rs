@@ -18,11 +18,15 @@ use crate::web::WebConfig;
 /// Longest time that a healthy daemon takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a daemon answers that lets nobody in without a login.
-const LOGIN: &str = "HTTP/1.1 401";
+/// What stands for the answer of a daemon that asks for a certificate, which this command has none of.
+const CERTIFICATE: &str = "HTTP/1.1 401 (it asks for a certificate)";
+/// What stands for the answer of a daemon that speaks TLS and was not expected to.
+const TLS: &str = "HTTP/1.1 400 (it speaks TLS; name its --web.config.file to have it asked)";
+/// How an alert of TLS begins.
+const ALERT: u8 = 0x15;
 
-/// Asks the daemon behind `--web.listen-address`, over TLS if the web configuration says so. A daemon
-/// that asks for a login or a certificate is alive; this command has neither.
+/// Asks the daemon behind `--web.listen-address`, over TLS if the web configuration says so. Whatever
+/// it answers, it is alive: one that is busy or asks for a login is not to be restarted.
 pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     let web = web_config(flags)?;
     let path = format!("{}/-/healthy", flags.prefix());
@@ -39,8 +43,7 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     let answer = answer.with_context(|| format!("no answer from {address}"))?;
     let status = answer.lines().next().unwrap_or_default();
     print(&format!("{address}: {status}\n"))?;
-    let alive = status.starts_with("HTTP/1.1 200") || status.starts_with(LOGIN);
-    Ok(if alive { Done::Well } else { Done::Badly })
+    Ok(if status.starts_with("HTTP/") { Done::Well } else { Done::Badly })
 }
 
 fn ask(address: SocketAddr, path: &str, web: &WebConfig) -> anyhow::Result<String> {
@@ -55,19 +58,27 @@ fn ask(address: SocketAddr, path: &str, web: &WebConfig) -> anyhow::Result<Strin
         Ok(answer) => Ok(answer),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Err(error.into()),
         // It hung up, which only somebody does who is there. In which way depends on who is faster.
-        Err(_) if web.demands_certificates() => Ok(format!("{LOGIN} (it asks for a certificate)")),
+        Err(_) if web.demands_certificates() => Ok(CERTIFICATE.to_owned()),
         Err(error) => Err(error.into()),
     }
 }
 
 fn exchange(mut stream: impl Read + Write, address: SocketAddr, path: &str) -> std::io::Result<String> {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    stream.flush()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    // Whoever turns us away may answer before it has heard us out.
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
     let mut answer = Vec::new();
     match stream.take(4096).read_to_end(&mut answer) {
         // TLS is not always ended in form; what was said is said.
         Err(error) if answer.is_empty() => return Err(error),
+        Ok(_) if answer.is_empty() => {
+            let message = "it hung up without a word; if it speaks TLS, name its --web.config.file";
+            return Err(std::io::Error::new(ErrorKind::UnexpectedEof, message));
+        }
         _ => {}
+    }
+    if answer.first() == Some(&ALERT) {
+        return Ok(TLS.to_owned());
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }

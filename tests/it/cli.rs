@@ -81,6 +81,7 @@ fn usage_version_and_help() {
     {
         let (code, help, _) = run(&[command, "--help"]);
         assert!(code == Some(0) && help.contains("Usage"), "{command}");
+        assert_eq!(run(&[command, "--version"]).0, Some(0), "{command}");
     }
     assert!(run(&["completions", "bash"]).1.contains("marketing-messages-exporter"));
 }
@@ -104,7 +105,161 @@ fn a_wrong_configuration_is_78_and_every_problem_is_told() {
     }
     assert_eq!(run(&["--config.check", "--config.file", &file]).0, Some(78));
     assert_eq!(run(&["check", "--config.file", "/nowhere.yaml"]).0, Some(78));
-    assert_eq!(run(&["check"]).0, Some(78), "no configuration has no target");
+}
+
+#[test]
+fn without_a_configuration_it_says_where_one_was_looked_for() {
+    for command in ["check", "run", "plan", "discover", "once"] {
+        let (code, _, stderr) = run(&[command]);
+        assert_eq!(code, Some(78), "{command}: no configuration has no target");
+        let looked =
+            "/etc/marketing-messages-exporter/config.yaml: there is no such file, and --config.file names no other";
+        assert!(stderr.contains(looked), "{command}: {stderr}");
+    }
+}
+
+#[test]
+fn files_before_and_behind_the_command_count_in_order() {
+    let folder = Folder::new();
+    let write = |name: &str, text: &str| folder.write(name, text).display().to_string();
+    let first =
+        write("first.yaml", "poll: {interval: 20m, timeout: 11s}\nmeta: {main: {token: x, accounts: [{id: 1}]}}\n");
+    let second = write("second.yaml", "poll: {timeout: 12s, concurrency: 3}\n");
+    let third = write("third.yaml", "poll: {concurrency: 4}\n");
+    let printed = |arguments: &[&str]| {
+        let (code, stdout, stderr) = run(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {stderr}");
+        stdout
+    };
+    let expected =
+        printed(&["check", "--print", "--config.file", &first, "--config.file", &second, "--config.file", &third]);
+    for line in ["interval: 20m", "timeout: 12s", "concurrency: 4"] {
+        assert!(expected.contains(line), "{line} is not in {expected}");
+    }
+    for arguments in [
+        &["--config.file", &first, "check", "--print", "--config.file", &second, "--config.file", &third][..],
+        &["--config.file", &first, "--config.file", &second, "check", "--config.file", &third, "--print"],
+        &[
+            "--log.level=warn",
+            "--config.file",
+            &first,
+            "--config.file",
+            &second,
+            "--config.file",
+            &third,
+            "check",
+            "--print",
+        ],
+    ] {
+        assert_eq!(printed(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_2_whatever_it_is() {
+    for arguments in [
+        &["--config.check", "plan"][..],
+        &["once", "--config.check"],
+        &["--web.telemetry-path", "/:x"],
+        &["--web.telemetry-path", "/{x}"],
+        &["--web.telemetry-path", "/{*x}"],
+        &["--web.telemetry-path", "//"],
+        &["--web.telemetry-path", "/-/healthy"],
+        &["--web.telemetry-path", "metrics"],
+        &["--web.route-prefix", "/:x"],
+        &["--web.route-prefix", "/{x}"],
+        &["--web.external-url", "http://example.org/{x}"],
+        &["--web.external-url", "http://user:word@example.org/"],
+        &["--log.level", "off"],
+        &["--log.level", "3"],
+        &["--log.format", "xml"],
+        &["--web.max-requests", "0"],
+        &["simulate", "--accounts", "4294967295", "--campaigns", "4294967295"],
+    ] {
+        let (code, _, stderr) = run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
+    }
+    for value in ["logfmt", "LOGFMT", "text", "json", "auto"] {
+        assert_eq!(run(&["metrics", "--log.format", value, "--log.level", "WARN"]).0, Some(0), "{value}");
+    }
+}
+
+#[test]
+fn variables_of_flags_are_lenient_and_empty_ones_are_none() {
+    // `plan` reads every flag's variable and fails for want of a configuration, not for the variable.
+    let code = |name: &str, value: &str| command(&["plan"]).env(name, value).output().unwrap().status.code();
+    for name in ["MME_WEB_ENABLE_LIFECYCLE", "MME_WEB_SYSTEMD_SOCKET", "MME_WEB_DISABLE_EXPORTER_METRICS"] {
+        for value in ["1", "0", "yes", "no", "on", "off", "true", "false", "True", "OFF", ""] {
+            assert_eq!(code(name, value), Some(78), "{name}={value}");
+        }
+        assert_eq!(code(name, "maybe"), Some(2), "{name}");
+    }
+    for name in [
+        "MME_CONFIG_FILE",
+        "MME_WEB_LISTEN_ADDRESS",
+        "MME_WEB_PORT_FILE",
+        "MME_WEB_EXTERNAL_URL",
+        "MME_WEB_ROUTE_PREFIX",
+        "MME_WEB_CONFIG_FILE",
+        "MME_WEB_TELEMETRY_PATH",
+        "MME_WEB_MAX_REQUESTS",
+        "MME_LOG_LEVEL",
+        "MME_LOG_FORMAT",
+    ] {
+        assert_eq!(code(name, ""), Some(78), "{name}");
+    }
+    let folder = Folder::new();
+    let (mut child, address) = {
+        let port_file = folder.0.join("port");
+        let file = port_file.display().to_string();
+        let mut demo = command(&["demo", "--web.listen-address", "127.0.0.1:0", "--web.port-file", &file]);
+        (Running(demo.env("MME_WEB_ENABLE_LIFECYCLE", "on").spawn().unwrap()), written(&port_file))
+    };
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut stream, b"POST /-/quit HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert_eq!(child.wait(), Some(0), "the lifecycle is on");
+}
+
+#[test]
+fn flags_that_a_command_does_not_heed_are_told_and_ignored() {
+    let (code, _, stderr) = run(&["metrics", "--web.port-file", "/nowhere/x", "--log.level", "info"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("--web.port-file means nothing to this command"), "{stderr}");
+}
+
+/// Answers each connection with these bytes, and counts on being asked once at least.
+fn answering(answer: &'static [u8]) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 1024];
+            let _ = stream.read(&mut head);
+            let _ = std::io::Write::write_all(&mut stream, answer);
+        }
+    });
+    address
+}
+
+#[test]
+fn whatever_a_daemon_answers_it_is_alive() {
+    for (answer, alive, told) in [
+        (&b"HTTP/1.1 200 OK\r\n\r\n"[..], 0, "200"),
+        (b"HTTP/1.1 401 Unauthorized\r\n\r\n", 0, "401"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", 0, "403"),
+        (b"HTTP/1.1 429 Too Many Requests\r\n\r\n", 0, "429"),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 0, "503"),
+        (b"\x15\x03\x03\x00\x02\x02\x32", 0, "it speaks TLS; name its --web.config.file"),
+        (b"", 1, "if it speaks TLS, name its --web.config.file"),
+        (b"SSH-2.0-OpenSSH\r\n", 1, "SSH"),
+    ] {
+        let address = answering(answer);
+        let (code, stdout, stderr) = run(&["healthcheck", "--web.listen-address", &address]);
+        assert_eq!(code, Some(alive), "{answer:?}: {stdout}{stderr}");
+        assert!(stdout.contains(told) || stderr.contains(told), "{told}: {stdout}{stderr}");
+    }
 }
 
 #[test]
