@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, Flags, strange_variables};
-use crate::settings::{self, Problems, Settings};
+use crate::settings::{self, Problem, Problems, Settings};
 use crate::web::WebConfig;
 
 /// Where the configuration lies when no file is named.
@@ -80,7 +80,17 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// The settings of the files named, or of the default file, and the environment.
 fn load(flags: &Flags) -> Result<Settings, Problems> {
-    settings::load(&files(flags), &settings::environment(), &[])
+    let files = files(flags);
+    settings::load(&files, &settings::environment(), &[]).map_err(|problems| unless_found(&files, problems))
+}
+
+/// Adds where a configuration was looked for, if there is none.
+fn unless_found(files: &[PathBuf], Problems(mut problems): Problems) -> Problems {
+    if files.is_empty() {
+        let message = "there is no such file, and --config.file names no other; create it, or name one".to_owned();
+        problems.insert(0, Problem { path: DEFAULT_FILE.to_owned(), message });
+    }
+    Problems(problems)
 }
 
 /// The files named, or the default file where it exists.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use humantime::format_duration;
+use jiff::SignedDuration;
+use jiff::civil::Date;
 
 use super::choice::{WindowChoice, windows};
 use super::entry::{Entry, List, Named};
-use super::leaf::{LabelValue, Span};
+use super::names::{LabelName, LabelValue};
 use super::report::Place;
+use super::span::Interval;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::Terms;
 use crate::domain::target::Window;
@@ -30,39 +33,22 @@ pub(super) struct Cascade {
 }
 
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
 /// Samples outlive at least an outage of this length.
 const STALE_AFTER: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+/// How far the day of an account may be ahead of the day in UTC.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How often Meta computes its figures anew.
 const META_REFRESH: Duration = Duration::from_mins(15);
 
-/// Names of labels that samples or the exporter's own metrics have, or that the format gives a meaning.
-const BUILT_IN: [&str; 14] = [
-    "source",
-    "account_id",
-    "campaign_id",
-    "window",
-    "currency",
-    "action",
-    "campaign_name",
-    "account_name",
-    "status",
-    "timezone",
-    "credential",
-    "target",
-    "le",
-    "quantile",
-];
-/// Labels of the scrape itself, over which Prometheus renames a sample's own.
-const OF_THE_SCRAPE: [&str; 2] = ["job", "instance"];
 const MOST_LABELS: usize = 16;
 
 impl Cascade {
     /// What `poll` says.
     pub(super) fn new(
         poll: &Place<'_>,
-        interval: Entry<Span>,
+        interval: Entry<Interval>,
         stale_after: Option<Duration>,
         timeout: Duration,
     ) -> Self {
@@ -90,12 +76,9 @@ impl Cascade {
     }
 
     /// Overrides the interval.
-    pub(super) fn with_interval(mut self, at: &Place<'_>, interval: Entry<Span>) -> Self {
+    pub(super) fn with_interval(mut self, at: &Place<'_>, interval: Entry<Interval>) -> Self {
         let at = at.key("interval");
-        if let Some(Span(interval)) = at.open(interval) {
-            if interval < SHORTEST_INTERVAL {
-                at.problem(format!("{} is too short; write 1s or more", format_duration(interval)));
-            }
+        if let Some(Interval(interval)) = at.open(interval) {
             self.interval = interval;
             self.interval_from = at.to_string();
         }
@@ -112,14 +95,10 @@ impl Cascade {
     }
 
     /// Adds static labels; of one name, the later value counts.
-    pub(super) fn with_labels(mut self, at: &Place<'_>, labels: Entry<Named<LabelValue>>) -> Self {
+    pub(super) fn with_labels(mut self, at: &Place<'_>, labels: Entry<Named<LabelName, LabelValue>>) -> Self {
         let at = at.key("labels");
-        for (name, value) in at.open(labels).unwrap_or_default() {
-            let at = at.key(&name);
-            if let Some(fault) = label_fault(&name) {
-                at.problem(fault);
-            }
-            if let Some(LabelValue(value)) = at.open(value) {
+        for (name, value) in at.open(labels).unwrap_or_default().0 {
+            if let Some(LabelValue(value)) = at.key(&name).open(value) {
                 self.labels.insert(name, value);
             }
         }
@@ -155,6 +134,30 @@ impl Cascade {
         }
     }
 
+    /// Warns of windows that are over, or moved on, before they are asked for again, and of those that have
+    /// not begun.
+    pub(super) fn warn_of_windows(&self, at: &Place<'_>, today: Date) {
+        let at = at.key("windows");
+        for window in &self.windows {
+            let label = window.label();
+            match window {
+                Window::Range { since, .. } if *since > today.saturating_add(A_DAY) => {
+                    at.warning(format!(
+                        "{label} begins on {since}, which is still to come; until then it has no figures"
+                    ));
+                }
+                Window::Preset(preset) if days(preset).is_some_and(|days| self.interval > DAY * days) => {
+                    let interval = format_duration(self.interval);
+                    at.root().key(&self.interval_from).warning(format!(
+                        "{interval} is longer than the window {label} of {at}, whose figures are gone before they are \
+                         asked for again"
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Warns of an interval in which Meta's figures cannot have changed.
     pub(super) fn warn_of_haste(&self, at: &Place<'_>) {
         if self.interval < META_REFRESH {
@@ -166,17 +169,14 @@ impl Cascade {
     }
 }
 
-fn label_fault(name: &str) -> Option<&'static str> {
-    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    if !name.starts_with(letter) || !name.chars().all(|c| letter(c) || c.is_ascii_digit()) {
-        Some("this is no label name; use letters, digits and _, and no digit first")
-    } else if name.starts_with("__") {
-        Some("label names that begin with __ are Prometheus' own; choose another")
-    } else if OF_THE_SCRAPE.contains(&name) {
-        Some("Prometheus sets this label itself and would rename this one to exported_...; choose another")
-    } else if BUILT_IN.contains(&name) {
-        Some("samples have a label of this name already; choose another")
-    } else {
-        None
+/// Days of a window that moves on; `None` of one that begins at a fixed day, or long ago.
+fn days(preset: &str) -> Option<u32> {
+    match preset {
+        "today" | "yesterday" => Some(1),
+        "last_week_mon_sun" | "last_week_sun_sat" | "this_week_mon_today" | "this_week_sun_today" => Some(7),
+        "this_month" | "last_month" => Some(30),
+        "this_quarter" | "last_quarter" => Some(91),
+        "this_year" | "last_year" => Some(365),
+        _ => preset.strip_prefix("last_")?.strip_suffix('d')?.parse().ok(),
     }
 }

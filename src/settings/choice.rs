@@ -7,9 +7,10 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value as Json, json};
 
 use super::entry::Leaf;
-use super::entry::{Entry, Holds, List, kind, quoted, scalar, schema};
+use super::entry::{Bare, Entry, Holds, List, quoted, schema};
 use super::leaf::leaf;
 use super::nearest::nearest;
+use super::node::{Node, Scalar, Value};
 use super::raw::{Filter, Range};
 use super::report::Place;
 use crate::domain::filter::Glob;
@@ -25,21 +26,19 @@ pub(super) enum WindowChoice {
 }
 
 impl Holds for WindowChoice {
-    fn read(json: Json) -> Entry<Self> {
-        if json.is_object() {
-            return Range::read(json).map(|range| Self::Range(Box::new(range)));
-        }
-        let shown = match scalar(&json) {
-            Ok(text) => match Window::preset(&text) {
+    fn read(node: Node) -> Entry<Self> {
+        let shown = match &node.value {
+            Value::Map(_) => return Range::read(node).map(|range| Self::Range(Box::new(range))),
+            Value::Scalar(Scalar { text, .. }) => match Window::preset(text) {
                 Some(window) => return Entry::sound(Self::Preset(window)),
-                None => match nearest(&text, PRESETS) {
+                None => match nearest(text, PRESETS) {
                     Some(preset) => {
-                        return Entry::wrong(format!("{} is not a window; did you mean `{preset}`?", quoted(&text)));
+                        return Entry::wrong(format!("{} is not a window; did you mean `{preset}`?", quoted(text)));
                     }
-                    None => quoted(&text),
+                    None => quoted(text),
                 },
             },
-            Err(kind) => kind.to_owned(),
+            _ => node.kind().to_owned(),
         };
         let presets = PRESETS.join(", ");
         Entry::wrong(format!("{shown} is not a window; write {{name, since, until}} or one of {presets}"))
@@ -62,15 +61,20 @@ pub(super) struct RangeName(Arc<str>);
 
 leaf!(
     RangeName,
+    Refused,
     "a name for a window",
     |text| {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
-        let free = !RESERVED.contains(&text) && Window::preset(text).is_none();
-        (plain && free && (1..=64).contains(&text.len())).then(|| RangeName(text.into()))
+        (plain && !taken().contains(&text) && (1..=64).contains(&text.len())).then(|| RangeName(text.into()))
     },
     "1 to 64 of a-z, 0-9, _ and -, other than the presets, `day` and `unspecified`",
-    {"type": ["string", "integer"], "pattern": "^[a-z0-9_-]{1,64}$"}
+    {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$", "not": {"enum": taken()}}
 );
+
+/// Names that no window of the user's can have.
+fn taken() -> Vec<&'static str> {
+    [&RESERVED[..], &PRESETS].concat()
+}
 
 /// The windows of a list; `None` unless the list is sound.
 pub(super) fn windows(at: &Place<'_>, choices: List<WindowChoice>) -> Option<Vec<Window>> {
@@ -124,20 +128,22 @@ impl Listed {
         Wanted::Only(only)
     }
 
-    fn read(json: Json, remedy: &str) -> Entry<Self> {
-        match json {
-            Json::String(word) if word == "all" => Entry::sound(Self::All),
-            Json::Array(ids) if ids.is_empty() => Entry::wrong(format!("an empty list asks for nothing; {remedy}")),
-            Json::Array(_) => List::read(json).map(Self::Only),
-            Json::String(word) => Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", quoted(&word))),
-            other => Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", kind(&other))),
+    fn read(node: Node, remedy: &str) -> Entry<Self> {
+        match &node.value {
+            Value::Scalar(Scalar { text, .. }) if text == "all" => Entry::sound(Self::All),
+            Value::List(ids) if ids.is_empty() => Entry::wrong(format!("an empty list asks for nothing; {remedy}")),
+            Value::List(_) => List::read(node).map(Self::Only),
+            Value::Scalar(Scalar { text, .. }) => {
+                Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", quoted(text)))
+            }
+            _ => Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", node.kind())),
         }
     }
 }
 
 impl Holds for Listed {
-    fn read(json: Json) -> Entry<Self> {
-        Self::read(json, "write all, or a list of campaign ids")
+    fn read(node: Node) -> Entry<Self> {
+        Self::read(node, "write all, or a list of campaign ids")
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -154,11 +160,11 @@ pub(super) enum Campaigns {
 }
 
 impl Holds for Campaigns {
-    fn read(json: Json) -> Entry<Self> {
-        if json.is_object() {
-            return Filter::read(json).map(|filter| Self::Filter(Box::new(filter)));
+    fn read(node: Node) -> Entry<Self> {
+        if matches!(node.value, Value::Map(_)) {
+            return Filter::read(node).map(|filter| Self::Filter(Box::new(filter)));
         }
-        Listed::read(json, "write all, a list of campaign ids, or {name: \"Spring*\", status: [ACTIVE]}")
+        Listed::read(node, "write all, a list of campaign ids, or {name: \"Spring*\", status: [ACTIVE]}")
             .map(Self::Listed)
     }
 
@@ -173,6 +179,7 @@ impl Holds for Campaigns {
 
 leaf!(
     Glob,
+    Refused,
     "a pattern for names",
     |text| Self::new(text),
     "1 to 256 characters, where * is any text and ? any one character, such as \"Spring*\"",
@@ -184,6 +191,7 @@ pub(super) struct CampaignState(pub(super) &'static str);
 
 impl Leaf for CampaignState {
     const NOUN: &'static str = "a status";
+    const BARE: Bare = Bare::Refused;
 
     fn parse(text: &str) -> Option<Self> {
         Level::Ad.states().iter().find(|state| **state == text).map(|state| Self(state))

@@ -1,16 +1,15 @@
 //! The value of a key as it was typed: read leniently, so that one wrong value hides no other.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::discreet::is_like_a_secret;
-use super::nearest::nearest;
+use super::node::{Kind, Node, Scalar, Value};
 
-/// The value of a key: deserializing it never fails, but keeps what is wrong.
+/// The value of a key, or what is wrong with it.
 pub(super) struct Entry<T> {
     /// The value, unless it is absent, null or wrong.
     pub(super) value: Option<T>,
@@ -48,23 +47,16 @@ impl<T> Entry<T> {
     }
 }
 
+impl<T: Holds> Entry<T> {
+    /// What a node says.
+    pub(super) fn of(node: Node) -> Self {
+        if node.is_nothing() { Self::default() } else { T::read(node) }
+    }
+}
+
 impl<T> Default for Entry<T> {
     fn default() -> Self {
         Self { value: None, wrongs: Vec::new() }
-    }
-}
-
-impl<'de, T: Holds> Deserialize<'de> for Entry<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Json::deserialize(deserializer).map(|json| if json.is_null() { Self::default() } else { T::read(json) })
-    }
-}
-
-/// Writes the keys without their values, so that a section's keys are known from its type alone
-/// and no secret is ever written.
-impl<T: Holds> Serialize for Entry<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        T::keys().serialize(serializer)
     }
 }
 
@@ -85,8 +77,12 @@ impl<T: Holds> JsonSchema for Entry<T> {
 
 /// What an entry can hold.
 pub(super) trait Holds: Sized {
-    /// Reads any value but null.
-    fn read(json: Json) -> Entry<Self>;
+    /// Whether it is a single value. One that is null under a name of the user's may be meant as a
+    /// text, and is refused.
+    const SINGLE: bool = false;
+
+    /// Reads any node but nothing.
+    fn read(node: Node) -> Entry<Self>;
 
     /// The keys in it, with null for each value.
     fn keys() -> Json {
@@ -97,11 +93,24 @@ pub(super) trait Holds: Sized {
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// A value without keys of its own, read from its text: `8`, `"8"` and an environment variable of
-/// `8` mean the same.
+/// What is made of a value without quotes that a file's format takes for a number or a truth value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bare {
+    /// It must be quoted: the text is what counts, and another program may read it differently.
+    Refused,
+    /// It is meant as a number.
+    Number,
+    /// The text counts, as it was typed.
+    Typed,
+}
+
+/// A value without keys of its own, read from its text: an environment variable of `8` means what `8`
+/// means in a file.
 pub(super) trait Leaf: Sized {
     /// What it is, with its article.
     const NOUN: &'static str;
+    /// What a value without quotes is.
+    const BARE: Bare;
 
     /// The value behind a text.
     fn parse(text: &str) -> Option<Self>;
@@ -109,7 +118,8 @@ pub(super) trait Leaf: Sized {
     /// What to write instead of a text that is refused; of an empty one when there is none.
     fn remedy(text: &str) -> String;
 
-    /// What an editor should know of the value, as JSON Schema.
+    /// What an editor should know of the value, as JSON Schema: it accepts what is parsed, and nothing
+    /// else.
     fn shape() -> Json;
 
     /// A refused text as a message may show it.
@@ -128,16 +138,29 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}{end}`", start.escape_debug())
 }
 
+/// A number's text without what TOML and YAML allow for the eye alone.
+pub(super) fn number(text: &str) -> String {
+    text.strip_prefix('+').unwrap_or(text).replace('_', "")
+}
+
 impl<T: Leaf> Holds for T {
-    fn read(json: Json) -> Entry<Self> {
-        let (shown, remedy) = match scalar(&json) {
-            Ok(text) => match T::parse(&text) {
-                Some(value) => return Entry::sound(value),
-                None => (T::shown(&text), T::remedy(&text)),
-            },
-            Err(kind) => (kind.to_owned(), T::remedy("")),
+    const SINGLE: bool = true;
+
+    fn read(node: Node) -> Entry<Self> {
+        let Value::Scalar(Scalar { text, kind }) = &node.value else {
+            return Entry::wrong(format!("{} is not {}; write {}", node.kind(), T::NOUN, T::remedy("")));
         };
-        Entry::wrong(format!("{shown} is not {}; write {remedy}", T::NOUN))
+        let bare = matches!(kind, Kind::Number | Kind::Truth);
+        let parsed =
+            if T::BARE == Bare::Number && *kind == Kind::Number { T::parse(&number(text)) } else { T::parse(text) };
+        match parsed {
+            Some(_) if bare && T::BARE == Bare::Refused => {
+                let shown = T::shown(text);
+                Entry::wrong(format!("{shown} is {} and no text as it stands; quote it: \"{text}\"", node.kind()))
+            }
+            Some(value) => Entry::sound(value),
+            None => Entry::wrong(format!("{} is not {}; write {}", T::shown(text), T::NOUN, T::remedy(text))),
+        }
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
@@ -149,13 +172,10 @@ impl<T: Leaf> Holds for T {
 pub(super) type List<T> = Vec<Entry<T>>;
 
 impl<T: Holds> Holds for List<T> {
-    fn read(json: Json) -> Entry<Self> {
-        match json {
-            Json::Array(items) => {
-                let read = |item: Json| if item.is_null() { Entry::default() } else { T::read(item) };
-                Entry::sound(items.into_iter().map(read).collect())
-            }
-            other => Entry::wrong(format!("{} is not a list; write [first, second]", kind(&other))),
+    fn read(node: Node) -> Entry<Self> {
+        match node.value {
+            Value::List(items) => Entry::sound(items.into_iter().map(Entry::of).collect()),
+            _ => Entry::wrong(format!("{} is not a list; write [first, second]", node.kind())),
         }
     }
 
@@ -168,15 +188,35 @@ impl<T: Holds> Holds for List<T> {
     }
 }
 
-/// A mapping by names of the user's.
-pub(super) type Named<T> = BTreeMap<String, Entry<T>>;
+/// A mapping by names of the user's, which are such as `K` takes.
+pub(super) struct Named<K, T>(pub(super) BTreeMap<String, Entry<T>>, PhantomData<K>);
 
-impl<T: Holds> Holds for Named<T> {
-    fn read(json: Json) -> Entry<Self> {
-        match json {
-            Json::Object(_) => serde_json::from_value(json).map_or_else(|e| Entry::wrong(e.to_string()), Entry::sound),
-            other => Entry::wrong(format!("{} is not a mapping; write `name: value` below the key", kind(&other))),
+impl<K, T> Default for Named<K, T> {
+    fn default() -> Self {
+        Self(BTreeMap::new(), PhantomData)
+    }
+}
+
+impl<K: Leaf, T: Holds> Holds for Named<K, T> {
+    fn read(node: Node) -> Entry<Self> {
+        let kind = node.kind();
+        let Value::Map(keys) = node.value else {
+            return Entry::wrong(format!("{kind} is not a mapping; write `name: value` below the key"));
+        };
+        let mut wrongs = Vec::new();
+        for name in keys.keys().filter(|name| K::parse(name).is_none()) {
+            let message = format!("{} is not {}; write {}", K::shown(name), K::NOUN, K::remedy(name));
+            wrongs.push(Wrong { key: Some(name.clone()), message });
         }
+        let entry = |node: Node| {
+            if T::SINGLE && node.is_nothing() {
+                Entry::wrong("there is no value here; write one, in quotes if it is the word null, or remove the key")
+            } else {
+                Entry::of(node)
+            }
+        };
+        let values = keys.into_iter().map(|(name, node)| (name, entry(node))).collect();
+        Entry { value: Some(Self(values, PhantomData)), wrongs }
     }
 
     fn keys() -> Json {
@@ -184,34 +224,10 @@ impl<T: Holds> Holds for Named<T> {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        schema(json!({"type": "object", "additionalProperties": or_null(&T::schema(generator))}))
+        let inner = T::schema(generator);
+        let inner = if T::SINGLE { inner } else { or_null(&inner) };
+        schema(json!({"type": "object", "propertyNames": K::shape(), "additionalProperties": inner}))
     }
-}
-
-/// A mapping with the keys of a struct. The struct derives `Deserialize`, `Serialize` and `Default`.
-pub(super) fn section<T: DeserializeOwned + Serialize + Default>(json: Json) -> Entry<T> {
-    let Json::Object(given) = &json else {
-        return Entry::wrong(format!("{} is not a mapping; write `key: value` below the key", kind(&json)));
-    };
-    let known = section_keys::<T>();
-    let names = || known.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-    let unknown = |key: &String| {
-        let message = match nearest(key, names()) {
-            Some(name) => format!("unknown key; did you mean `{name}`?"),
-            None => format!("unknown key; the keys here are {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        Wrong { key: Some(key.clone()), message }
-    };
-    let wrongs = given.keys().filter(|key| known.get(key).is_none()).map(unknown).collect();
-    match serde_json::from_value(json) {
-        Ok(value) => Entry { value: Some(value), wrongs },
-        Err(error) => Entry::wrong(error.to_string()),
-    }
-}
-
-/// The keys of a section's struct.
-pub(super) fn section_keys<T: Serialize + Default>() -> Json {
-    serde_json::to_value(T::default()).unwrap_or_default()
 }
 
 /// A schema from its JSON; anything but a mapping allows everything.
@@ -222,26 +238,4 @@ pub(super) fn schema(json: Json) -> Schema {
 /// The schema, or null: a key that is given without a value is as good as absent.
 fn or_null(given: &Schema) -> Schema {
     schema(json!({"anyOf": [given, {"type": "null"}]}))
-}
-
-/// The text of a scalar, or the kind of anything else.
-pub(super) fn scalar(json: &Json) -> Result<String, &'static str> {
-    match json {
-        Json::String(text) => Ok(text.clone()),
-        Json::Number(number) => Ok(number.to_string()),
-        Json::Bool(flag) => Ok(flag.to_string()),
-        other => Err(kind(other)),
-    }
-}
-
-/// What a value is, without what it says.
-pub(super) fn kind(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "nothing",
-        Json::Bool(_) => "a truth value",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a text",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "a mapping",
-    }
 }

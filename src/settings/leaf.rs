@@ -2,22 +2,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::civil::Date;
 use serde_json::{Value as Json, json};
 
-use super::entry::Leaf;
+use super::entry::{Bare, Leaf};
 use super::nearest::nearest;
+use super::number;
 use crate::domain::budget::Tier;
 use crate::domain::metric::{MetricSet, extra_words};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, PageId};
 
-/// Implements [`Leaf`] for a type: its noun, its parser, and what to write instead.
+/// Implements [`Leaf`] for a type: what a value without quotes is, its noun, its parser, what to
+/// write instead, and its schema.
 macro_rules! leaf {
-    ($type:ty, $noun:literal, $parse:expr, $remedy:literal, $shape:tt) => {
+    ($type:ty, $bare:ident, $noun:literal, $parse:expr, $remedy:literal, $shape:tt) => {
         impl Leaf for $type {
             const NOUN: &'static str = $noun;
+            const BARE: $crate::settings::entry::Bare = $crate::settings::entry::Bare::$bare;
 
             fn parse(text: &str) -> Option<Self> {
                 let parse: fn(&str) -> Option<Self> = $parse;
@@ -36,28 +38,16 @@ macro_rules! leaf {
 }
 pub(super) use leaf;
 
-/// A length of time: never zero, and short enough to be multiplied.
-#[derive(Clone, Copy)]
-pub(super) struct Span(pub(super) Duration);
-
-const LONGEST: Duration = Duration::from_hours(366 * 24);
-
-leaf!(
-    Span,
-    "a length of time",
-    |text| humantime::parse_duration(text).ok().filter(|span| !span.is_zero() && *span <= LONGEST).map(Span),
-    "a number with its unit, such as 90s, 15m or 1h 30m, above zero and up to a year",
-    {"type": "string", "pattern": r"^\s*([0-9]+\s*[a-zA-Z]+\s*)+$"}
-);
-
 /// A whole number between two bounds, both inclusive.
 pub(super) struct Whole<const MIN: usize, const MAX: usize>(pub(super) usize);
 
 impl<const MIN: usize, const MAX: usize> Leaf for Whole<MIN, MAX> {
     const NOUN: &'static str = "a number that fits here";
+    const BARE: Bare = Bare::Number;
 
     fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|number| (MIN..=MAX).contains(number)).map(Self)
+        let number = usize::try_from(number::whole(text)?).ok()?;
+        (MIN..=MAX).contains(&number).then_some(Self(number))
     }
 
     fn remedy(_: &str) -> String {
@@ -65,13 +55,16 @@ impl<const MIN: usize, const MAX: usize> Leaf for Whole<MIN, MAX> {
     }
 
     fn shape() -> Json {
-        json!({"type": ["integer", "string"], "minimum": MIN, "maximum": MAX, "pattern": "^[0-9]+$"})
+        let pattern = format!("^({})$", number::range(MIN as u64, MAX as u64));
+        json!({"type": ["integer", "string"], "minimum": MIN, "maximum": MAX, "pattern": pattern})
     }
 }
 
 /// A number of bytes that a body may have.
 pub(super) struct Size(pub(super) usize);
 
+const SMALLEST: usize = 1 << 10;
+const LARGEST: usize = 1 << 30;
 const SIZE_UNITS: [(&str, usize); 8] = [
     ("", 1),
     ("B", 1),
@@ -85,93 +78,135 @@ const SIZE_UNITS: [(&str, usize); 8] = [
 
 leaf!(
     Size,
+    Number,
     "a size that fits here",
     |text| {
-        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = text.strip_prefix(number)?;
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = text.strip_prefix(digits)?;
         let (_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
-        let size = number.trim_end().parse::<usize>().ok()?.checked_mul(*bytes)?;
-        (1 << 10..=1 << 30).contains(&size).then_some(Size(size))
+        let digits = if unit.is_empty() { digits } else { digits.trim_end_matches(' ') };
+        let size = usize::try_from(number::whole(digits)?).ok()?.checked_mul(*bytes)?;
+        (SMALLEST..=LARGEST).contains(&size).then_some(Size(size))
     },
     "a number with its unit B, KB, MB, GB, KiB, MiB or GiB, such as 32MiB, from 1KiB to 1GiB",
-    {"type": ["string", "integer"], "minimum": 1 << 10, "maximum": 1 << 30, "pattern": "^[0-9]+ *([KMG]i?)?B?$"}
+    {"type": ["string", "integer"], "minimum": SMALLEST, "maximum": LARGEST, "pattern": size_pattern()}
 );
 
-/// A number that stands in quotes.
-const NUMBER: &str = "^[0-9.eE+-]+$";
+fn size_pattern() -> String {
+    let sizes = SIZE_UNITS.map(|(unit, bytes)| {
+        let space = if unit.is_empty() { "" } else { " *" };
+        format!("({}){space}{unit}", number::range(SMALLEST.div_ceil(bytes) as u64, (LARGEST / bytes) as u64))
+    });
+    format!("^({})$", sizes.join("|"))
+}
+
+/// The least share and rate: less is no polling, and its waits would be longer than clocks count.
+const LEAST: f64 = 0.001;
 
 /// A share above nothing, up to the whole.
 pub(super) struct Share(pub(super) f64);
 
 leaf!(
     Share,
+    Number,
     "a share",
-    |text| text.parse().ok().filter(|share| *share > 0.0 && *share <= 1.0).map(Share),
-    "a number above 0 and up to 1, such as 0.75",
-    {"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1, "pattern": NUMBER}
+    |text| number::decimal(text, 1).map(Share),
+    "a number from 0.001 to 1, such as 0.75",
+    {"type": ["number", "string"], "minimum": LEAST, "maximum": 1, "pattern": format!("^({})$", number::decimals(1))}
 );
 
 /// Requests in a second.
 pub(super) struct Rate(pub(super) f64);
 
+const FASTEST: u32 = 1000;
+
 leaf!(
     Rate,
+    Number,
     "a rate",
-    |text| text.parse().ok().filter(|rate| *rate > 0.0 && *rate <= 1000.0).map(Rate),
-    "a number above 0 and up to 1000, such as 5",
-    {"type": ["number", "string"], "exclusiveMinimum": 0, "maximum": 1000, "pattern": NUMBER}
+    |text| number::decimal(text, FASTEST).map(Rate),
+    "a number from 0.001 to 1000, such as 5",
+    {"type": ["number", "string"], "minimum": LEAST, "maximum": FASTEST, "pattern": format!("^({})$", number::decimals(FASTEST))}
 );
 
-leaf!(bool, "a truth value", |text| text.parse().ok(), "true or false", {"enum": [true, false, "true", "false"]});
+leaf!(
+    bool,
+    Typed,
+    "a truth value",
+    |text| match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    },
+    "true or false",
+    {
+        "type": ["boolean", "integer", "string"], "minimum": 0, "maximum": 1,
+        "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff]|0|1)$"
+    }
+);
 
-leaf!(PathBuf, "a path", |text| (!text.is_empty() && !text.contains('\0')).then(|| text.into()), "the path of a file", {"type": "string", "minLength": 1});
+leaf!(
+    PathBuf,
+    Refused,
+    "a path",
+    |text| (!text.is_empty() && !text.contains('\0')).then(|| text.into()),
+    "the path of a file",
+    {"type": "string", "pattern": r"^[^\x00]+$"}
+);
 
 /// The name of an environment variable.
 pub(super) struct Variable(pub(super) String);
 
 leaf!(
     Variable,
+    Refused,
     "the name of an environment variable",
     |text| {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        (plain && !text.is_empty()).then(|| Variable(text.to_owned()))
+        (plain && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit())).then(|| Variable(text.to_owned()))
     },
-    "its name, of letters, digits and _, without $",
-    {"type": "string", "pattern": "^[A-Za-z0-9_]+$"}
+    "its name, of letters, digits and _, no digit first, without $",
+    {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 );
+
+/// The largest id: 19 digits.
+const LONGEST_ID: u64 = 9_999_999_999_999_999_999;
 
 /// The id of an app.
 pub(super) struct Digits(pub(super) String);
 
 leaf!(
     Digits,
+    Typed,
     "an app id",
     |text| CampaignId::parse(text).ok().map(|id| Digits(id.to_string())),
-    "its digits, in quotes if there are more than 18",
-    {"type": ["string", "integer"], "minimum": 1, "pattern": "^[0-9]+$"}
+    "its digits",
+    {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^[1-9][0-9]{0,18}$"}
 );
 
 leaf!(
     AccountId,
+    Typed,
     "an ad account id",
     |text| Self::parse(text).ok(),
-    "its digits, with or without act_, in quotes if there are more than 18",
-    {"type": ["string", "integer"], "minimum": 1, "pattern": "^(act_)?[0-9]+$"}
+    "its digits, with or without act_",
+    {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^(act_)?[1-9][0-9]{0,18}$"}
 );
-leaf!(CampaignId, "a campaign id", |text| Self::parse(text).ok(),
-    "its digits, in quotes if there are more than 18",
-    {"type": ["string", "integer"], "minimum": 1, "pattern": "^[0-9]+$"}
+leaf!(CampaignId, Typed, "a campaign id", |text| Self::parse(text).ok(),
+    "its digits",
+    {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^[1-9][0-9]{0,18}$"}
 );
-leaf!(PageId, "a page id", |text| Self::parse(text).ok(),
-    "its digits, in quotes if there are more than 18",
-    {"type": ["string", "integer"], "minimum": 1, "pattern": "^[0-9]+$"}
+leaf!(PageId, Typed, "a page id", |text| Self::parse(text).ok(),
+    "its digits",
+    {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^[1-9][0-9]{0,18}$"}
 );
-leaf!(Currency, "a currency", |text| Self::parse(text),
+leaf!(Currency, Refused, "a currency", |text| Self::parse(text),
     "its three capital letters, such as EUR",
     {"type": "string", "pattern": "^[A-Z]{3}$"}
 );
 leaf!(
     Tier,
+    Refused,
     "a tier",
     |text| [Self::Limited, Self::Full].into_iter().find(|tier| tier.label() == text),
     "limited or full, as the App Dashboard shows it",
@@ -179,17 +214,25 @@ leaf!(
 );
 leaf!(
     Level,
+    Refused,
     "a level",
     |text| [Self::Ad, Self::Campaign].into_iter().find(|level| level.label() == text),
     "ad or campaign",
     {"enum": [Level::Ad.label(), Level::Campaign.label()]}
 );
+/// Every day of the years 0 to 9999, the 29th of February in leap years only.
+const DAY: &str = concat!(
+    "^([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))",
+    "|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)$"
+);
+
 leaf!(
     Date,
+    Refused,
     "a day",
     |text| text.parse().ok().filter(|date: &Date| date.to_string() == text),
     "year, month and day, such as 2026-03-31",
-    {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+    {"type": "string", "pattern": DAY}
 );
 
 /// The id of a CAMS space or instance.
@@ -197,36 +240,27 @@ pub(super) struct Space(pub(super) Arc<str>);
 
 leaf!(
     Space,
+    Typed,
     "a space id",
     |text| {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
         (plain && (1..=64).contains(&text.len())).then(|| Space(text.into()))
     },
     "1 to 64 letters, digits, dots, hyphens and underscores, such as cams-xk3v7q",
-    {"type": ["string", "integer"], "pattern": "^[A-Za-z0-9._-]{1,64}$"}
+    {"type": ["string", "number", "boolean"], "pattern": "^[A-Za-z0-9._-]{1,64}$"}
 );
 
 /// The one word that `credentials` knows.
 pub(super) struct DefaultChain;
 
-leaf!(DefaultChain, "a way to find access keys", |text| (text == "default").then_some(DefaultChain), "default", {"const": "default"});
-
-/// The value of a static label.
-pub(super) struct LabelValue(pub(super) String);
-
-leaf!(
-    LabelValue,
-    "a label's value",
-    |text| (text.chars().count() <= 256).then(|| LabelValue(text.to_owned())),
-    "a text of at most 256 characters",
-    {"type": ["string", "number", "boolean"], "maxLength": 256}
-);
+leaf!(DefaultChain, Refused, "a way to find access keys", |text| (text == "default").then_some(DefaultChain), "default", {"const": "default"});
 
 /// A version of the Graph API.
 pub(super) struct ApiVersion(pub(super) String);
 
 leaf!(
     ApiVersion,
+    Refused,
     "a version of the Graph API",
     |text| {
         let (major, minor) = text.strip_prefix('v')?.split_once('.')?;
@@ -242,6 +276,7 @@ pub(super) struct Extra(pub(super) String);
 
 impl Leaf for Extra {
     const NOUN: &'static str = "an extra metric";
+    const BARE: Bare = Bare::Refused;
 
     fn parse(text: &str) -> Option<Self> {
         MetricSet::default_on().with_extra(text).map(|_| Self(text.to_owned()))
@@ -265,18 +300,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_above_zero_and_up_to_a_year() {
-        for (text, seconds) in
-            [("90s", Some(90)), ("15m", Some(900)), ("1h 30m", Some(5400)), ("366d", Some(31_622_400))]
-        {
-            assert_eq!(Span::parse(text).map(|span| span.0.as_secs()), seconds, "{text:?}");
-        }
-        for text in ["", "0", "0s", "15", "-1s", "soon", "367d", "99999999999999999999s", "9999999999y"] {
-            assert!(Span::parse(text).is_none(), "{text:?}");
-        }
-    }
-
-    #[test]
     fn sizes_know_both_kinds_of_units() {
         for (text, bytes) in [
             ("1024", 1024),
@@ -298,10 +321,13 @@ mod tests {
 
     #[test]
     fn numbers_keep_to_their_bounds() {
-        for text in ["0", "-0.1", "1.01", "NaN", "inf", "", "many"] {
+        for text in
+            ["0", "-0.1", "1.01", "NaN", "inf", "", "many", "1e-20", "1e-300", "1.00000000000000000001", "0.0009"]
+        {
             assert!(Share::parse(text).is_none(), "{text:?}");
         }
         assert!(Share::parse("1").is_some() && Rate::parse("0.2").is_some() && Rate::parse("1001").is_none());
+        assert!(Rate::parse("1e300").is_none() && Rate::parse("1000.0").is_some() && Rate::parse(".001").is_some());
         assert!(Whole::<1, 256>::parse("256").is_some() && Whole::<1, 256>::parse("257").is_none());
         assert!(Date::parse("2026-02-28").is_some());
         assert!(Date::parse("2026-02-30").is_none() && Date::parse("2026-02-28T00:00").is_none());

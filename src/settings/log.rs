@@ -51,6 +51,7 @@ impl From<LogLevel> for tracing::level_filters::LevelFilter {
 
 leaf!(
     LogLevel,
+    Refused,
     "a log level",
     |text| <Self as clap::ValueEnum>::value_variants().iter().copied().find(|level| level.label() == text),
     "error, warn, info, debug or trace",
@@ -71,13 +72,11 @@ pub(super) fn read(at: &Place<'_>, raw: raw::Log, fleet: &Fleet) -> Log {
     let level = at.take("level", raw.level);
     let mut accounts = BTreeMap::new();
     let list = at.key("accounts");
-    for (name, entry) in list.open(raw.accounts).unwrap_or_default() {
+    for (name, entry) in list.open(raw.accounts).unwrap_or_default().0 {
         let at = list.key(&name);
         let level = at.open(entry);
-        let Ok(id) = AccountId::parse(&name) else {
-            at.problem(format!("this is not {}; write {}", AccountId::NOUN, AccountId::remedy(&name)));
-            continue;
-        };
+        // What is no id was reported with the key.
+        let Ok(id) = AccountId::parse(&name) else { continue };
         let known = fleet.accounts.iter().any(|account| account.id == id)
             || fleet.channels.iter().any(|channel| channel.account == id);
         if !known {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::tz::TimeZone;
+
 use super::address::BaseUrl;
 use super::cascade::Cascade;
 use super::choice::{CampaignState, Campaigns};
@@ -12,6 +14,7 @@ use super::raw;
 use super::report::Place;
 use super::secret::SecretKeys;
 use super::{Access, Credential};
+use crate::clock;
 use crate::domain::filter::Filter;
 use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
 use crate::domain::target::Level;
@@ -61,7 +64,9 @@ pub(super) fn read<'r>(
         base.metrics = base.metrics.with_extra(&word).unwrap_or(base.metrics);
     }
 
+    let today = clock::wall().to_zoned(TimeZone::UTC).date();
     let target = |cascade: &Cascade, at: &Place<'_>| {
+        cascade.warn_of_windows(at, today);
         if !base_url.is_loopback() {
             cascade.warn_of_haste(at);
         }

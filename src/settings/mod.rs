@@ -8,21 +8,36 @@ mod cams;
 mod cascade;
 mod choice;
 mod discreet;
+mod document;
 mod draft;
 mod entry;
 mod environment;
 #[cfg(test)]
+mod exactness;
+#[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod fuzz;
+mod json;
 mod layers;
 mod leaf;
 mod log;
 mod meta;
+mod names;
 mod nearest;
+mod node;
+mod number;
 mod paths;
 mod raw;
 mod report;
 mod schema;
 mod secret;
+mod section;
+mod span;
+mod state;
+mod toml;
+mod variables;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,9 +57,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use self::cascade::Cascade;
 use self::draft::Draft;
 use self::entry::{Entry, Holds, Named};
-use self::leaf::{Size, Span, Whole};
+use self::leaf::{Size, Whole};
+use self::names::CredentialName;
 use self::raw::Raw;
 use self::report::{Place, Report};
+use self::span::{Interval, Span};
 use crate::domain::budget::Tier;
 use crate::domain::plan::Fleet;
 use crate::domain::target::Source;
@@ -203,10 +220,10 @@ fn load_for(
     overrides: &[(String, String)],
 ) -> Result<Settings, Problems> {
     let report = Report::default();
-    let settings = layers::merge(files, environment, overrides, &report).map(|json| {
+    let settings = layers::merge(files, environment, overrides, &report).map(|tree| {
         let top = report.place("");
-        let printed = schema::printed(&json);
-        let raw = top.open(Raw::read(json)).unwrap_or_default();
+        let printed = schema::printed(&tree);
+        let raw = top.open(Raw::read(tree)).unwrap_or_default();
         Settings { printed, ..read(&top, raw, environment, purpose) }
     });
     let warnings = report.finish()?;
@@ -221,7 +238,7 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
         concurrency: at.take("concurrency", raw_poll.concurrency).map_or(CONCURRENCY, |Whole(number)| number),
         max_response: at.take("max_response", raw_poll.max_response).map_or(MAX_RESPONSE, |Size(bytes)| bytes),
     };
-    let stale_after = at.take("stale_after", raw_poll.stale_after).map(|Span(stale_after)| stale_after);
+    let stale_after = at.take("stale_after", raw_poll.stale_after).map(|Interval(stale_after)| stale_after);
     let base = Cascade::new(&at, raw_poll.interval, stale_after, poll.timeout);
 
     let at = top.key("exposition");
@@ -230,6 +247,9 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
 
     let at = top.key("state");
     let state_file = at.take("file", at.open(raw.state).unwrap_or_default().file);
+    if let Some(file) = &state_file {
+        state::warn(&at.key("file"), file);
+    }
 
     let at = top.key("log");
     let raw_log = at.open(raw.log).unwrap_or_default();
@@ -258,15 +278,11 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
 }
 
 /// The credentials of a source, sorted by name.
-fn named<'r, T>(at: &Place<'r>, entries: Entry<Named<T>>) -> Vec<(Place<'r>, Arc<str>, T)> {
-    let mut sections = Vec::new();
-    for (name, entry) in at.open(entries).unwrap_or_default() {
+fn named<'r, T>(at: &Place<'r>, entries: Entry<Named<CredentialName, T>>) -> Vec<(Place<'r>, Arc<str>, T)> {
+    let named = at.open(entries).unwrap_or_default().0;
+    let section = |(name, entry): (String, Entry<T>)| {
         let at = at.key(&name);
-        let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !plain || !(1..=63).contains(&name.len()) {
-            at.problem("this is no name for a credential; use 1 to 63 of a-z, 0-9 and -");
-        }
-        sections.extend(at.open(entry).map(|section| (at, name.as_str().into(), section)));
-    }
-    sections
+        at.open(entry).map(|section| (at, name.as_str().into(), section))
+    };
+    named.into_iter().filter_map(section).collect()
 }

@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use super::discreet::discreet;
 use super::entry::{Entry, Leaf};
+use super::node::{Node, Origin, Value};
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug)]
@@ -14,8 +16,8 @@ pub struct Problems(pub Vec<Problem>);
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key, from the top: `meta.main.accounts[0].windows[2]`; or the file, or the variable; of a
-    /// key that a variable sets, both.
+    /// The key, from the top: `meta.main.accounts[0].windows[2]`; before it the file and line, or the
+    /// variable, where it was typed. Of what is not typed in a key, the file or the variable alone.
     pub path: String,
     /// What is wrong and what to write instead, parted by a semicolon.
     pub message: String,
@@ -44,8 +46,8 @@ impl std::error::Error for Problems {}
 pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    /// Variables by the keys that they set.
-    variables: RefCell<BTreeMap<String, String>>,
+    /// Where the keys were typed, by their paths.
+    origins: RefCell<BTreeMap<String, Origin>>,
 }
 
 impl Report {
@@ -59,24 +61,56 @@ impl Report {
         self.problems.borrow().is_empty()
     }
 
-    /// Has what is said of a key name the variable that sets it, which is what its user typed.
-    pub(super) fn came_from(&self, key: &str, variable: &str) {
-        self.variables.borrow_mut().insert(key.to_owned(), variable.to_owned());
+    /// Has what is said of a key name where it was typed.
+    pub(super) fn note_origins(&self, tree: &Node) {
+        fn note(place: &Place<'_>, node: &Node, origins: &mut BTreeMap<String, Origin>) {
+            match &node.value {
+                Value::Map(keys) => keys.iter().for_each(|(key, node)| note(&place.key(key), node, origins)),
+                Value::List(items) => {
+                    items.iter().enumerate().for_each(|(index, node)| note(&place.item(index), node, origins));
+                }
+                _ => {}
+            }
+            origins.insert(place.to_string(), node.origin.clone());
+        }
+        note(&self.place(""), tree, &mut self.origins.borrow_mut());
     }
 
     /// The warnings, if there are no problems.
     pub(super) fn finish(self) -> Result<Vec<String>, Problems> {
-        let (mut problems, variables) = (self.problems.into_inner(), self.variables.into_inner());
-        problems.sort_by_cached_key(|problem| order(&problem.path));
-        let named = |Problem { path, message }| match variables.get(&path) {
-            Some(variable) => Problem { path: format!("{variable} ({path})"), message },
-            None => Problem { path, message },
-        };
+        let (mut problems, origins) = (self.problems.into_inner(), self.origins.into_inner());
+        problems.sort_by_cached_key(|problem| (typed_at(&problem.path, &origins), order(&problem.path)));
+        let named = |Problem { path, message }| Problem { path: located(path, &origins), message };
         if problems.is_empty() {
             Ok(self.warnings.into_inner().into_iter().map(|warning| named(warning).to_string()).collect())
         } else {
             Err(Problems(problems.into_iter().map(named).collect()))
         }
+    }
+}
+
+/// A text whose line ends and other controls are escaped.
+pub(super) fn on_one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
+}
+
+/// The file and line of a key; of one that is missing, those of the mapping that it is missing in.
+fn typed_at<'o>(path: &str, origins: &'o BTreeMap<String, Origin>) -> Option<(&'o Path, usize)> {
+    let ends = path.char_indices().filter(|(_, c)| matches!(c, '.' | '[')).map(|(end, _)| end);
+    let mut above: Vec<&str> = ends.filter_map(|end| path.get(..end)).chain([path]).collect();
+    above.reverse();
+    match above.into_iter().find_map(|above| origins.get(above)) {
+        Some(Origin::File(file, line)) => Some((file, *line)),
+        _ => None,
+    }
+}
+
+/// A key's path, and before it where the key was typed: the variable, or the line of a file.
+fn located(path: String, origins: &BTreeMap<String, Origin>) -> String {
+    match (origins.get(&path), typed_at(&path, origins)) {
+        (Some(Origin::Variable(name)), _) => format!("{name} ({path})"),
+        (_, Some((file, line))) => format!("{}:{line}: {path}", on_one_line(&file.display().to_string())),
+        _ => path,
     }
 }
 
@@ -127,7 +161,9 @@ impl Place<'_> {
 
     // What is inherited is checked at each heir, and said once.
     fn push(&self, list: &RefCell<Vec<Problem>>, message: &str) {
-        let problem = Problem { path: discreet(&self.path).into_owned(), message: discreet(message).into_owned() };
+        // Names of files may hold line ends.
+        let message = on_one_line(&discreet(message));
+        let problem = Problem { path: discreet(&self.path).into_owned(), message };
         let mut list = list.borrow_mut();
         if !list.contains(&problem) {
             list.push(problem);

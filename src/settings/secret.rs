@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use schemars::{Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::discreet::{discreet, is_like_a_secret};
-use super::entry::{Entry, Holds, kind, schema};
+use super::entry::{Entry, Holds, schema};
 use super::environment::variable;
 use super::leaf::Variable;
+use super::node::{Kind, Node, Scalar, Value};
 use super::paths;
 use super::report::Place;
 
@@ -110,7 +111,7 @@ fn fit(bytes: &[u8], place: impl Fn() -> String) -> Result<SecretString, SecretE
     if bytes.len() > LONGEST {
         return Err(SecretError::TooLong(place()));
     }
-    match std::str::from_utf8(bytes).map(str::trim) {
+    match std::str::from_utf8(bytes).map(str::trim_ascii) {
         Ok("") => Err(SecretError::Empty(place())),
         Ok(text) if text.bytes().all(|b| (b' '..=b'~').contains(&b)) => Ok(text.into()),
         _ => Err(SecretError::Unfit(place())),
@@ -121,17 +122,18 @@ fn fit(bytes: &[u8], place: impl Fn() -> String) -> Result<SecretString, SecretE
 pub(super) struct Hidden(SecretString);
 
 impl Holds for Hidden {
-    // A number has lost its leading zeros by now, so that only text is taken.
-    fn read(json: Json) -> Entry<Self> {
-        match json {
-            Json::String(text) => Entry::sound(Self(text.into())),
-            other => Entry::wrong(format!("{} is not a secret; write it in quotes", kind(&other))),
+    // What is no text without quotes, other programs that handle the file may change.
+    fn read(node: Node) -> Entry<Self> {
+        match node.value {
+            Value::Scalar(Scalar { text, kind: Kind::Text | Kind::Any }) => Entry::sound(Self(text.into())),
+            _ => Entry::wrong(format!("{} is not a secret; write it in quotes", node.kind())),
         }
     }
 
     // `writeOnly` is how a schema says that a value is never shown.
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        schema(json!({"type": "string", "writeOnly": true}))
+        let fit = "^[ \\t\\n\\f\\r]*[!-~]([ -~]*[!-~])?[ \\t\\n\\f\\r]*$";
+        schema(json!({"type": "string", "writeOnly": true, "pattern": fit}))
     }
 }
 

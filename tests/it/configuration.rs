@@ -139,3 +139,98 @@ fn what_is_printed_is_merged_and_holds_no_secret() {
     }
     assert!(!stdout.contains("hush") && !stderr.contains("hush"), "{stdout}{stderr}");
 }
+
+#[test]
+fn lists_mappings_and_names_with_dashes_come_from_variables() {
+    let folder = Folder::new();
+    let file = folder.write("config.yaml", "meta: {eu-west: {token: x, accounts: [{id: 1}]}}\n").display().to_string();
+    let print = |variables: &[(&str, &str)]| {
+        let mut command = command(&["check", "--print", "--config.file", &file]);
+        command.envs(variables.iter().copied());
+        told(command)
+    };
+    let expected =
+        print(&[("MME__META__EU_WEST__WINDOWS", "today,last_7d"), ("MME__META__EU_WEST__LABELS__TEAM", "007")]);
+    assert_eq!(expected.0, Some(0), "{}", expected.2);
+    assert!(expected.1.contains("- today\n") && expected.1.contains("- last_7d\n"), "{}", expected.1);
+    assert!(expected.1.contains("team: \"007\""), "{}", expected.1);
+    for (windows, labels) in [
+        (r#"["today", "last_7d"]"#, r#"{"team": "007"}"#),
+        ("[today, last_7d]", "{team: 007}"),
+        (" today , last_7d ", "{team: 007}"),
+    ] {
+        let (code, stdout, stderr) =
+            print(&[("MME__META__EU_WEST__WINDOWS", windows), ("MME__META__EU-WEST__LABELS", labels)]);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_eq!(stdout.replace("team: 007", "team: \"007\""), expected.1, "{windows} {labels}");
+    }
+    let accounts = r#"[{"id": "act_2", "campaigns": {"name": "Spring*"}}, {"id": 3}]"#;
+    let (code, stdout, stderr) = print(&[("MME__META__EU_WEST__ACCOUNTS", accounts), ("MME__STATE__FILE", "")]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("act_2") && stdout.contains("Spring*") && !stdout.contains("id: 1"), "{stdout}");
+
+    let (code, _, stderr) = print(&[
+        ("MME__META__EU_WEST__ACCOUNTS__0__ID", "5"),
+        ("MME__META__EU_WEST__LABELS", "team=growth"),
+        ("MME__META__EU_WEST__EXTRA_METRICS", "[sent"),
+    ]);
+    assert_eq!(code, Some(78));
+    for line in [
+        "MME__META__EU_WEST__ACCOUNTS__0__ID: a list is not set item by item; set MME__META__EU_WEST__ACCOUNTS to all of it",
+        "MME__META__EU_WEST__LABELS: this is a mapping; set its keys, MME__META__EU_WEST__LABELS__KEY=...",
+        "MME__META__EU_WEST__EXTRA_METRICS: a bracket is not closed",
+    ] {
+        assert!(stderr.lines().any(|told| told.starts_with(line)), "{line} is not in\n{stderr}");
+    }
+    let (_, _, stderr) = print(&[("MME__META__EU_WEST__WINDOWS", "today,last_8d")]);
+    assert!(
+        stderr.contains("MME__META__EU_WEST__WINDOWS (meta.eu-west.windows[1]): `last_8d` is not a window"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn what_is_hardly_meant_is_warned_of_with_its_line() {
+    let folder = Folder::new();
+    let text = "state:\n  file: gone/state\nmeta:\n  main:\n    token: x\n    accounts:\n      - id: 1\n        interval: 30d\n        \
+                windows: [today, {name: later, since: 2999-01-01, until: 2999-01-02}]\n      - id: 2\n        windows: [maximum, \
+                {name: past, since: 2020-01-01, until: 2020-01-02}]\n";
+    let file = folder.write("config.yaml", text).display().to_string();
+    let (code, stdout, stderr) = run(&["check", "--config.file", &file]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for (line, part) in [
+        (2, "state.file: the folder "),
+        (8, "meta.main.accounts[0].interval: 30days is longer than the window today"),
+        (9, "meta.main.accounts[0].windows: later begins on 2999-01-01"),
+    ] {
+        assert!(stdout.contains(&format!("warning: {file}:{line}: {part}")), "{part} is not in\n{stdout}");
+    }
+    assert!(!stdout.contains("past begins") && !stdout.contains("window maximum"), "{stdout}");
+}
+
+#[test]
+fn the_host_that_is_signed_is_the_host_that_is_sent() {
+    let folder = Folder::new();
+    for (address, hosts) in [("127.0.0.1:0", &["127.0.0.1", "LOCALHOST", "localhost"][..]), ("[::1]:0", &["[::1]"])] {
+        // Without version 6 on this machine there is nothing to ask.
+        if std::net::TcpListener::bind(address).is_err() {
+            continue;
+        }
+        let simulate = command(&["simulate", "--listen-address", address]).spawn().unwrap();
+        let mut simulate = crate::cli::Running(simulate);
+        let mut greeting = String::new();
+        let mut stdout = std::io::BufReader::new(simulate.0.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut stdout, &mut greeting).unwrap();
+        let port = greeting.trim().rsplit(':').next().unwrap().to_owned();
+        for host in hosts {
+            let text = format!(
+                "cams: {{sg: {{access_key_id: demo-key, access_key_secret: demo-secret, endpoint: 'http://{host}:{port}/', \
+                 channels: [{{cust_space_id: cams-demo, page_id: 323456789012345, ad_account_id: 2399887766}}]}}}}\n"
+            );
+            let file = folder.write("cams.yaml", &text).display().to_string();
+            let (code, stdout, stderr) = run(&["once", "--config.file", &file]);
+            assert_eq!(code, Some(0), "{host}: {stdout}{stderr}");
+            assert!(stdout.contains("source=\"cams\""), "{host}: {stdout}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("domain/", &["domain"], &["std", "jiff", "thiserror"]),
     ("source/", &["domain", "source"], &["std", "jiff", "http", "serde", "serde_json", "hmac", "percent_encoding", "sha2", "secrecy"]),
     ("exposition/", &["domain", "exposition"], &["std", "jiff", "bytes", "crc32fast", "flate2", "itoa", "memmap2", "zmij"]),
-    ("settings/", &["domain", "settings"], &["*"]),
+    ("settings/", &["clock", "domain", "settings"], &["*"]),
     ("simulate/", &["domain::metric", "simulate"], &["*"]),
     ("store.rs", &["domain", "exposition"], &["std", "arc_swap"]),
     ("clock.rs", &["domain"], &["std", "jiff"]),

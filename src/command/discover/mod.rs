@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::table::clean;
-use super::{Done, block_on, complain, files, print};
+use super::{Done, block_on, complain, files, print, unless_found};
 use crate::cli::{Discover, Flags, Output};
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
@@ -51,7 +51,9 @@ struct Survey {
 
 /// Lists what there is; tells by its status whether everything could be read.
 pub fn discover(arguments: &Discover, flags: &Flags) -> anyhow::Result<Done> {
-    let settings = settings::load_for_discovery(&files(flags), &settings::environment())?;
+    let files = files(flags);
+    let settings = settings::load_for_discovery(&files, &settings::environment());
+    let settings = settings.map_err(|problems| unless_found(&files, problems))?;
     logging::follow(&settings.log);
     let survey = block_on(async {
         let mut inquiry = Inquiry::new(&settings)?;

@@ -1,0 +1,65 @@
+//! Mappings with keys of the program's: a struct with a field for each.
+
+use std::collections::BTreeMap;
+
+use super::entry::{Entry, Holds, Wrong};
+use super::nearest::nearest;
+use super::node::{Node, Value};
+
+/// Defines sections: their structs, how they are read, the names of their keys, and their schemas.
+macro_rules! sections {
+    ($($(#[$about:meta])* $name:ident { $($(#[$meaning:meta])* $key:ident: $type:ty,)* })*) => {$(
+        #[derive(Default, schemars::JsonSchema)]
+        $(#[$about])*
+        #[schemars(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $($(#[$meaning])* pub(super) $key: $crate::settings::entry::Entry<$type>,)*
+        }
+
+        impl $crate::settings::entry::Holds for $name {
+            fn read(node: $crate::settings::node::Node) -> $crate::settings::entry::Entry<Self> {
+                $crate::settings::section::Keys::open(node, |keys| Self {
+                    $($key: keys.take(stringify!($key)),)*
+                }, &[$(stringify!($key)),*])
+            }
+
+            fn keys() -> serde_json::Value {
+                let keys = [$((stringify!($key).to_owned(), <$type as $crate::settings::entry::Holds>::keys())),*];
+                serde_json::Value::Object(keys.into_iter().collect())
+            }
+
+            fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                generator.subschema_for::<Self>()
+            }
+        }
+    )*};
+}
+pub(super) use sections;
+
+/// The keys of a section that were not taken yet.
+pub(super) struct Keys(BTreeMap<String, Node>);
+
+impl Keys {
+    /// Reads a section; keys that nobody takes are unknown.
+    pub(super) fn open<T>(node: Node, read: impl FnOnce(&mut Self) -> T, known: &[&str]) -> Entry<T> {
+        let kind = node.kind();
+        let Value::Map(keys) = node.value else {
+            return Entry::wrong(format!("{kind} is not a mapping; write `key: value` below the key"));
+        };
+        let mut keys = Self(keys);
+        let section = read(&mut keys);
+        let unknown = |key: String| {
+            let message = match nearest(&key, known.iter().copied()) {
+                Some(name) => format!("unknown key; did you mean `{name}`?"),
+                None => format!("unknown key; the keys here are {}", known.join(", ")),
+            };
+            Wrong { key: Some(key), message }
+        };
+        Entry { value: Some(section), wrongs: keys.0.into_keys().map(unknown).collect() }
+    }
+
+    /// What a key holds.
+    pub(super) fn take<T: Holds>(&mut self, key: &str) -> Entry<T> {
+        self.0.remove(key).map(Entry::of).unwrap_or_default()
+    }
+}
