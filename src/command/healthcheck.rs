@@ -22,11 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CERTIFICATE: &str = "HTTP/1.1 401 (it asks for a certificate)";
 /// What stands for the answer of a daemon that speaks TLS and was not expected to.
 const TLS: &str = "HTTP/1.1 400 (it speaks TLS; name its --web.config.file to have it asked)";
+/// What a daemon of ours never answers at its path of health.
+const NOT_OURS: &str = "HTTP/1.1 404";
 /// How an alert of TLS begins.
 const ALERT: u8 = 0x15;
 
 /// Asks the daemon behind `--web.listen-address`, over TLS if the web configuration says so. Whatever
-/// it answers, it is alive: one that is busy or asks for a login is not to be restarted.
+/// it answers there, it is alive: one that is busy or asks for a login is not to be restarted.
 pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     let web = web_config(flags)?;
     let path = format!("{}/-/healthy", flags.prefix());
@@ -43,7 +45,10 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     let answer = answer.with_context(|| format!("no answer from {address}"))?;
     let status = answer.lines().next().unwrap_or_default();
     print(&format!("{address}: {status}\n"))?;
-    Ok(if status.starts_with("HTTP/") { Done::Well } else { Done::Badly })
+    if status.starts_with(NOT_OURS) {
+        print("that is no daemon of ours, or it is below a prefix; name --web.route-prefix or --web.external-url\n")?;
+    }
+    Ok(if status.starts_with("HTTP/") && !status.starts_with(NOT_OURS) { Done::Well } else { Done::Badly })
 }
 
 fn ask(address: SocketAddr, path: &str, web: &WebConfig) -> anyhow::Result<String> {

@@ -308,6 +308,12 @@ async fn healthcheck_finds_life_behind_tls_logins_and_certificates() {
         let (code, stdout, stderr) = cli::run(&arguments);
         assert_eq!(code, Some(0), "{text}: {stdout}{stderr}");
         assert!(stdout.contains(said), "{text}: {stdout}");
+        if text.contains("tls_server_config") {
+            let (code, stdout, stderr) = cli::run(&["healthcheck", "--web.listen-address", &address]);
+            assert_eq!(code, Some(0), "{text}: {stdout}{stderr}");
+            let told = format!("{stdout}{stderr}");
+            assert!(told.contains("TLS") && told.contains("--web.config.file"), "{text}: {told}");
+        }
     }
 }
 
