@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from dashboards import dashboards, filled
+from dashboards import dashboards
+from grafana.queries import filled, hastened
 from stack import DEPLOY, ROOT, Failed, Stack, get, query, shortened, wait
 
 JOB = "marketing-messages"
@@ -229,12 +230,12 @@ def check_rules(checks, stack):
 def check_panels(checks, stack):
     """Every query of every panel returns data."""
     values = {"source": ".*", "account": ".*", "campaign": CLIMBING["campaign_id"], "window": "today", "currency": ".*",
-              "last": "30s", "__rate_interval": "30s"}
+              "last": "10s", "least": "1", "__rate_interval": "30s", "__range": "1m"}
     results = []
     for board in dashboards():
         for panel in board["panels"]:
             for number, target in enumerate(panel["targets"], 1):
-                expression = filled(target["expr"], values)
+                expression = hastened(filled(target["expr"], values))
                 name = f"{board['uid']}: {panel['title']}" + (f" ({number})" if len(panel["targets"]) > 1 else "")
                 results.append((name, query(stack.prometheus, expression)))
     table(checks, "queries of panels", results)

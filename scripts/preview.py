@@ -1,28 +1,47 @@
 #!/usr/bin/env python3
-"""Draws the dashboards as PNG files: the demo's figures, asked of a real Prometheus, drawn by Grafana's own libraries.
+"""Draws the dashboards as PNG files, light and dark: two weeks of history, asked of a real Prometheus, drawn by Grafana's own libraries.
 
-Needs Chromium and npm beside what scripts/stack.py needs. It shows what panels look like; that a Grafana server takes the
+Needs Chromium and npm beside Prometheus and promtool. It shows what panels look like; that a Grafana server takes the
 dashboards in is not shown by it.
 """
 
 import argparse
+import copy
 import json
+import math
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.parse
 from pathlib import Path
 
-from dashboards import dashboards, filled
-from stack import ROOT, Failed, Stack, get
+import history
+import replay
+from dashboards import dashboards
+from grafana.queries import filled
+from stack import ROOT, Child, Failed
 
 HERE = Path(__file__).resolve().parent / "preview"
 TOOLS = ROOT / ".tools/preview"
 WIDTH = 1400
 ROW = 38
-VALUES = {"source": ".*", "account": ".*", "campaign": "120201432000000", "window": "today", "currency": ".*", "last": "30s",
-          "__rate_interval": "15s"}
+SHOWN = 14  # days
+HISTORY = 22  # days: a week more, to compare with
+SPRING_SALE, SIDE_BY_SIDE = "120201432000000", "120201432000000|120201432000001|120201432000003|120201433000001"
+VALUES = {"source": ".*", "account": ".*", "window": "today", "currency": ".*", "last": "6h", "least": "25"}
+CAMPAIGNS = {"mme-compare": SIDE_BY_SIDE}
+STEPS = (60, 300, 900, 1800, 3600, 7200, 10800, 21600, 86400)
+THEMES = ["light", "dark"]
+
+OWN_RULES = """
+groups:
+  - name: own-thresholds
+    rules:
+      - {record: marketing_messages:threshold:custom, labels: {threshold: budget_month, account_id: "2398765432"}, expr: "62000"}
+      - {record: marketing_messages:threshold:custom, labels: {threshold: budget_month, account_id: "2398765433"}, expr: "15500"}
+"""
 
 BUNDLE = """
 import * as esbuild from 'esbuild';
@@ -52,66 +71,119 @@ def check():
     subprocess.run(["node", "check.mjs", *files], cwd=TOOLS, check=True)
 
 
-def answer(prometheus, target, begin, end):
-    """What Prometheus has for a panel's query, now or over the time shown."""
-    expression = filled(target["expr"], VALUES)
+def seconds(text):
+    return int(text[:-1]) * {"m": 60, "h": 3600, "d": 86400}[text[-1]]
+
+
+def answer(database, target, values, width, begin, end):
+    """What Prometheus has for a panel's query, now or over the time shown, with a step as Grafana chooses it."""
+    step = next(step for step in STEPS if (end - begin) / step <= width * WIDTH / 24)
+    step = seconds(target["interval"]) if "interval" in target else step
+    values = {**values, "__rate_interval": f"{max(step, 60) + 240}s", "__range": f"{int(end - begin)}s"}
+    expression = filled(target["expr"], values)
     if target["instant"]:
-        path, times = "query", {"time": end}
-    else:
-        path, times = "query_range", {"start": begin, "end": end, "step": 1}
-    _, _, body = get(f"{prometheus}/api/v1/{path}?" + urllib.parse.urlencode({"query": expression, **times}))
-    found = json.loads(body)
-    if found["status"] != "success":
-        raise Failed(f"{expression}: {found['error']}")
-    return found["data"]["result"]
+        return database.ask(expression, time=end)
+    return database.ask(expression, start=math.floor(begin / step) * step, end=math.floor(end / step) * step, step=step)
 
 
-def draw(board, stack, begin, out):
-    end = time.time()
+def values_of(board):
+    return {**VALUES, "campaign": CAMPAIGNS.get(board["uid"], SPRING_SALE)}
+
+
+def repeated(board, database, end):
+    """The panels as a browser lays them out: a panel that is repeated by a variable once for each of its values."""
+    choices, chosen = {}, values_of(board)
+    for variable in board["templating"]["list"]:
+        label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable.get("definition", ""))
+        if label:
+            found = database.ask(f"group by ({label[2]}) ({filled(label[1], chosen)})", time=end)
+            choices[variable["name"]] = sorted(one["metric"].get(label[2], "") for one in found)
+    for panel in board["panels"]:
+        name = panel.pop("repeat", None)
+        if not name:
+            yield panel, {}
+            continue
+        place, several = panel["gridPos"], choices[name]
+        width = 24 // min(len(several), panel["maxPerRow"])
+        for n, value in enumerate(several[:panel["maxPerRow"]]):
+            one = copy.deepcopy(panel)
+            one |= {"id": panel["id"] * 100 + n, "title": panel["title"].replace(f"${name}", value),
+                    "gridPos": {**place, "x": n * width, "w": width}}
+            yield one, {name: value}
+
+
+def draw(board, database, end, theme, out):
+    begin = end - seconds(board["time"]["from"].removeprefix("now-"))
     name = board["uid"].removeprefix("mme-")
-    answers = {f"{panel['id']}/{target['refId']}": answer(stack.prometheus, target, begin, end)
-               for panel in board["panels"] for target in panel["targets"]}
-    preview = {"dashboard": board, "answers": answers, "from": begin, "to": end, "width": WIDTH}
+    board, panels, answers = copy.deepcopy(board), [], {}
+    for panel, chosen in repeated(board, database, end):
+        values = {**values_of(board), **chosen}
+        found = {f"{panel['id']}/{target['refId']}": answer(database, target, values, panel["gridPos"]["w"], begin, end)
+                 for target in panel["targets"]}
+        # A currency that none of the chosen campaigns has; a browser shows an empty panel.
+        if any(found.values()) or not chosen:
+            panels.append(panel)
+            answers |= found
+    board["panels"] = panels
+    preview = {"dashboard": board, "answers": answers, "from": begin, "to": end, "width": WIDTH, "theme": theme}
     (TOOLS / f"{name}.js").write_text("window.PREVIEW = " + json.dumps(preview))
     (TOOLS / f"{name}.html").write_text(PAGE.format(name=name))
-    height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"]) * ROW
+    height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) * ROW
     chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files",
                 f"--window-size={WIDTH},{height}", "--virtual-time-budget=8000"]
     page = f"file://{TOOLS / name}.html"
-    picture = out / f"{name}.png"
+    picture = out / f"{name}-{theme}.png"
     subprocess.run([*chromium, f"--screenshot={picture}", page], check=True, capture_output=True, timeout=120)
     dom = subprocess.run([*chromium, "--dump-dom", page], check=True, capture_output=True, text=True, timeout=120).stdout
     drawn = dom.count('class="panel"')
-    if drawn != len(board["panels"]) or "No data" in dom or "cannot be drawn" in dom:
-        raise Failed(f"{name}: {drawn} of {len(board['panels'])} panels, or one without data: see {picture}")
-    print(f"{picture}: {drawn} panels")
+    empty = re.findall(r'data-title="([^"]*)" data-state="(?:empty|failed)"', dom)
+    if drawn != len(panels) or empty:
+        raise Failed(f"{name}: {drawn} of {len(panels)} panels; without data: {', '.join(empty)}; see {picture}")
+    print(f"{picture}: {drawn} panels", flush=True)
+
+
+def rule_groups(files):
+    return [name for file in files for name in re.findall(r"(?m)^  - name: (.+)$", file.read_text())]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--seconds", type=int, default=120, help="of the demo that is shown")
-    parser.add_argument("--out", type=Path, default=ROOT / "target/images", help="folder of the pictures")
+    parser.add_argument("--out", type=Path, default=ROOT / ".tools/images")
+    parser.add_argument("--end", type=int, default=int(time.time()), help="unix time at which the history ends")
     options = parser.parse_args()
-    missing = [program for program in ("npm", "node", "chromium") if not shutil.which(program)]
+    missing = [program for program in ("npm", "node", "chromium", "prometheus", "promtool") if not shutil.which(program)]
     if missing:
         sys.exit(f"preview: install {', '.join(missing)}")
-    out = options.out.resolve()
-    out.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    children = []
     try:
         bundle()
         check()
-        with Stack(str(Path(options.binary).resolve())) as stack:
-            stack.start_exporter()
-            stack.start_alertmanager()
-            stack.start_prometheus()
-            begin = time.time() + 5
-            # The climbing campaign climbs, and an account is throttled meanwhile.
-            stack.change(set_offset=160)
-            time.sleep(options.seconds)
-            for board in dashboards():
-                draw(board, stack, begin, out)
-    except (Failed, subprocess.SubprocessError) as error:
+        with tempfile.TemporaryDirectory(prefix="marketing-messages-preview-") as folder:
+            folder = Path(folder)
+
+            def spawn(name, command):
+                children.append(Child(name, command, folder))
+                return children[-1]
+
+            own = folder / "own.yml"
+            own.write_text(OWN_RULES)
+            rules = [*sorted((ROOT / "deploy/prometheus/rules").glob("*.yml")), own]
+            database = replay.Database(folder, rules, spawn)
+            try:
+                times = []
+                database.add("history", lambda out: times.extend(history.write(out, options.end, HISTORY, groups=rule_groups(rules[:-1]))))
+                first, end = times
+                replay.record(database, first, end, history.STEP)
+                replay.record(database, end - 86400, end, history.FINE, only="target:")
+                replay.alert(database, end - SHOWN * 86400, end, history.STEP)
+                for board in dashboards():
+                    for theme in THEMES:
+                        draw(board, database, end, theme, options.out)
+            finally:
+                for child in children:
+                    child.stop()
+    except (Failed, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"preview: {error}")
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
-EXPORTER, ALERTMANAGER, WEBHOOK = "localhost:10396", "localhost:9093", "localhost:9095"
+EXPORTER, ALERTMANAGER, WEBHOOK, PROMETHEUS = "localhost:10396", "localhost:9093", "localhost:9095", "localhost:9090"
 
 START = 60  # seconds until a child has to be of use
 STOP = 5  # seconds from SIGTERM to the end
@@ -242,9 +242,10 @@ class Stack:
         text = replaced(shipped.read_text(), f'"{EXPORTER}"', f'"{self.address}"', shipped)
         text = replaced(text, f'"{ALERTMANAGER}"', f'"{self.alertmanager.removeprefix("http://")}"', shipped)
         text = replaced(text, r"(scrape_interval|evaluation_interval): \w+", r"\1: 1s", shipped)
+        self.prometheus = f"http://127.0.0.1:{free_port()}"
+        text = replaced(text, f'"{PROMETHEUS}"', f'"{self.prometheus.removeprefix("http://")}"', shipped)
         file = self.folder / "prometheus.yml"
         file.write_text(text)
-        self.prometheus = f"http://127.0.0.1:{free_port()}"
         self.child("prometheus", [
             "prometheus", f"--config.file={file}", f"--storage.tsdb.path={self.folder / 'data'}",
             f"--web.listen-address={self.prometheus.removeprefix('http://')}", "--log.level=warn",

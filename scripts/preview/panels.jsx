@@ -7,10 +7,10 @@ import * as D from '@grafana/data';
 import * as U from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
 
-const { dashboard, answers, from, to, width } = window.PREVIEW;
+const { dashboard, answers, from, to, width, theme: mode } = window.PREVIEW;
 const ROW = 38, CELL = width / 24;
 const same = (value) => value;
-const theme = D.createTheme({ colors: { mode: 'dark' } });
+const theme = D.createTheme({ colors: { mode } });
 const range = { from: D.dateTime(from * 1000), to: D.dateTime(to * 1000), raw: { from: 'now-1h', to: 'now' } };
 
 window.grafanaBootData = { settings: { featureToggles: {} }, user: {}, navTree: [] };
@@ -24,7 +24,9 @@ const registry = (panel) => {
   const item = (id, isCustom) =>
     ({ id, path: isCustom ? id.slice(7) : id, name: id, isCustom, process: process[id] || same, shouldApply: () => true, getItemsCount: () => 1 });
   const standard = ['unit', 'min', 'max', 'decimals', 'displayName', 'color', 'thresholds', 'mappings', 'noValue', 'links'];
-  const custom = Object.keys(panel.fieldConfig.defaults.custom || {}).map((key) => `custom.${key}`);
+  const { defaults, overrides } = panel.fieldConfig;
+  const overridden = overrides.flatMap((one) => one.properties.map(({ id }) => id)).filter((id) => id.startsWith('custom.'));
+  const custom = [...new Set([...Object.keys(defaults.custom || {}).map((key) => `custom.${key}`), ...overridden])];
   return new D.Registry(() => [...standard.map((id) => item(id, false)), ...custom.map((id) => item(id, true))]);
 };
 
@@ -84,7 +86,7 @@ function Panel({ panel }) {
   const { x, y, w, h } = panel.gridPos, c = theme.colors, inner = { w: CELL * w - 26, h: ROW * h - 56 };
   const text = state.error ? `cannot be drawn: ${state.error}` : !state.data?.some((frame) => frame.length) ? 'No data' : '';
   return (
-    <div className="panel" style={{ position: 'absolute', left: CELL * x, top: ROW * y, width: CELL * w - 8, height: ROW * h - 8,
+    <div className="panel" data-title={panel.title} data-state={state.error ? 'failed' : text ? 'empty' : 'drawn'} style={{ position: 'absolute', left: CELL * x, top: ROW * y, width: CELL * w - 8, height: ROW * h - 8,
       background: c.background.primary, border: `1px solid ${c.border.weak}`, overflow: 'hidden', color: c.text.primary }}>
       <div style={{ padding: '4px 8px', height: 28, fontWeight: 500 }}>{panel.title}</div>
       <div style={{ padding: 8 }}>{text || <Body panel={panel} data={state.data} {...inner} />}</div>
