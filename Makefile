@@ -44,6 +44,7 @@ rules: ## the alerts and their tests, with promtool; installs it where it is mis
 	scripts/install-peers.sh
 	scripts/rules.sh
 	scripts/dashboards.py --check
+	scripts/mixin.sh
 
 .PHONY: e2e
 e2e: build ## the demo under a real Prometheus and Alertmanager; installs them where they are missing
@@ -68,10 +69,10 @@ docs: build ## write the generated documents and dashboards anew
 	scripts/dashboards.py
 
 .PHONY: dashboards-preview
-dashboards-preview: build ## check the dashboards against Grafana's types and draw them into IMAGES=target/images; needs npm
+dashboards-preview: ## check the dashboards against Grafana's types and draw them into IMAGES=target/images; needs npm
 	scripts/install-peers.sh
 	scripts/install-browser.sh
-	scripts/preview.py --binary $(BINARY) --out $(IMAGES)
+	scripts/preview.py --out $(IMAGES)
 
 .PHONY: browser
 browser: build ## the status page in a real browser; installs Chromium and its driver where they are missing

@@ -1,6 +1,6 @@
 """For whoever runs the exporter: targets, allowances, credentials, faults, and what Prometheus pays for it."""
 
-from .overview import ACCOUNT_CHOICE, ALERT_WIDTHS, IDENTITY, SOURCE
+from .overview import ACCOUNT_CHOICE, IDENTITY, SHORT_ALERT, SOURCE
 from .panels import RUNBOOKS, STATUS_LINK, annotation, column, dashboard, lines, red_above, stat, table
 from .queries import ACCOUNT, ACCOUNTS, ALERTS, OWN, SOURCES, TARGET
 
@@ -41,7 +41,7 @@ PANELS = [
     table("Alerts that fire", 24, 6, "About the exporter, its credentials and its targets. The name opens the runbook.",
           [column("For", ALERT_SINCE, "s", 0)],
           {"alertname": "Alert", "severity": "Severity", "source": "Source", "credential": "Credential", "account_id": "Account",
-           "instance": "Instance"}, "For", {"Alert": RUNBOOKS}, ALERT_WIDTHS),
+           "instance": "Instance"}, "For", {"Alert": RUNBOOKS}, SHORT_ALERT),
     table("Exporters", 12, 5, "Each instance links to its status page. Series are the samples of its last scrape.",
           [column("Up since", f"max by (instance) (process_start_time_seconds {IS_EXPORTER}) * 1000 "
                   f"* on (instance) group_left (version) max by (instance, version) ({OWN}build_info)", "dateTimeAsIso"),

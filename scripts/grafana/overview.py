@@ -45,7 +45,8 @@ def by_team(expression, *labels):
 CLICKS_WITH_CURRENCY = f"({spend(WINDOW)} >= bool 0) * on ({CAMPAIGN}) group_left () {clicks(WINDOW)}"
 SPEND_BY_CURRENCY = f"sum by (currency) ({account_sum('spend', MONEY)})"
 CLICKS_BY_CURRENCY = f"sum by (currency) ({clicks_by_currency(WINDOW, MONEY)})"
-ALERT_WIDTHS = {"Alert": 340, "Severity": 90}
+# All names begin so; links and labels keep the whole name.
+SHORT_ALERT = {"Alert": ("^MarketingMessages(.*)$", "$1")}
 BUDGET_STEPS = [("green", None), ("orange", 1), ("red", 1.1)]
 CHANGE_STEPS = [("text", None), ("orange", 0.3)]
 LAST_WEEK = " offset 7d"
@@ -67,7 +68,7 @@ PANELS = [
           [column("For", SINCE, "s", 0)],
           {"alertname": "Alert", "severity": "Severity", "campaign_name": "Campaign", "account_id": "Account", "campaign_id": "Id",
            "credential": "Credential", "instance": "Instance"},
-          "For", {"Alert": RUNBOOKS, "Campaign": CAMPAIGN_LINK}, ALERT_WIDTHS),
+          "For", {"Alert": RUNBOOKS, "Campaign": CAMPAIGN_LINK}, SHORT_ALERT),
     table("Accounts", 24, 7, "Each account's figures in the window; CAMS has only one. Ratios are computed from sums.", [
         column("Spend", named_account(account_sum("spend", ANY_MONEY)), "none", 2),
         column("Delivered", named_account(account_sum("delivered", ANY)), "locale", 0),

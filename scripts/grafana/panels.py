@@ -122,7 +122,7 @@ def column(name, expression, unit, decimals=None, steps=None):
     return name, expression, unit, decimals, steps
 
 
-def table(title, width, height, description, columns, labels, sort=None, links=None, widths=None):
+def table(title, width, height, description, columns, labels, sort=None, links=None, texts=None):
     """A row for each set of labels; `columns` is a list of column().
 
     An expression that ends in `* 0 - 1` stands in for what is unknown.
@@ -145,8 +145,9 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
         overrides.append(by_name(name, **properties))
     for name, url in (links or {}).items():
         overrides.append(by_name(name, links=[{"title": f"Open {name.lower()}", "url": url}]))
-    for name, width in (widths or {}).items():
-        overrides.append(by_name(name, custom__width=width))
+    for name, (pattern, text) in (texts or {}).items():
+        mapping = {"type": "regex", "options": {"pattern": pattern, "result": {"text": text, "index": 0}}}
+        overrides.append(by_name(name, mappings=[mapping]))
     options = {"showHeader": True, "cellHeight": "sm"}
     if sort:
         options["sortBy"] = [{"displayName": sort, "desc": True}]
