@@ -132,7 +132,8 @@ def draw(board, database, end, theme, out):
     chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files",
                 f"--window-size={WIDTH},{height}", "--virtual-time-budget=8000"]
     page = f"file://{TOOLS / name}.html"
-    picture = out / f"{name}-{theme}.png"
+    suffix = "" if theme == THEMES[0] else f"-{theme}"
+    picture = out / f"{name}{suffix}.png"
     subprocess.run([*chromium, f"--screenshot={picture}", page], check=True, capture_output=True, timeout=120)
     dom = subprocess.run([*chromium, "--dump-dom", page], check=True, capture_output=True, text=True, timeout=120).stdout
     drawn = dom.count('class="panel"')
@@ -148,7 +149,7 @@ def rule_groups(files):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / ".tools/images")
+    parser.add_argument("--out", type=Path, default=ROOT / "target/images")
     parser.add_argument("--end", type=int, default=int(time.time()), help="unix time at which the history ends")
     options = parser.parse_args()
     missing = [program for program in ("npm", "node", "chromium", "prometheus", "promtool") if not shutil.which(program)]

@@ -45,6 +45,9 @@ groups:
         labels: {threshold: pace_high}
         expr: "20"
       - record: marketing_messages:threshold:custom
+        labels: {threshold: budget_month, account_id: "2398765432"}
+        expr: "60000"
+      - record: marketing_messages:threshold:custom
         labels: {threshold: minimum_spend, currency: INR}
         expr: "5"
 """
@@ -231,26 +234,37 @@ class Stack:
         wait("Alertmanager is ready", START, self.children, lambda: get(f"{self.alertmanager}/-/ready")[0] == 200)
 
     def start_prometheus(self):
+        self.prometheus = self.run_prometheus("prometheus", [self.address])
+
+    def start_second_prometheus(self):
+        """One that scrapes the exporter under two names, as two exporters with the same accounts are scraped."""
+        host, port = self.address.rsplit(":", 1)
+        self.pair = self.run_prometheus("pair", [self.address, f"localhost:{port}" if host == "127.0.0.1" else f"127.0.0.1:{port}"])
+
+    def run_prometheus(self, name, addresses):
+        """Starts one with the shipped rules and configuration; its address."""
         if not shutil.which("prometheus"):
             raise Failed("no Prometheus: run scripts/install-peers.sh")
-        rules = self.folder / "rules"
-        rules.mkdir()
+        own = self.folder / name
+        rules = own / "rules"
+        rules.mkdir(parents=True)
         for shipped in sorted((DEPLOY / "prometheus/rules").glob("*.yml")):
             (rules / shipped.name).write_text(shortened(shipped.read_text()))
         (rules / "own.yml").write_text(OWN_RULES)
         shipped = DEPLOY / "prometheus/prometheus.yml"
-        text = replaced(shipped.read_text(), f'"{EXPORTER}"', f'"{self.address}"', shipped)
+        text = replaced(shipped.read_text(), f'"{EXPORTER}"', ", ".join(f'"{address}"' for address in addresses), shipped)
         text = replaced(text, f'"{ALERTMANAGER}"', f'"{self.alertmanager.removeprefix("http://")}"', shipped)
         text = replaced(text, r"(scrape_interval|evaluation_interval): \w+", r"\1: 1s", shipped)
-        self.prometheus = f"http://127.0.0.1:{free_port()}"
-        text = replaced(text, f'"{PROMETHEUS}"', f'"{self.prometheus.removeprefix("http://")}"', shipped)
-        file = self.folder / "prometheus.yml"
+        url = f"http://127.0.0.1:{free_port()}"
+        text = replaced(text, f'"{PROMETHEUS}"', f'"{url.removeprefix("http://")}"', shipped)
+        file = own / "prometheus.yml"
         file.write_text(text)
-        self.child("prometheus", [
-            "prometheus", f"--config.file={file}", f"--storage.tsdb.path={self.folder / 'data'}",
-            f"--web.listen-address={self.prometheus.removeprefix('http://')}", "--log.level=warn",
+        self.child(name, [
+            "prometheus", f"--config.file={file}", f"--storage.tsdb.path={own / 'data'}",
+            f"--web.listen-address={url.removeprefix('http://')}", "--log.level=warn",
         ])
-        wait("Prometheus is ready", START, self.children, lambda: get(f"{self.prometheus}/-/ready")[0] == 200)
+        wait("Prometheus is ready", START, self.children, lambda: get(f"{url}/-/ready")[0] == 200)
+        return url
 
 
 def open_to_people(base, pages):

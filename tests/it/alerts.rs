@@ -24,6 +24,7 @@ const OF_RULES: &[&str] = &[
     "alertstate",
     "severity",
     "code",
+    "rule_group",
 ];
 
 /// Names and contents of the files of a folder with an ending.
@@ -180,6 +181,30 @@ fn every_alert_is_tested_for_firing_and_for_silence() {
         let fires = cases.iter().any(|case| case.trim_start().starts_with("exp_alerts:\n"));
         assert!(silent && fires, "{name} needs a test that it fires and one that it does not");
     }
+}
+
+#[test]
+fn every_question_of_the_documents_has_its_panel() {
+    let boards: BTreeMap<String, serde_json::Value> = files("deploy/grafana/dashboards", "json")
+        .into_iter()
+        .map(|(_, text)| serde_json::from_str::<serde_json::Value>(&text).unwrap())
+        .map(|board| (board["title"].as_str().unwrap().to_lowercase(), board))
+        .collect();
+    let (_, page) = files("docs", "md").into_iter().find(|(name, _)| name == "dashboards.md").unwrap();
+    let table = page.split("| question | dashboard | panel |").nth(1).expect("a table of questions");
+    let mut questions = 0;
+    for row in table.lines().skip(2).take_while(|row| row.starts_with('|')) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let (dashboard, panel) = (cells[2].to_lowercase(), cells[3]);
+        let board = boards
+            .get(&format!("marketing messages: {dashboard}"))
+            .unwrap_or_else(|| panic!("no dashboard {dashboard}"));
+        let titles: Vec<_> =
+            board["panels"].as_array().unwrap().iter().filter_map(|panel| panel["title"].as_str()).collect();
+        assert!(titles.contains(&panel), "{dashboard} has no panel {panel}: {titles:?}");
+        questions += 1;
+    }
+    assert!(questions >= 10, "only {questions} questions");
 }
 
 #[test]
