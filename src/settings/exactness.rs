@@ -23,7 +23,7 @@ const VALUES: usize = 16;
 
 /// What is wrong with several values together, or with the world, and not with a value: no schema of
 /// a single file can know it.
-const TOGETHER: [&str; 14] = [
+const TOGETHER: [&str; 15] = [
     "access keys and credentials are both given",
     "the app's secret is missing",
     "there is no credential",
@@ -35,6 +35,8 @@ const TOGETHER: [&str; 14] = [
     "is already listed",
     "are already asked for",
     "cannot be read",
+    // A path or a name of which nothing can be read, and which looks like what it should lead to.
+    "looks like the secret itself",
     "is not set",
     "is a status of ads only",
     "is after until",
