@@ -163,7 +163,7 @@ impl Place<'_> {
     fn push(&self, list: &RefCell<Vec<Problem>>, message: &str) {
         // Names of files may hold line ends.
         let message = on_one_line(&discreet(message));
-        let problem = Problem { path: discreet(&self.path).into_owned(), message };
+        let problem = Problem { path: self.path.clone(), message };
         let mut list = list.borrow_mut();
         if !list.contains(&problem) {
             list.push(problem);
