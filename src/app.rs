@@ -113,8 +113,7 @@ impl App {
         poller.beat(heart.clone().unwrap_or_default());
         let lifecycle = Lifecycle::new(options.lifecycle, reload, options.external_url.as_ref());
         let path = &options.telemetry_path;
-        let site =
-            Site::new(store.clone(), telemetry.clone(), clock, options.max_requests, path, lifecycle.clone());
+        let site = Site::new(store.clone(), telemetry.clone(), clock, options.max_requests, path, lifecycle.clone());
         let router = web::router(site, &options.prefix);
         let server = Server::new(router, options.config.clone(), options.limits, telemetry, clock);
         Ok(Self { listeners, addresses, clock, heart, poller, publisher, reloader, lifecycle, store, server })

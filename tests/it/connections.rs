@@ -12,9 +12,10 @@ use marketing_messages_exporter::web::{Limits, Server, WebConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::authority::Authority;
 use crate::harness::{Exposition, TestApp, eventually};
 use crate::http2::Http2;
-use crate::tls::{Authority, TLS};
+use crate::tls::TLS;
 
 const CONFIGURATION: &str = "
 poll: {interval: 1h}

@@ -16,8 +16,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::authority::Authority;
 use crate::harness::{TestApp, eventually};
-use crate::tls::{Authority, TLS, status};
+use crate::tls::{TLS, status};
 
 /// Longer than anything that is expected to happen takes.
 const PATIENCE: Duration = Duration::from_mins(1);

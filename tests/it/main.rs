@@ -6,6 +6,7 @@
 
 mod alerts;
 mod allowance;
+mod authority;
 mod cli;
 mod configuration;
 mod connections;
