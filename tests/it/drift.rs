@@ -126,16 +126,16 @@ fn the_table_of_bounds_has_the_values_of_the_code() {
     let seconds = |time: std::time::Duration| format!("{} s", time.as_secs());
     let bounds = bounds();
     for (bound, value) in [
-        ("connections at a time", connections.to_string()),
-        ("from the accept to the end of", seconds(head)),
-        ("head of a further request", seconds(head)),
-        ("an answer of which nothing is taken", seconds(stall)),
-        ("a whole answer", seconds(answer)),
+        ("concurrent connections", connections.to_string()),
+        ("from accepting to the end of", seconds(head)),
+        ("header of each further request", seconds(head)),
+        ("a response of which the client reads nothing", seconds(stall)),
+        ("a whole response", seconds(answer)),
         ("between two requests", seconds(idle)),
-        ("PING to a silent client", format!("after {}", seconds(ping))),
-        ("its answer to that", seconds(pong)),
+        ("PING to a silent HTTP/2 client", format!("after {}", seconds(ping))),
+        ("its reply to the PING", seconds(pong)),
         ("for a client to close", seconds(farewell)),
-        ("scrapes and pages at a time", format!("`--web.max-requests`, {}", WebOptions::default().max_requests)),
+        ("concurrent scrapes and pages", format!("`--web.max-requests`, {}", WebOptions::default().max_requests)),
     ] {
         let row = bounds.iter().find(|row| row[0].starts_with(bound)).unwrap_or_else(|| panic!("no row for {bound}"));
         assert_eq!(row[1], value, "docs/security.md, {bound}");
