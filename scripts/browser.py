@@ -210,11 +210,11 @@ def check_page(browser, world):
     check("each state has a colour of its own", len(set(by_word.values())) == len(by_word) >= len(STATES), by_word)
     check("the worst come first", words[0] == "refused" and words[-1] == "up", words)
     faults = " ".join(browser.texts("td.fault"))
-    for part in ["unauthorized: the API does not accept the credential", "issue a new token", "unavailable: the API, or the way to it, is down"]:
+    for part in ["unauthorized: the API does not accept the credential", "issue a new token", "unavailable: the API is down or cannot be reached"]:
         check(f"a fault says “{part}”", part in faults, faults)
     check("nothing that is secret is shown", "hush" not in browser.run("return document.documentElement.outerHTML"))
     check("bars show the allowance", browser.run("return document.querySelectorAll('.bar rect:not(.track)').length") >= 3)
-    check("a stopped lane says when it opens", any("opens in" in text for text in browser.texts("td[data-label=State]")))
+    check("a blocked lane says when it resumes", any("resumes in" in text for text in browser.texts("td[data-label=State]")))
     complaints = browser.complaints()
     check("the console has nothing to say", not complaints, complaints)
 
@@ -250,7 +250,7 @@ def check_choices(browser, world):
         samples = [int(text) for text in cells("Samples")]
         check(f"and sorts, {order}", samples == sorted(samples, reverse=order == "descending") and len(set(samples)) > 1, samples)
     browser.open(f"{world.page}?q=nothing-like-this")
-    check("an empty table is explained", browser.texts(".empty") == ["No target is like that."])
+    check("an empty table is explained", browser.texts(".empty") == ["No target matches."])
 
 
 def check_looks(browser, world, images=None):

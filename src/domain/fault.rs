@@ -66,16 +66,16 @@ impl Reason {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Unauthorized => "the API does not accept the credential",
-            Self::Forbidden => "the credential is good, but may not read this",
+            Self::Forbidden => "the credential is valid, but may not read this",
             Self::NotFound => "the object does not exist, or this credential cannot see it",
-            Self::InvalidRequest => "the API refuses the request as it is written",
-            Self::Throttled => "an allowance is spent: the API asks to wait",
-            Self::Unavailable => "the API, or the way to it, is down",
-            Self::Timeout => "no whole answer came in time",
-            Self::Malformed => "the answer is not of the documented form",
-            Self::TooLarge => "there are more data than are accepted, or than the API gives at once",
-            Self::ApiVersion => "this version of the API is gone",
-            Self::Partial => "some pages were read and a later one failed",
+            Self::InvalidRequest => "the API rejects the request as written",
+            Self::Throttled => "an allowance is used up, and the API asks the exporter to wait",
+            Self::Unavailable => "the API is down or cannot be reached",
+            Self::Timeout => "no complete answer arrived in time",
+            Self::Malformed => "the answer does not have the documented form",
+            Self::TooLarge => "the answer is larger than the exporter accepts, or than the API returns at once",
+            Self::ApiVersion => "this API version has been retired",
+            Self::Partial => "some pages were read, but a later one failed",
         }
     }
 
@@ -84,20 +84,20 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Unauthorized => {
-                "issue a new token or key and put it where the configuration says; it is taken up by itself"
+                "issue a new token or key and put it where the configuration says; the exporter picks it up without a restart"
             }
             Self::Forbidden => "give the credential access to the account, channel or page",
-            Self::NotFound => "correct the id, or remove it; `check --online` and `discover` say which ids exist",
-            Self::InvalidRequest => "look at the API's sentence, then at windows and `extra_metrics`",
+            Self::NotFound => "correct the id or remove it; `check --online` and `discover` show which ids exist",
+            Self::InvalidRequest => "read the API's message, then check windows and `extra_metrics`",
             Self::Throttled => {
-                "nothing; the lane waits. If it comes often, lengthen intervals or lower `budget`; `plan` shows the demand"
+                "nothing; the lane waits. If it happens often, lengthen intervals or lower `budget`; `plan` shows the demand"
             }
-            Self::Unavailable => "look at the API's status, and at name resolution, proxy and firewall",
-            Self::Timeout => "raise `poll.timeout` if it stays",
-            Self::Malformed => "look whether a proxy answers instead of the API",
-            Self::TooLarge => "raise `poll.max_response`, or name fewer campaigns",
-            Self::ApiVersion => "set `api_version` to a version that is alive",
-            Self::Partial => "nothing, if it passes: what was read is shown, and the next poll completes it",
+            Self::Unavailable => "check the API's status, then name resolution, proxy and firewall",
+            Self::Timeout => "if it persists, raise `poll.timeout`",
+            Self::Malformed => "check whether a proxy answers instead of the API",
+            Self::TooLarge => "raise `poll.max_response`, or list fewer campaigns",
+            Self::ApiVersion => "set `api_version` to a supported version",
+            Self::Partial => "nothing, unless it persists: what was read is served, and the next poll completes it",
         }
     }
 }

@@ -133,7 +133,7 @@ impl Expiry {
             Self::None => None,
             Self::Unknown => Some("unknown: set app_id and app_secret"),
             Self::Awaited => Some("not known yet"),
-            Self::Failed => Some("unknown: it cannot be looked up; check app_id and app_secret"),
+            Self::Failed => Some("unknown: the lookup failed; check app_id and app_secret"),
             Self::Told => Some("never"),
         }
     }

@@ -176,5 +176,5 @@ async fn what_is_known_of_a_tokens_end_is_said_where_there_is_no_date() {
     note(&app, "unknown: set app_id and app_secret").await;
     // An app that the simulated API does not know may not look.
     app.reload("  main:\n", "  main:\n    app_id: '17'\n    app_secret: not-the-apps\n").await.unwrap();
-    note(&app, "unknown: it cannot be looked up; check app_id and app_secret").await;
+    note(&app, "unknown: the lookup failed; check app_id and app_secret").await;
 }

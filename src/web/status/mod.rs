@@ -110,7 +110,9 @@ async fn overview(
     });
     match shown.await {
         Ok(response) => (safely(), response).into_response(),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page broke; the log says where\n").into_response(),
+        Err(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be rendered; the log says why\n").into_response()
+        }
     }
 }
 

@@ -54,9 +54,9 @@ impl State {
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Refused => "the API does not accept the credential",
-            Self::Stale => "no success for so long that the samples were dropped",
+            Self::Stale => "no successful poll for so long that the samples were dropped",
             Self::Failing => "the last poll failed; the last good samples are served",
-            Self::Waiting => "the allowance is spent; nothing is asked until it is available again",
+            Self::Waiting => "the allowance is used up; no requests are sent until it is available again",
             Self::New => "the first poll is still to come",
             Self::Up => "the last poll succeeded",
         }

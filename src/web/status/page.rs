@@ -62,13 +62,13 @@ fn top(exporter: &Exporter, metrics: &str) -> Markup {
             }
         }
         @if !exporter.ready {
-            p.notice.new { "Not every target was polled once yet: what a scrape shows is not complete." }
+            p.notice.new { "Some targets have not been polled yet, so scrapes are incomplete." }
         }
         @if !exporter.config_reload_successful {
             p.notice.failing role="alert" {
-                "The last reload failed. In force is the configuration"
-                @if let Some(at) = exporter.config_last_success { " of " (moment(at, now, &at.exact())) }
-                "; the log names every problem, and so does the command " code { "check" } "."
+                "The last reload failed. The previous configuration"
+                @if let Some(at) = exporter.config_last_success { ", of " (moment(at, now, &at.exact())) "," }
+                " is still in use. The log and the command " code { "check" } " list every problem."
             }
         }
     }
@@ -105,8 +105,8 @@ fn targets(overview: &Overview<'_>, choice: &Choice) -> Markup {
         }
         @if shown.is_empty() {
             p.empty {
-                @if all == 0 { "There is no target: name accounts, channels or campaigns in the configuration." }
-                @else { "No target is like that." }
+                @if all == 0 { "There are no targets. Add accounts, channels or campaigns to the configuration." }
+                @else { "No target matches." }
             }
         } @else {
             div.wide {
@@ -144,7 +144,7 @@ const COLUMNS: [(Key, &str, bool); 7] = [
 fn form(choice: &Choice) -> Markup {
     html! {
         form method="get" action="./#targets" role="search" {
-            input type="search" name="q" value=(choice.text) maxlength="200" aria-label="Words to look for"
+            input type="search" name="q" value=(choice.text) maxlength="200" aria-label="Search"
                 placeholder="account, campaign, window, fault …";
             select name="state" aria-label="State" {
                 option value="" { "any state" }
@@ -200,7 +200,7 @@ fn row(target: &Target<'_>, now: Wall) -> Markup {
             td.fault data-label="Last fault" {
                 @match (target.current_fault(), target.last_fault) {
                     (Some(fault), _) => { (current_fault(&fault, now)) }
-                    (None, Some(fault)) => { span.quiet title=(fault.message) { (fault.reason) ", " (instant(Some(fault.at), now)) ", over" } }
+                    (None, Some(fault)) => { span.quiet title=(fault.message) { (fault.reason) ", " (instant(Some(fault.at), now)) ", resolved" } }
                     (None, None) => { (none()) }
                 }
             }

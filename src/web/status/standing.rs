@@ -24,7 +24,7 @@ pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
         h2 { "Credentials" }
         div.wide {
             table {
-                thead { tr { th { "Credential" } th { "State" } th { "Token expires" } th { "Access to data ends" } th { "Last read" } th.number { "Targets" } } }
+                thead { tr { th { "Credential" } th { "State" } th { "Token expires" } th { "Data access ends" } th { "Last read" } th.number { "Targets" } } }
                 tbody {
                     @for credential in credentials {
                         @let (class, word) = match credential.accepted {
@@ -39,14 +39,14 @@ pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
                                 span.state.(class) { (word) }
                                 @if let Some(unreadable) = credential.unreadable {
                                     " since " (instant(Some(unreadable.since), now)) p.message { (unreadable.message) }
-                                    @if credential.accepted == Some(true) { p.remedy { "Its last content is used meanwhile." } }
+                                    @if credential.accepted == Some(true) { p.remedy { "Until then, the last content that could be read is used." } }
                                 }
                                 @if let Some(fault) = credential.refusal {
                                     " " (instant(Some(fault.at), now)) p.message { (fault.message) } p.remedy { (marked(fault.remedy)) }
                                 }
                             }
                             td data-label="Token expires" { (end(credential.expires, credential.expiry_note, now)) }
-                            td data-label="Access to data ends" { (end(credential.data_access_expires, None, now)) }
+                            td data-label="Data access ends" { (end(credential.data_access_expires, None, now)) }
                             td data-label="Last read" { (instant(credential.last_read, now)) }
                             td.number data-label="Targets" { (credential.targets) }
                         }
@@ -85,7 +85,7 @@ pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
         h2 { "Allowances" }
         div.wide {
             table {
-                thead { tr { th { "Account" } th { "Used, as the API tells" } th { "Wanted of what the budget allows" } th { "Intervals" } th { "State" } } }
+                thead { tr { th { "Account" } th { "Used, as reported by the API" } th { "Demand against the budget" } th { "Intervals" } th { "State" } } }
                 tbody {
                     @for lane in lanes.iter().take(LANES) {
                         tr {
@@ -93,10 +93,10 @@ pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
                             td data-label="Used" {
                                 @match lane.most_used() {
                                     Some((limit, ratio)) => { (bar(ratio)) span.quiet { (limit) } }
-                                    None => { span.quiet { "not told" } }
+                                    None => { span.quiet { "not reported" } }
                                 }
                             }
-                            td data-label="Wanted" {
+                            td data-label="Demand" {
                                 @match lane.wanted() {
                                     Some(share) => {
                                         (bar(share))
@@ -119,7 +119,7 @@ pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
                             }
                             td data-label="State" {
                                 @match lane.blocked_until {
-                                    Some(until) => { span.state.waiting { "stopped" } " opens " (instant(Some(until), now)) }
+                                    Some(until) => { span.state.waiting { "blocked" } ", resumes " (instant(Some(until), now)) }
                                     None => { span.state.up { "open" } }
                                 }
                             }
@@ -129,7 +129,7 @@ pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
             }
         }
         @if rest > 0 {
-            p.quiet { (rest) @if rest == 1 { " other has" } @else { " others have" } " more to spare; " a href="api/v1/targets" { "JSON" } " has all of them." }
+            p.quiet { (rest) @if rest == 1 { " other lane has" } @else { " other lanes have" } " more to spare; the " a href="api/v1/targets" { "JSON" } " lists all of them." }
         }
     }
 }
