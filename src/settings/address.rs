@@ -92,7 +92,7 @@ fn is_path(path: &str) -> bool {
 }
 
 impl Leaf for BaseUrl {
-    const NOUN: &'static str = "an API's address";
+    const NOUN: &'static str = "an API address";
     const BARE: Bare = Bare::Refused;
 
     fn parse(text: &str) -> Option<Self> {
@@ -118,7 +118,8 @@ impl Leaf for BaseUrl {
     }
 
     fn remedy(_: &str) -> String {
-        "https://host and, if need be, :port and a plain path; http:// only to 127.0.0.1, [::1] or localhost".to_owned()
+        "https://host, optionally with :port and a plain path; http:// only for 127.0.0.1, [::1] or localhost"
+            .to_owned()
     }
 
     fn shape() -> Json {

@@ -48,7 +48,8 @@ pub(super) fn read<'r>(
     let keys = keys(at, [id, secret, security_token], raw.credentials, environment);
     let endpoint = at.take("endpoint", raw.endpoint).unwrap_or_else(|| BaseUrl::known(ENDPOINT));
     if !endpoint.is_loopback() && !endpoint.as_str().contains(REGION) {
-        at.key("endpoint").warning(format!("CAMS gives out these figures in {REGION} only, as far as is documented"));
+        at.key("endpoint")
+            .warning(format!("according to its documentation, CAMS provides these figures only in {REGION}"));
     }
     let requests_per_second =
         at.take("requests_per_second", raw.requests_per_second).map_or(REQUESTS_PER_SECOND, |Rate(r)| r);
@@ -56,7 +57,7 @@ pub(super) fn read<'r>(
     let mut base = base.with_interval(at, raw.interval).with_labels(at, raw.labels);
     base.metrics = MetricSet::cams();
     if raw.channels.is_absent() {
-        at.warning("nothing is asked with this credential; add channels");
+        at.warning("nothing is polled with this credential; add channels");
     }
     let channels = at.key("channels");
     for (at, raw) in channels.items(channels.open(raw.channels).unwrap_or_default()) {

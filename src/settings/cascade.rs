@@ -114,14 +114,14 @@ impl Cascade {
         let (interval, from) = (format_duration(self.interval), &self.interval_from);
         if let Some(stale_after) = self.stale_after.filter(|stale_after| *stale_after < self.interval) {
             poll.key("stale_after").problem(format!(
-                "{} is shorter than the interval of {interval} ({from}), so that samples would come and go; \
+                "{} is shorter than the interval of {interval} ({from}), so samples would come and go; \
                  write {interval} or more",
                 format_duration(stale_after)
             ));
         }
         if self.timeout > self.interval {
             poll.key("timeout").warning(format!(
-                "{} is longer than the interval of {interval} ({from}), so that a slow answer delays the next poll",
+                "{} is longer than the interval of {interval} ({from}), so a slow answer delays the next poll",
                 format_duration(self.timeout)
             ));
         }
@@ -142,15 +142,12 @@ impl Cascade {
             let label = window.label();
             match window {
                 Window::Range { since, .. } if *since > today.saturating_add(A_DAY) => {
-                    at.warning(format!(
-                        "{label} begins on {since}, which is still to come; until then it has no figures"
-                    ));
+                    at.warning(format!("{label} starts on {since}, in the future; until then it has no figures"));
                 }
                 Window::Preset(preset) if days(preset).is_some_and(|days| self.interval > DAY * days) => {
                     let interval = format_duration(self.interval);
                     at.root().key(&self.interval_from).warning(format!(
-                        "{interval} is longer than the window {label} of {at}, whose figures are gone before they are \
-                         asked for again"
+                        "{interval} is longer than the window {label} of {at}, so some of its figures are never read"
                     ));
                 }
                 _ => {}
@@ -163,7 +160,7 @@ impl Cascade {
         if self.interval < META_REFRESH {
             let interval = format_duration(self.interval);
             let message =
-                format!("Meta refreshes its figures every 15 minutes; asking every {interval} brings nothing new");
+                format!("Meta refreshes its figures every 15 minutes; polling every {interval} returns nothing new");
             at.root().key(&self.interval_from).warning(message);
         }
     }

@@ -62,12 +62,12 @@ pub(super) struct RangeName(Arc<str>);
 leaf!(
     RangeName,
     Refused,
-    "a name for a window",
+    "a valid window name",
     |text| {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
         (plain && !taken().contains(&text) && (1..=64).contains(&text.len())).then(|| RangeName(text.into()))
     },
-    "1 to 64 of a-z, 0-9, _ and -, other than the presets, `day` and `unspecified`",
+    "1 to 64 characters of a-z, 0-9, _ and -, but not a preset, `day` or `unspecified`",
     {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$", "not": {"enum": taken()}}
 );
 
@@ -79,7 +79,7 @@ fn taken() -> Vec<&'static str> {
 /// The windows of a list; `None` unless the list is sound.
 pub(super) fn windows(at: &Place<'_>, choices: List<WindowChoice>) -> Option<Vec<Window>> {
     if choices.is_empty() {
-        at.problem("an empty list asks for nothing; name a window, or leave the key out for the default");
+        at.problem("the list is empty; add a window, or remove the key to use the default");
     }
     let mut windows: Vec<Window> = Vec::new();
     for (at, choice) in at.items(choices) {
@@ -102,7 +102,7 @@ fn span(at: &Place<'_>, range: Range) -> Option<Window> {
     let until = at.require("until", range.until);
     let (name, since, until) = (name?.0, since?, until?);
     if since > until {
-        at.problem(format!("since {since} is after until {until}; exchange them"));
+        at.problem(format!("since {since} is after until {until}; swap them"));
     }
     Some(Window::Range { name, since, until })
 }
@@ -131,12 +131,12 @@ impl Listed {
     fn read(node: Node, remedy: &str) -> Entry<Self> {
         match &node.value {
             Value::Scalar(Scalar { text, .. }) if text == "all" => Entry::sound(Self::All),
-            Value::List(ids) if ids.is_empty() => Entry::wrong(format!("an empty list asks for nothing; {remedy}")),
+            Value::List(ids) if ids.is_empty() => Entry::wrong(format!("the list is empty; {remedy}")),
             Value::List(_) => List::read(node).map(Self::Only),
             Value::Scalar(Scalar { text, .. }) => {
-                Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", quoted(text)))
+                Entry::wrong(format!("{} does not select campaigns; {remedy}", quoted(text)))
             }
-            _ => Entry::wrong(format!("{} is not a choice of campaigns; {remedy}", node.kind())),
+            _ => Entry::wrong(format!("{} does not select campaigns; {remedy}", node.kind())),
         }
     }
 }
@@ -180,9 +180,9 @@ impl Holds for Campaigns {
 leaf!(
     Glob,
     Refused,
-    "a pattern for names",
+    "a name pattern",
     |text| Self::new(text),
-    "1 to 256 characters, where * is any text and ? any one character, such as \"Spring*\"",
+    "1 to 256 characters, where * matches any text and ? any single character, such as \"Spring*\"",
     {"type": "string", "minLength": 1, "maxLength": 256}
 );
 

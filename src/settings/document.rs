@@ -65,7 +65,7 @@ pub(super) fn open(path: &Path, report: &Report) -> Option<Node> {
         Some("toml") => toml::read,
         Some("json") => json::read,
         _ => {
-            at.problem("the file's ending says nothing of its format; name it .yaml, .yml, .toml or .json");
+            at.problem("the file extension is unknown; use .yaml, .yml, .toml or .json");
             return None;
         }
     };
@@ -82,7 +82,7 @@ pub(super) fn open(path: &Path, report: &Report) -> Option<Node> {
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).and_then(|before| std::str::from_utf8(before).ok());
             let line = line_of(before.unwrap_or_default(), error.valid_up_to());
-            reading.at_line(line).problem("this is no UTF-8 text; save the file as UTF-8");
+            reading.at_line(line).problem("this is not UTF-8; save the file as UTF-8");
             return None;
         }
     };
@@ -91,7 +91,7 @@ pub(super) fn open(path: &Path, report: &Report) -> Option<Node> {
         Value::Map(_) => Some(node),
         Value::Nothing => Some(Node::empty(node.origin)),
         _ => {
-            at.problem("the file is no mapping; write `key: value`");
+            at.problem("the file is not a mapping; write `key: value`");
             None
         }
     }
@@ -101,7 +101,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error| format!("the file cannot be read: {error}; create it, or name another");
     // Asked before it is opened: a pipe without a writer would hold us for ever.
     if !path.metadata().map_err(unreadable)?.is_file() {
-        return Err("this is no regular file; name one".to_owned());
+        return Err("this is not a regular file; name one".to_owned());
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;

@@ -66,7 +66,7 @@ impl Draft<'_> {
             };
             if let Some((other, _)) = self.channels.iter().take(index).find(|(_, other)| overlap(other)) {
                 at.problem(format!(
-                    "page {page} and account {account} are already asked for all campaigns together with {other}; \
+                    "the campaigns of page {page} and account {account} overlap with those of {other}; \
                      keep one of them, or list different campaigns in both"
                 ));
             }

@@ -93,7 +93,7 @@ pub(super) trait Holds: Sized {
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// What is made of a value without quotes that a file's format takes for a number or a truth value.
+/// What is made of a value without quotes that a file's format takes for a number or a boolean.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bare {
     /// It must be quoted: the text is what counts, and another program may read it differently.
@@ -131,7 +131,7 @@ pub(super) trait Leaf: Sized {
 /// A text in a message: bounded, and on one line.
 pub(super) fn quoted(text: &str) -> String {
     if is_like_a_secret(text) {
-        return "what looks like a secret, and is not shown,".to_owned();
+        return "a value that looks like a secret (not shown)".to_owned();
     }
     let start: String = text.chars().take(80).collect();
     let end = if start.len() < text.len() { "..." } else { "" };
@@ -156,7 +156,7 @@ impl<T: Leaf> Holds for T {
         match parsed {
             Some(_) if bare && T::BARE == Bare::Refused => {
                 let shown = T::shown(text);
-                Entry::wrong(format!("{shown} is {} and no text as it stands; quote it: \"{text}\"", node.kind()))
+                Entry::wrong(format!("{shown} is {}, but a string is expected; quote it: \"{text}\"", node.kind()))
             }
             Some(value) => Entry::sound(value),
             None => Entry::wrong(format!("{} is not {}; write {}", T::shown(text), T::NOUN, T::remedy(text))),
@@ -210,7 +210,7 @@ impl<K: Leaf, T: Holds> Holds for Named<K, T> {
         }
         let entry = |node: Node| {
             if T::SINGLE && node.is_nothing() {
-                Entry::wrong("there is no value here; write one, in quotes if it is the word null, or remove the key")
+                Entry::wrong("the value is missing; write one (in quotes if it is the word null), or remove the key")
             } else {
                 Entry::of(node)
             }

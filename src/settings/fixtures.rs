@@ -188,7 +188,7 @@ fn the_demo_loads() {
     let Access::Meta { base_url, .. } = &settings.credentials[1].access else { panic!("main is Meta's") };
     assert_eq!(base_url.as_str(), "http://127.0.0.1:1");
     assert!(
-        settings.warnings.iter().all(|warning| warning.contains("the secret stands in a file")),
+        settings.warnings.iter().all(|warning| warning.contains("the secret is written in a file")),
         "{:?}",
         settings.warnings
     );
@@ -228,8 +228,8 @@ fn files_that_cannot_be_read_are_all_named() {
     let environment = BTreeMap::from([("MME__A[9]".to_owned(), "1".to_owned())]);
     let found = load(&files, &environment, &[]).unwrap_err().to_string();
     let expected = "/nonexistent/a.yaml: the file cannot be read: No such file or directory (os error 2); create it, or name another\n\
-         /nonexistent/b.txt: the file's ending says nothing of its format; name it .yaml, .yml, .toml or .json\n\
-         MME__A[9]: the variable's name is no key; use letters, digits, - and _, and __ between keys";
+         /nonexistent/b.txt: the file extension is unknown; use .yaml, .yml, .toml or .json\n\
+         MME__A[9]: the variable's name is not a key; use letters, digits, - and _, and __ between keys";
     assert_eq!(found, expected);
 }
 
@@ -252,7 +252,7 @@ fn what_is_hardly_meant_is_warned_of() {
     for part in [
         "poll.interval: Meta refreshes",
         "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
-        "meta.main.token: the secret stands in a file",
+        "meta.main.token: the secret is written in a file",
         "meta.idle: nothing is asked",
         "meta.main.app_id: without app_id and app_secret nothing warns before the token expires",
         "cams.eu.endpoint: CAMS gives out",

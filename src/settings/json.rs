@@ -45,7 +45,7 @@ impl<'t> Document<'t, '_> {
         let line = self.line(raw);
         self.nodes += 1;
         if depth > DEEPEST || self.nodes > MOST_NODES {
-            self.reading.at_line(line).problem("there is more here than any configuration holds; name fewer things");
+            self.reading.at_line(line).problem("this holds more values than any configuration needs; list fewer");
             return None;
         }
         let text = raw.get();
@@ -78,7 +78,7 @@ impl<'t> Document<'t, '_> {
     /// What is left to fail here is a text with half a surrogate.
     fn parsed<T: Deserialize<'t>>(&self, text: &'t str, line: usize) -> Option<T> {
         let parsed = serde_json::from_str(text);
-        parsed.map_err(|_| self.reading.at_line(line).problem("this is no JSON text; correct its escapes")).ok()
+        parsed.map_err(|_| self.reading.at_line(line).problem("this is not valid JSON text; correct its escapes")).ok()
     }
 }
 

@@ -74,7 +74,9 @@ fn settle_secrets(tree: &mut Node, files: &[PathBuf], environment: &BTreeMap<Str
                 let inline = credential.get(stem).filter(|node| !node.is_nothing());
                 if inline.is_some_and(|node| matches!(node.origin, Origin::File(..))) {
                     let at = report.place("").key(source).key(name).key(stem);
-                    at.warning(format!("the secret stands in a file that others may read; use {stem}_file instead"));
+                    at.warning(format!(
+                        "the secret is written in a file that others may read; use {stem}_file instead"
+                    ));
                 }
                 if let Some(file) = credential.get_mut(&keys[1]) {
                     settle_path(file, |text, folder| paths::secret(text, folder, environment));

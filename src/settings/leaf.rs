@@ -42,7 +42,7 @@ pub(super) use leaf;
 pub(super) struct Whole<const MIN: usize, const MAX: usize>(pub(super) usize);
 
 impl<const MIN: usize, const MAX: usize> Leaf for Whole<MIN, MAX> {
-    const NOUN: &'static str = "a number that fits here";
+    const NOUN: &'static str = "a valid number";
     const BARE: Bare = Bare::Number;
 
     fn parse(text: &str) -> Option<Self> {
@@ -79,7 +79,7 @@ const SIZE_UNITS: [(&str, usize); 8] = [
 leaf!(
     Size,
     Number,
-    "a size that fits here",
+    "a valid size",
     |text| {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit = text.strip_prefix(digits)?;
@@ -132,7 +132,7 @@ leaf!(
 leaf!(
     bool,
     Typed,
-    "a truth value",
+    "a boolean",
     |text| match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
         "false" | "no" | "off" | "0" => Some(false),
@@ -165,7 +165,7 @@ leaf!(
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         (plain && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit())).then(|| Variable(text.to_owned()))
     },
-    "its name, of letters, digits and _, no digit first, without $",
+    "its name without $: letters, digits and _, not starting with a digit",
     {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 );
 
@@ -253,7 +253,7 @@ leaf!(
 /// The one word that `credentials` knows.
 pub(super) struct DefaultChain;
 
-leaf!(DefaultChain, Refused, "a way to find access keys", |text| (text == "default").then_some(DefaultChain), "default", {"const": "default"});
+leaf!(DefaultChain, Refused, "a source of access keys", |text| (text == "default").then_some(DefaultChain), "default", {"const": "default"});
 
 /// A version of the Graph API.
 pub(super) struct ApiVersion(pub(super) String);

@@ -80,7 +80,7 @@ pub(super) fn read(at: &Place<'_>, raw: raw::Log, fleet: &Fleet) -> Log {
         let known = fleet.accounts.iter().any(|account| account.id == id)
             || fleet.channels.iter().any(|channel| channel.account == id);
         if !known {
-            at.warning("nothing is asked of this account here; correct the id, or remove it");
+            at.warning("this account is not polled here; correct the id, or remove it");
         }
         if level.and_then(|level| accounts.insert(id, level)).is_some() {
             at.problem(format!("account {id} is listed twice, with and without act_; remove one of them"));

@@ -73,7 +73,7 @@ pub(super) fn read<'r>(
         cascade.terms(at)
     };
     if raw.accounts.is_absent() && raw.campaigns.is_absent() {
-        at.warning("nothing is asked with this credential; add accounts or campaigns");
+        at.warning("nothing is polled with this credential; add accounts or campaigns");
     }
     let accounts = at.key("accounts");
     for (at, raw) in accounts.items(accounts.open(raw.accounts).unwrap_or_default()) {
@@ -120,7 +120,7 @@ fn wanted(at: &Place<'_>, level: Level, campaigns: Entry<Campaigns>) -> Wanted {
 /// What a filter means at a level, which decides whose states are meant.
 fn filter(at: &Place<'_>, level: Level, raw: raw::Filter) -> Option<Filter> {
     if raw.name.is_absent() && raw.status.is_absent() {
-        at.problem("a filter without name and status leaves nothing out; write one of them, or all");
+        at.problem("a filter without name and status matches everything; write one of them, or all");
         return None;
     }
     let name = at.take("name", raw.name);
@@ -128,12 +128,12 @@ fn filter(at: &Place<'_>, level: Level, raw: raw::Filter) -> Option<Filter> {
     let mut states = BTreeSet::new();
     let given = at.open(raw.status);
     if given.as_ref().is_some_and(Vec::is_empty) {
-        at.problem("an empty list asks for nothing; name a status, or leave the key out");
+        at.problem("the list is empty; add a status, or remove the key");
     }
     for (at, CampaignState(state)) in at.items(given.unwrap_or_default()) {
         if !level.states().contains(&state) {
             let known = level.states().join(", ");
-            at.problem(format!("{state} is a status of ads only, and the level is campaign; write one of {known}"));
+            at.problem(format!("{state} is a status of ads only, but the level is campaign; write one of {known}"));
         }
         if !states.insert(state) {
             at.problem(format!("{state} is listed twice; remove one of them"));

@@ -267,10 +267,10 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
     let log = log::read(&at, raw_log, &fleet);
     match purpose {
         Purpose::Polling if fleet.is_empty() && top.is_clean() => {
-            top.problem("there is nothing to ask; add an account or a campaign below meta, or a channel below cams");
+            top.problem("there is nothing to poll; add an account or a campaign under meta, or a channel under cams");
         }
         Purpose::Discovery if credentials.is_empty() && top.is_clean() => {
-            top.problem("there is no credential; add one with its token below meta, or with its access key below cams");
+            top.problem("there is no credential; add one with its token under meta, or with its access key under cams");
         }
         _ => {}
     }

@@ -11,12 +11,12 @@ pub(super) struct CredentialName;
 leaf!(
     CredentialName,
     Refused,
-    "a name for a credential",
+    "a valid credential name",
     |text| {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         (plain && (1..=63).contains(&text.len())).then_some(CredentialName)
     },
-    "1 to 63 of a-z, 0-9 and -",
+    "1 to 63 characters of a-z, 0-9 and -",
     {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}
 );
 
@@ -44,7 +44,7 @@ const BUILT_IN: [&str; 14] = [
 const OF_THE_SCRAPE: [&str; 2] = ["job", "instance"];
 
 impl Leaf for LabelName {
-    const NOUN: &'static str = "a name for a label";
+    const NOUN: &'static str = "a valid label name";
     const BARE: Bare = Bare::Refused;
 
     fn parse(text: &str) -> Option<Self> {
@@ -56,13 +56,13 @@ impl Leaf for LabelName {
 
     fn remedy(text: &str) -> String {
         let reason = if text.starts_with("__") {
-            ": names that begin with __ are Prometheus' own"
+            ": names starting with __ are reserved for Prometheus"
         } else if OF_THE_SCRAPE.contains(&text) {
             ": Prometheus sets this label itself and would rename this one to exported_..."
         } else if BUILT_IN.contains(&text) {
-            ": samples have a label of this name already"
+            ": samples already have a label of this name"
         } else {
-            " of letters, digits and _, and no digit first"
+            " of letters, digits and _, not starting with a digit"
         };
         format!("another name{reason}")
     }
@@ -81,6 +81,6 @@ leaf!(
     Typed,
     "a label's value",
     |text| (text.chars().count() <= 256).then(|| LabelValue(text.to_owned())),
-    "a text of at most 256 characters",
+    "a string of at most 256 characters",
     {"type": ["string", "number", "boolean"], "maxLength": 256}
 );

@@ -28,7 +28,7 @@ pub(super) enum Origin {
 pub(super) enum Value {
     /// Nothing, or a word for it: `null` and `~` of YAML.
     Nothing,
-    /// A text, a number or a truth value.
+    /// A text, a number or a boolean.
     Scalar(Scalar),
     /// Items in order.
     List(Vec<Node>),
@@ -102,9 +102,9 @@ impl Node {
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Nothing => "nothing",
-            Value::Scalar(Scalar { kind: Kind::Truth, .. }) => "a truth value",
+            Value::Scalar(Scalar { kind: Kind::Truth, .. }) => "a boolean",
             Value::Scalar(Scalar { kind: Kind::Number, .. }) => "a number",
-            Value::Scalar(_) => "a text",
+            Value::Scalar(_) => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }

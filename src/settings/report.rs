@@ -197,7 +197,7 @@ impl Place<'_> {
         for (index, entry) in entries.into_iter().enumerate() {
             let at = self.item(index);
             if entry.is_absent() {
-                at.problem("an empty item; fill it in or remove it");
+                at.problem("the item is empty; fill it in or remove it");
             }
             items.extend(at.open(entry).map(|value| (at, value)));
         }

@@ -62,7 +62,7 @@ pub enum SecretError {
     TooLong(String),
     /// A header cannot carry it.
     #[error(
-        "{0} holds characters that no HTTP header can carry; put the bare secret there, in plain ASCII on one line"
+        "{0} contains characters that an HTTP header cannot carry; write the bare secret, in plain ASCII on one line"
     )]
     Unfit(String),
 }
@@ -175,7 +175,7 @@ impl SecretKeys<'_> {
         let at = at.key(key);
         if matches!(&secret, Secret::File(path) if path.starts_with(paths::CREDENTIALS)) {
             at.problem(
-                "systemd passes no credentials, $CREDENTIALS_DIRECTORY is not set; \
+                "systemd passes no credentials ($CREDENTIALS_DIRECTORY is not set); \
                  start the service with LoadCredential, or write the path itself",
             );
             return Some(secret);
@@ -185,8 +185,8 @@ impl SecretKeys<'_> {
             Err(SecretError::Unset(_) | SecretError::Unreadable { .. }) if secret.is_pasted() => {
                 let meant = if matches!(secret, Secret::File(_)) { "path of a file" } else { "name of a variable" };
                 at.problem(format!(
-                    "what stands here looks like the secret itself, where the {meant} belongs, and is not shown; \
-                     put the secret into a file, write {file}: and its path, and replace the secret if others saw it"
+                    "this looks like the secret itself, not the {meant}, and is not shown; \
+                     put the secret into a file, write {file}: and its path, and replace the secret if others may have seen it"
                 ));
             }
             Err(error) => at.problem(error.to_string()),
@@ -203,12 +203,12 @@ fn warn_of_readers(at: &Place<'_>, secret: &Secret) {
     let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
     if mode & 0o022 != 0 {
         at.warning(format!(
-            "others than its owner can replace the secret in {}; take that away with chmod go-w",
+            "users other than the owner can replace the secret in {}; prevent that with chmod go-w",
             path.display()
         ));
     }
     if mode & 0o004 != 0 {
-        at.warning(format!("every user of this machine can read {}; take that away with chmod o-r", path.display()));
+        at.warning(format!("every user of this machine can read {}; prevent that with chmod o-r", path.display()));
     }
 }
 

@@ -65,7 +65,7 @@ fn shape(units: &[(&[&str], Duration)]) -> Json {
 }
 
 impl Leaf for Span {
-    const NOUN: &'static str = "a length of time";
+    const NOUN: &'static str = "a duration";
     const BARE: Bare = Bare::Refused;
 
     fn parse(text: &str) -> Option<Self> {
@@ -82,7 +82,7 @@ impl Leaf for Span {
 }
 
 impl Leaf for Interval {
-    const NOUN: &'static str = "a length of time";
+    const NOUN: &'static str = "a duration";
     const BARE: Bare = Bare::Refused;
 
     fn parse(text: &str) -> Option<Self> {

@@ -13,12 +13,12 @@ pub(super) fn warn(at: &Place<'_>, file: &Path) {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = folder.display();
     if file.is_dir() {
-        at.warning(format!("{} is a folder, so that no state is kept; name a file in it", file.display()));
+        at.warning(format!("{} is a directory, so no state is kept; name a file in it", file.display()));
     } else if let Err(error) = folder.metadata() {
-        at.warning(format!("the folder {shown} cannot be used, so that no state is kept: {error}; create it"));
+        at.warning(format!("the directory {shown} cannot be used, so no state is kept: {error}; create it"));
     } else if !folder.is_dir() {
-        at.warning(format!("{shown} is no folder, so that no state is kept; name a file in a folder"));
+        at.warning(format!("{shown} is not a directory, so no state is kept; name a file in a directory"));
     } else if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        at.warning(format!("{shown} cannot be written by this user, so that no state is kept; let it be"));
+        at.warning(format!("this user cannot write to {shown}, so no state is kept; allow it"));
     }
 }

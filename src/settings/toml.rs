@@ -19,7 +19,7 @@ pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
         }
         Err(error) => {
             let line = lines.number(error.span().map_or(text.len(), |span| span.start));
-            let message = error.message().lines().next().unwrap_or("this is no TOML").to_owned();
+            let message = error.message().lines().next().unwrap_or("this is not TOML").to_owned();
             reading.at_line(line).problem(format!("{message}; correct the TOML there"));
             None
         }
@@ -69,7 +69,7 @@ fn node(
     let line = lines.number(span.start);
     *nodes += 1;
     if depth > DEEPEST || *nodes > MOST_NODES {
-        reading.at_line(line).problem("there is more here than any configuration holds; name fewer things");
+        reading.at_line(line).problem("this holds more values than any configuration needs; list fewer");
         return None;
     }
     let typed = || text.get(span.clone()).unwrap_or_default().trim().to_owned();

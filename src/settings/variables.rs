@@ -25,7 +25,7 @@ fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
     let plain = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let mut path: Vec<String> = keys.split("__").map(str::to_lowercase).collect();
     if !path.iter().all(|key| plain(key)) {
-        at.problem("the variable's name is no key; use letters, digits, - and _, and __ between keys");
+        at.problem("the variable's name is not a key; use letters, digits, - and _, and __ between keys");
         return None;
     }
     if let [source, credential, ..] = path.as_mut_slice()
@@ -39,7 +39,7 @@ fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
         Err(depth) => {
             let list = path.get(..depth).unwrap_or_default().join("__").replace('-', "_").to_uppercase();
             at.problem(format!(
-                "a list is not set item by item; set {PREFIX}{list} to all of it, such as first,second or a list in JSON"
+                "a list cannot be set item by item; set {PREFIX}{list} to the whole list, such as first,second or a JSON list"
             ));
             return None;
         }
@@ -55,7 +55,7 @@ fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
         Json::Object(_) if flow('{') => yaml::read(value, &Reading::variable(report, name))?,
         Json::Object(_) => {
             at.problem(format!(
-                "this is a mapping; set its keys, {name}__KEY=..., or all of it in JSON, {{\"key\": ...}}"
+                "this is a mapping; set its keys, {name}__KEY=..., or the whole mapping as JSON, {{\"key\": ...}}"
             ));
             return None;
         }

@@ -52,7 +52,7 @@ impl Document<'_> {
         let line = mark.line();
         match event {
             Event::DocumentStart if self.whole.is_some() => {
-                self.fail(line, "a second document begins here; keep one document in a file")
+                self.fail(line, "a second document starts here; keep one document per file")
             }
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag.as_ref(), line),
             Event::SequenceStart(anchor, tag) => self.begin(anchor, tag.as_ref(), line, Inner::List(Vec::new())),
@@ -62,8 +62,10 @@ impl Document<'_> {
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
-                    return self
-                        .fail(line, "this name after * is used before its & is complete; write the value itself");
+                    return self.fail(
+                        line,
+                        "the name after * refers to an & that is not complete yet; write the value itself",
+                    );
                 };
                 self.nodes += count(&node);
                 self.place(node, line)
@@ -83,7 +85,7 @@ impl Document<'_> {
             return self.fail(line, "a key must be a single word; write `key: value`");
         }
         if self.open.len() >= DEEPEST {
-            return self.fail(line, "this is nested deeper than any configuration; take brackets or indentation away");
+            return self.fail(line, "this is nested too deeply for a configuration; remove brackets or indentation");
         }
         self.open.push(Open { anchor, line, inner });
         Some(())
@@ -122,7 +124,7 @@ impl Document<'_> {
 
     fn check_tag(&self, tag: Option<&Tag>, line: usize) -> Option<()> {
         let text = |tag: &Tag| tag.handle == "tag:yaml.org,2002:" && tag.suffix == "str";
-        if tag.is_none_or(text) { Some(()) } else { self.fail(line, "a type after ! means nothing here; take it away") }
+        if tag.is_none_or(text) { Some(()) } else { self.fail(line, "a type after ! has no meaning here; remove it") }
     }
 
     fn finish(&mut self, node: Node, anchor: usize, line: usize) -> Option<()> {
@@ -136,7 +138,7 @@ impl Document<'_> {
     fn place(&mut self, mut node: Node, line: usize) -> Option<()> {
         self.nodes += 1;
         if self.nodes > MOST_NODES {
-            return self.fail(line, "there is more here than any configuration holds; name fewer things");
+            return self.fail(line, "this holds more values than any configuration needs; list fewer");
         }
         match self.open.last_mut() {
             None => self.whole = Some(node),
@@ -203,26 +205,26 @@ fn told(error: &ScanError) -> &'static str {
     let info = error.info();
     let has = |word: &str| info.contains(word);
     if has("tab") {
-        "a tab stands where YAML wants spaces; indent with spaces"
+        "YAML does not allow a tab here; indent with spaces"
     } else if has("quoted scalar") && !has("escape") && !has("hexadecimal") {
-        "a quote is not closed, or something follows it; close the quote, and write a quote within a text twice"
+        "a quote is not closed, or text follows it; close the quote, and double any quote inside the string"
     } else if has("escape") || has("hexadecimal") {
-        "a backslash in double quotes begins a character that there is none of; write \\\\, or use single quotes"
+        "a backslash in double quotes starts an unknown escape; write \\\\, or use single quotes"
     } else if has("mapping values are not allowed") || has("illegal placement of ':'") {
-        "a colon stands where no key can be; put a text that holds a colon into quotes, or correct the indentation"
+        "a colon is not allowed here; quote a string that contains a colon, or correct the indentation"
     } else if has("flow") || has("',' or") {
         "a bracket is not closed, or a comma is missing; write [first, second] or {key: value}"
     } else if has("simple key") {
-        "this line is no `key: value`; add the colon and a space behind it"
+        "this line is not `key: value`; add the colon and a space after it"
     } else if has("unknown anchor") || has("anchor or alias") {
-        "an & or * here names nothing; put a text that begins with it into quotes"
+        "the & or * here refers to nothing; quote a string that starts with it"
     } else if has("tag") || has("directive") || has("handle") {
-        "a text that begins with ! or % must be in quotes; add them"
+        "a string that starts with ! or % must be quoted; add quotes"
     } else if has("recursion limit") {
-        "this is nested deeper than any configuration; take brackets away"
+        "this is nested too deeply for a configuration; remove brackets"
     } else if has("block scalar") {
-        "the text below | or > is indented wrongly; indent all of its lines alike, with spaces"
+        "the text below | or > is not indented evenly; indent all its lines alike, with spaces"
     } else {
-        "the YAML is wrong in this line or the one before; look at indentation, colons, quotes and brackets"
+        "invalid YAML in this line or the one before; check indentation, colons, quotes and brackets"
     }
 }

@@ -75,7 +75,7 @@ fn a_path_among_credentials_that_nobody_passes_is_told() {
     let (code, _, stderr) = run(&["check", "--config.file", &file]);
     assert_eq!(code, Some(78));
     assert_eq!(stderr.matches("meta.main").count(), 1, "{stderr}");
-    let expected = "meta.main.token_file: systemd passes no credentials, $CREDENTIALS_DIRECTORY is not set; \
+    let expected = "meta.main.token_file: systemd passes no credentials ($CREDENTIALS_DIRECTORY is not set); \
                     start the service with LoadCredential, or write the path itself";
     assert!(stderr.contains(expected), "{stderr}");
 }
@@ -98,7 +98,7 @@ fn problems_and_typing_errors_name_the_variable() {
     assert_eq!(code, Some(78));
     for line in [
         "MME__POLL__INTERVALL (poll.intervall): unknown key; did you mean `interval`?",
-        "MME__POLL__TIMEOUT (poll.timeout): `soon` is not a length of time; ",
+        "MME__POLL__TIMEOUT (poll.timeout): `soon` is not a duration; ",
         "MME__META__MAIN__BUDGET (meta.main.budget): `2` is not a share; ",
         "MME__META__MAIN__TOKEN_ENV (meta.main.token_env): the environment variable UNSET is not set; ",
     ] {
@@ -107,7 +107,7 @@ fn problems_and_typing_errors_name_the_variable() {
 
     let (code, stdout, stderr) = check(&[("MME_LOG_LEVL", "debug"), ("MME__POLL__INTERVAL", "5m")]);
     assert_eq!(code, Some(0), "a stranger's variable refuses no start: {stderr}");
-    assert!(stderr.contains("the variable MME_LOG_LEVL means nothing; did you mean MME_LOG_LEVEL?"), "{stderr}");
+    assert!(stderr.contains("unknown environment variable MME_LOG_LEVL; did you mean MME_LOG_LEVEL?"), "{stderr}");
     assert!(stdout.contains("warning: MME__POLL__INTERVAL (poll.interval): Meta refreshes"), "{stdout}");
 }
 
@@ -201,7 +201,7 @@ fn what_is_hardly_meant_is_warned_of_with_its_line() {
     for (line, part) in [
         (2, "state.file: the folder "),
         (8, "meta.main.accounts[0].interval: 30days is longer than the window today"),
-        (9, "meta.main.accounts[0].windows: later begins on 2999-01-01"),
+        (9, "meta.main.accounts[0].windows: later starts on 2999-01-01"),
     ] {
         assert!(stdout.contains(&format!("warning: {file}:{line}: {part}")), "{part} is not in\n{stdout}");
     }

@@ -55,7 +55,7 @@ impl<'r> Section<'r> {
         let top = documents.into_iter().next().filter(Yaml::is_hash);
         if top.is_none() {
             // A file that is being written is empty for a moment, and must not open the doors.
-            report.problem("", "the file is no mapping; write `{}` for a web side without TLS and logins");
+            report.problem("", "the file is not a mapping; write `{}` for a server without TLS and logins");
         }
         top.map(|top| Self::of(report, String::new(), top))
     }
@@ -67,12 +67,12 @@ impl<'r> Section<'r> {
                 for (key, value) in hash {
                     match text(&key) {
                         Some(key) => entries.push((key, value)),
-                        None => report.problem(&path, "a key is no text; write `key: value`"),
+                        None => report.problem(&path, "a key is not a string; write `key: value`"),
                     }
                 }
             }
             Yaml::Null => {}
-            _ => report.problem(&path, "this is no mapping; write `key: value` below it"),
+            _ => report.problem(&path, "this is not a mapping; write `key: value` below it"),
         }
         Self { report, path, entries, asked: Vec::new() }
     }
@@ -109,7 +109,7 @@ impl<'r> Section<'r> {
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let found = text(&self.take(key)?);
         if found.is_none() {
-            self.problem(key, "this is no text; write one, in quotes if need be");
+            self.problem(key, "this is not a string; write one, in quotes if necessary");
         }
         found.filter(|text| !text.is_empty())
     }
@@ -120,7 +120,7 @@ impl<'r> Section<'r> {
             None => default,
             Some(Yaml::Boolean(flag)) => flag,
             Some(_) => {
-                self.problem(key, "this is no truth value; write true or false");
+                self.problem(key, "this is not a boolean; write true or false");
                 default
             }
         }
@@ -129,7 +129,7 @@ impl<'r> Section<'r> {
     /// A list of texts, each with its place; `None` if there is none.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Vec<(String, String)>> {
         let Yaml::Array(items) = self.take(key)? else {
-            self.problem(key, "this is no list; write `- item` below it");
+            self.problem(key, "this is not a list; write `- item` below it");
             return None;
         };
         let mut texts = Vec::new();
@@ -137,7 +137,7 @@ impl<'r> Section<'r> {
             let place = format!("{key}[{index}]");
             match text(item) {
                 Some(text) => texts.push((place, text)),
-                None => self.problem(&place, "this is no text; write one, in quotes if need be"),
+                None => self.problem(&place, "this is not a string; write one, in quotes if necessary"),
             }
         }
         Some(texts)
@@ -149,7 +149,7 @@ impl<'r> Section<'r> {
         for (key, value) in std::mem::take(&mut self.entries) {
             match text(&value) {
                 Some(text) => texts.push((key, text)),
-                None => self.problem(&key, "this is no text; write one, in quotes if need be"),
+                None => self.problem(&key, "this is not a string; write one, in quotes if necessary"),
             }
         }
         texts
@@ -158,7 +158,7 @@ impl<'r> Section<'r> {
     /// Says that what is left is unknown.
     pub(super) fn finish(&self) {
         for (key, _) in &self.entries {
-            self.problem(key, format!("unknown key; there are {}", self.asked.join(", ")));
+            self.problem(key, format!("unknown key; the keys here are {}", self.asked.join(", ")));
         }
     }
 }

@@ -215,7 +215,7 @@ fn read(file: &Path, files: &mut Files) -> Result<Terms, Problems> {
     let terms = match files.read(file).map(String::from_utf8) {
         Ok(Ok(text)) => Section::parse(&text, &report).map(|top| terms(top, file, files)),
         Ok(Err(_)) => {
-            report.problem("", "the file is no UTF-8; save it as such");
+            report.problem("", "the file is not UTF-8; save it as UTF-8");
             None
         }
         Err(error) => {
@@ -235,7 +235,7 @@ fn terms(mut top: Section<'_>, file: &Path, files: &mut Files) -> Terms {
     let hashes = users.texts();
     for (user, hash) in &hashes {
         if user.contains(':') {
-            users.problem(user, "a name with a colon cannot log in; take the colon out");
+            users.problem(user, "a name with a colon cannot log in; remove the colon");
         }
         match hash.parse::<bcrypt::HashParts>().map(|parts| parts.get_cost()) {
             Ok(cost) if COSTS.contains(&cost) => {}
@@ -243,7 +243,7 @@ fn terms(mut top: Section<'_>, file: &Path, files: &mut Files) -> Terms {
                 user,
                 format!("the cost of the hash is {cost}, outside 4 to 17; make one: htpasswd -nBC 10 NAME"),
             ),
-            Err(_) => users.problem(user, "this is no bcrypt hash; make one: htpasswd -nBC 10 NAME"),
+            Err(_) => users.problem(user, "this is not a bcrypt hash; make one: htpasswd -nBC 10 NAME"),
         }
     }
     top.finish();

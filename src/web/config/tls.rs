@@ -138,7 +138,10 @@ impl Pem {
         let found = found.filter(|items| !items.is_empty());
         if found.is_none() {
             let what = if key.starts_with("key") { "an unencrypted private key" } else { "certificates" };
-            at.problem(key, format!("this holds no PEM of {what}; name a file with lines of -----BEGIN ...-----"));
+            at.problem(
+                key,
+                format!("this contains no {what} in PEM form; name a file with lines of -----BEGIN ...-----"),
+            );
         }
         found
     }
