@@ -1,4 +1,4 @@
-"""One campaign: what it costs against what chance allows, day by day, and what changed."""
+"""One campaign: what it costs compared with what chance explains, day by day, and what changed."""
 
 from .overview import ACCOUNT_CHOICE, LAST_WEEK, SOURCE, WINDOW_CHOICE
 from .panels import annotation, by_name, column, custom, dashboard, days, interval, lines, named, stat, table, variable
@@ -45,17 +45,17 @@ def gained(family, *labels):
 PANELS = [
     stat("Campaign", 6, "Name and status.", f"campaign:marketing_messages_name:info{{{ONE}}}", "none", None,
          "{{campaign_name}}  {{status}}", mappings=[{"type": "value", "options": {"1": {"text": " ", "index": 0}}}]),
-    stat("Cost per click", 4, "In the chosen window, from spend and clicks.", COST, "none", 3, "{{currency}}"),
-    stat("Usual cost per click", 4, "Of the long window that it is compared with.", USUAL_HERE, "none", 3, "{{currency}}"),
-    stat("Times the usual", 3, "The first by the second.", TIMES_USUAL, "none", 2),
-    stat("Of the threshold", 3, "Times the usual, as a share of the threshold `cost_rise` that counts for this campaign's account: at 100 % "
-         "the rise is large enough for an alert. Whether there are enough clicks is another matter.",
+    stat("Cost per click", 4, "Spend divided by clicks, in the selected window.", COST, "none", 3, "{{currency}}"),
+    stat("Usual cost per click", 4, "Cost per click of the long window used for comparison.", USUAL_HERE, "none", 3, "{{currency}}"),
+    stat("Times the usual", 3, "Cost per click divided by the usual cost per click.", TIMES_USUAL, "none", 2),
+    stat("Of the threshold", 3, "Times the usual, as a share of the threshold `cost_rise` for this campaign's account: at 100 % "
+         "the rise is large enough for an alert, which also requires enough clicks.",
          f"{TIMES_USUAL} / on ({ACCOUNT}, currency) group_left () {COST_RISE}", "percentunit", 0,
          steps=[("green", None), ("orange", 0.85), ("red", 1)]),
-    stat("Costs more than usual", 4, "Money: the spend of the window less its clicks at the usual cost. Below zero it costs less.",
+    stat("Costs more than usual", 4, "Spend of the window minus the price of its clicks at the usual cost. Below zero it costs less than usual.",
          extra(CHOSEN), "none", 2, "{{currency}}"),
-    lines("Cost per click, and what chance allows", 24, f"In the chosen window. Between the edges lie {CHANCE} standard deviations of a Poisson count "
-          f"around the usual cost: a cost inside may be chance. Drawn from {JUDGED} expected clicks on, so `today` begins some hours "
+    lines("Cost per click, and what chance allows", 24, f"In the selected window. The band is {CHANCE} standard deviations of a Poisson count wide on either side "
+          f"of the usual cost: a cost inside it may be chance. Drawn from {JUDGED} expected clicks on, so `today` starts some hours "
           "after midnight.",
           [(f"{COST} and on ({CAMPAIGN}) {EXPECTED}", "cost per click {{currency}}"), (edge("-"), "upper edge"), (edge("+"), "lower edge"),
            (f"{USUAL} and on ({CAMPAIGN}, currency) {EXPECTED}", "usual")],
@@ -65,28 +65,28 @@ PANELS = [
                      by_name("lower edge", custom__lineWidth=0, custom__fillOpacity=0, color={"mode": "fixed", "fixedColor": "blue"}),
                      by_name("usual", custom__lineWidth=1, custom__fillOpacity=0, custom__lineStyle={"fill": "dash", "dash": [8, 8]},
                              color={"mode": "fixed", "fixedColor": "text"})]),
-    days("Cost per click a day", 12, "What a click cost on each day. Days begin at midnight of the dashboard's time zone: set it to the "
+    days("Cost per click a day", 12, "What a click cost each day. Days begin at midnight in the dashboard's time zone: set it to the "
          "account's.", [(DAILY_COST, "{{currency}}")], "none", 3),
-    days("Spend a day", 12, "What was spent on each day.", [(daily("spend", ONE, "currency"), "{{currency}}")], "none"),
-    days("Cost beyond the usual, a day", 12, "Spend of each day less its clicks at the usual cost: what a rise costs in money. Days below zero "
-         "cost less.", [(DAILY_EXTRA, "{{currency}}")], "none"),
-    lines("Cost of the last clicks", 12, "What was spent within the last hours (variable “Last”) by the clicks within them, or since midnight if "
-          "that is later. It moves before the day's mean does. Times with fewer clicks than “Clicks at least” are left out, because a "
-          "cost of few clicks is noise.",
+    days("Spend a day", 12, "What was spent each day.", [(daily("spend", ONE, "currency"), "{{currency}}")], "none"),
+    days("Cost beyond the usual, a day", 12, "Spend of each day minus the price of its clicks at the usual cost: what a rise costs in money. Days below zero "
+         "cost less than usual.", [(DAILY_EXTRA, "{{currency}}")], "none"),
+    lines("Cost of the last clicks", 12, "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in that time. "
+          "It moves earlier than the day's mean. Times with fewer clicks than “Clicks at least” are left out, because the "
+          "cost of a few clicks is noise.",
           [(f"{gained('spend', 'currency')} / on ({CAMPAIGN}) group_left () ({gained('link_clicks')} >= $least)",
             "{{currency}}")], "none", 3),
-    lines("Cost per click, against a week ago", 12, "In the chosen window, and at the same time a week ago.",
+    lines("Cost per click, against a week ago", 12, "In the selected window, now and at the same time a week ago.",
           [(f"{COST} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})", "now {{currency}}"),
            (f"{per_click(spend(CHOSEN, offset=LAST_WEEK), clicks(CHOSEN, offset=LAST_WEEK))} "
             f"and on ({CAMPAIGN}) ({clicks(CHOSEN, offset=LAST_WEEK)} >= {JUDGED})", "a week ago {{currency}}")],
           "none", 3),
-    lines("Delivered and clicked", 12, "In the chosen window. Clicks have the axis on the right.",
+    lines("Delivered and clicked", 12, "In the selected window. Clicks use the axis on the right.",
           [(f"max({figure('delivered', CHOSEN)})", "delivered"), (f"max({clicks(CHOSEN)})", "link clicks")], "locale", 0,
           overrides=[by_name("link clicks", custom__axisPlacement="right")]),
-    lines("Click ratio", 12, "Link clicks for each delivered message, window by window, from “Clicks at least” on.",
+    lines("Click ratio", 12, "Link clicks per delivered message, for each window with at least “Clicks at least” clicks.",
           [(f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}}) and on (window) "
             f"max by (window) (marketing_messages_link_clicks{{{ONE}}}) >= $least", "{{window}}")], "percentunit", 1),
-    lines("Read ratio", 12, "Messages read for each delivered message, window by window, from 100 messages on.",
+    lines("Read ratio", 12, "Messages read per delivered message, for each window with at least 100 messages.",
           [(f"max by (window) (marketing_messages_read_ratio{{{ONE}}}) and on (window) "
             f"max by (window) (marketing_messages_delivered{{{ONE}}}) >= 100", "{{window}}")], "percentunit", 1, axisSoftMax=1),
     table("Windows", 24, 7, "The same figures in every window that is polled. Windows overlap: never add them up.", [
@@ -98,13 +98,13 @@ PANELS = [
         column("Cost per message", f"max by (window, currency) (marketing_messages_cost_per_delivered{{{ONE}}})", "none", 4),
         column("Cost per click", f"max by (window, currency) (marketing_messages_cost_per_link_click{{{ONE}}})", "none", 3),
     ], {"window": "Window", "currency": "Currency"}),
-    table("Names and states", 12, 6, "Every name and status that the campaign had within the time shown, and when each was seen first and last.", [
+    table("Names and states", 12, 6, "Every name and status that the campaign had in the time range, and when each was first and last seen.", [
         column("From", f"min by (campaign_name, status) (min_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
                "dateTimeAsIso"),
         column("Until", f"max by (campaign_name, status) (max_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
                "dateTimeAsIso"),
     ], {"campaign_name": "Name", "status": "Status"}, "From"),
-    table("Thresholds", 12, 6, "What counts for the campaign's account, your own thresholds included.",
+    table("Thresholds", 12, 6, "The thresholds that apply to the campaign's account, including your own.",
           [column("Threshold", f"max by (threshold, currency) (account:marketing_messages_threshold:value{{{ACCOUNTS}}} < Inf and on ({ACCOUNT}) "
                   f"campaign:marketing_messages_name:info{{{ONE}}})", "none", 2)],
           {"threshold": "Name", "currency": "Currency"}),
