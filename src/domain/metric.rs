@@ -92,14 +92,14 @@ pub const METRICS: [Metric; 17] = [
     Metric {
         name: "delivered",
         field: "delivered",
-        help: "Messages delivered, an estimate that may differ from the invoice",
+        help: "Estimated messages delivered; may differ from the invoice",
         excludes: Excludes::Deliveries,
         ..ON
     },
     Metric {
         name: "link_clicks",
         field: "link_btn_click",
-        help: "Clicks on a link of a message",
+        help: "Clicks on links in messages",
         excludes: Excludes::Clicks,
         ..ON
     },
@@ -107,7 +107,7 @@ pub const METRICS: [Metric; 17] = [
         name: "link_click_ratio",
         field: "link_btn_click_rate",
         unit: Unit::Percent,
-        help: "Link clicks per delivered message, as the API counts it",
+        help: "Link clicks per delivered message, as calculated by the API",
         excludes: Excludes::Clicks,
         ..ON
     },
@@ -115,7 +115,7 @@ pub const METRICS: [Metric; 17] = [
         name: "read_ratio",
         field: "read_rate",
         unit: Unit::Percent,
-        help: "Messages read per delivered message, where read receipts are on",
+        help: "Messages read per delivered message, where read receipts are enabled",
         excludes: Excludes::Deliveries,
         ..ON
     },
@@ -123,7 +123,7 @@ pub const METRICS: [Metric; 17] = [
         name: "delivery_ratio",
         field: "delivery_rate",
         unit: Unit::Percent,
-        help: "Message delivery rate as the API sends it, often 0 on Messenger and not documented there",
+        help: "Message delivery rate as the API reports it; often 0 on Messenger, where it is undocumented",
         ..ON
     },
     Metric {
@@ -154,7 +154,7 @@ pub const METRICS: [Metric; 17] = [
         name: "quick_reply_clicks",
         field: "quick_reply_btn_click",
         extra: Some("quick_reply_clicks"),
-        help: "Clicks on a quick reply button",
+        help: "Clicks on quick reply buttons",
         ..EXTRA
     },
     Metric {
@@ -170,7 +170,7 @@ pub const METRICS: [Metric; 17] = [
         field: "read_rate_benchmark",
         unit: Unit::Percent,
         extra: Some("read_ratio_benchmark"),
-        help: "Read ratio of similar businesses, 75th percentile over 30 days",
+        help: "75th percentile of the read ratios of similar businesses over 30 days",
         ..EXTRA
     },
     Metric {
@@ -178,7 +178,7 @@ pub const METRICS: [Metric; 17] = [
         field: "click_rate_benchmark",
         unit: Unit::Percent,
         extra: Some("click_ratio_benchmark"),
-        help: "Click ratio of similar businesses, 75th percentile over 30 days",
+        help: "75th percentile of the click ratios of similar businesses over 30 days",
         ..EXTRA
     },
     Metric {
@@ -186,7 +186,7 @@ pub const METRICS: [Metric; 17] = [
         field: "actions",
         shape: Shape::ByAction,
         extra: Some("website_conversions"),
-        help: "Website conversions seen by the pixel, estimated, by action",
+        help: "Estimated website conversions tracked by the pixel, by action",
         ..EXTRA
     },
     Metric {
@@ -195,7 +195,7 @@ pub const METRICS: [Metric; 17] = [
         unit: Unit::Money,
         shape: Shape::ByAction,
         extra: Some("website_conversions"),
-        help: "Value of website conversions seen by the pixel, estimated, by action, in the currency of the label",
+        help: "Estimated value of website conversions tracked by the pixel, by action, in the currency of the label",
         ..EXTRA
     },
     Metric {
@@ -204,7 +204,7 @@ pub const METRICS: [Metric; 17] = [
         unit: Unit::Ratio,
         shape: Shape::Purchase,
         extra: Some("website_conversions"),
-        help: "Return on ad spend of website purchases: their value per amount spent, estimated",
+        help: "Estimated return on ad spend of website purchases: their value divided by the amount spent",
         ..EXTRA
     },
 ];

@@ -100,31 +100,31 @@ pub static FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
     let others = [
         (
             "window_start_timestamp_seconds",
-            "Begin of the window's first day in the account's time zone, UTC where it is unknown (date_start). One series for all campaigns of an account, with an empty campaign_id; one for each campaign in maximum, data_maximum and of CAMS. Polled and cached.",
+            "Start of the window's first day in the account's time zone, or in UTC if that is unknown (date_start). One series for all campaigns of an account, with an empty campaign_id; one per campaign for maximum, data_maximum and CAMS. Polled and cached.",
             "seconds",
         ),
         (
             "window_end_timestamp_seconds",
-            "End of the window's last day in the account's time zone, UTC where it is unknown (date_stop). With the labels of its begin. Polled and cached.",
+            "End of the window's last day in the account's time zone, or in UTC if that is unknown (date_stop). Has the same labels as the start. Polled and cached.",
             "seconds",
         ),
-        ("campaign_info", "Name and state of a campaign; the value is 1. Polled and cached.", ""),
+        ("campaign_info", "Name and status of a campaign; the value is always 1. Polled and cached.", ""),
         (
             "account_info",
-            "Name, currency, time zone and state of an ad account; the value is 1. Polled and cached.",
+            "Name, currency, time zone and status of an ad account; the value is always 1. Polled and cached.",
             "",
         ),
         ("exporter_target_up", "Whether the last poll of the target succeeded.", ""),
-        ("exporter_target_last_success_timestamp_seconds", "When the target was last polled with success.", "seconds"),
+        ("exporter_target_last_success_timestamp_seconds", "When the target was last polled successfully.", "seconds"),
         ("exporter_target_last_attempt_timestamp_seconds", "When the target was last polled.", "seconds"),
         (
             "exporter_target_next_poll_timestamp_seconds",
-            "When the target is due next; its lane may make it wait longer.",
+            "When the target is next due; its lane may delay the poll.",
             "seconds",
         ),
-        ("exporter_target_poll_interval_seconds", "Time between two polls of the target that is in force.", "seconds"),
+        ("exporter_target_poll_interval_seconds", "Effective time between polls of the target.", "seconds"),
         ("exporter_target_consecutive_failures", "Failed polls of the target since its last success.", ""),
-        ("exporter_target_rows", "Rows of marketing messages in the target's last good answer.", ""),
+        ("exporter_target_rows", "Rows of marketing messages in the target's last successful answer.", ""),
     ];
     let others =
         others.map(|(name, help, unit)| Family { name: format!("{PREFIX}{name}"), help: help.to_owned(), unit });
