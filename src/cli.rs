@@ -24,7 +24,7 @@ const PORT: u16 = 10396;
 #[derive(Debug, Parser)]
 #[command(version = VERSION, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do; `run` when none is given.
+    /// Command; the default is `run`.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Flags of every command.
@@ -38,37 +38,37 @@ pub struct Cli {
 const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (revision ", env!("MME_REVISION"), ", rustc ", env!("MME_RUSTVERSION"), ")");
 
-/// What to do.
+/// The command.
 #[derive(Clone, Debug, PartialEq, Subcommand)]
 pub enum Command {
     /// Poll and serve until SIGTERM or SIGINT (the default)
     Run,
     /// Validate the configuration and print every problem with its remedy
     ///
-    /// Exit status: 0 when it is valid, 78 when it is not, 1 when --online found a credential, a
-    /// target or a listed campaign that does not answer.
+    /// Exit status: 0 if it is valid, 78 if it is not, 1 if --online found a credential, target or
+    /// listed campaign that does not work.
     Check(Check),
     /// List the campaigns that the configured credentials can see
     ///
-    /// Meta: of the configured ad accounts, or, where a credential has none, of every ad account that
-    /// its token can see. CAMS: of the configured channels. A configuration with credentials alone is
-    /// enough. Exit status: 0, or 1 when a credential, account or channel could not be read; the
-    /// others are listed all the same.
+    /// Meta: those of the configured ad accounts or, for a credential without accounts, of every ad
+    /// account that its token can see. CAMS: those of the configured channels. The configuration needs
+    /// nothing but credentials. Exit status: 0, or 1 if a credential, account or channel could not be
+    /// read; the others are still listed.
     Discover(Discover),
     /// Poll every target once and print the exposition
     Once,
-    /// Print targets, requests an hour and expected series without calling anything
+    /// Print targets, requests per hour and expected series without calling an API
     Plan,
-    /// Start simulated APIs on loopback and run against them
+    /// Start simulated APIs on loopback and run the exporter against them
     Demo,
-    /// Start only the simulated APIs, for trying a configuration
+    /// Start only the simulated APIs, to try out a configuration
     ///
-    /// Prints a configuration for them, with every token, key, account and channel that they know.
+    /// Prints a configuration with every token, key, account and channel that they accept.
     #[command(after_long_help = SIMULATE_HELP)]
     Simulate(Simulate),
     /// Print the reference of all metric families as Markdown
     Metrics,
-    /// Ask a running daemon whether it is healthy
+    /// Check whether a running daemon is healthy
     Healthcheck,
     /// Print shell completions
     Completions {
@@ -83,13 +83,13 @@ const SIMULATE_HELP: &str = include_str!("simulate/help.txt");
 /// Flags of `check`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct Check {
-    /// Try each credential and each target once, too, and print how it went
+    /// Also try each credential and each target once, and print the results
     ///
-    /// A table tells for each target `ok` with its rows, or what is wrong and the remedy. For lists of
-    /// campaigns it says which ids were found at which level. Takes some requests of the allowance.
+    /// The table shows `ok` and the number of rows for each target, or the problem and its remedy. For
+    /// lists of campaigns it shows which ids were found at which level. Uses some of the allowance.
     #[arg(long)]
     pub online: bool,
-    /// Print the configuration in force: all layers and the defaults, secrets as `<secret>`
+    /// Print the effective configuration: all layers and the defaults, secrets as `<secret>`
     #[arg(long, conflicts_with_all = ["online", "print_schema"])]
     pub print: bool,
     /// Print the JSON Schema of the configuration, for editors
@@ -100,17 +100,17 @@ pub struct Check {
 /// Flags of `discover`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct Discover {
-    /// Form of the list
+    /// Output format
     #[arg(long, value_name = "FORM", default_value = "table")]
     pub output: Output,
 }
 
-/// Form of the list of `discover`.
+/// Output format of `discover`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// A line for each campaign
+    /// One line per campaign
     Table,
-    /// Configuration to paste, or to name as a second --config.file
+    /// A configuration to paste, or to pass as a second --config.file
     Yaml,
 }
 
@@ -118,45 +118,45 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag, told apart by its name")]
 pub struct Simulate {
-    /// Where the simulated APIs listen; loopback is all that makes sense
+    /// Address on which the simulated APIs listen; keep it on loopback
     // The name of the field is that of a flag of all commands, whose variable would count here.
     #[arg(id = "simulated_address", long = "listen-address", value_name = "ADDR", default_value = "127.0.0.1:10397")]
     pub listen_address: SocketAddr,
-    /// A world of so many ad accounts instead of the demo's
+    /// Number of ad accounts, instead of the demo's accounts
     #[arg(long, requires = "campaigns", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub accounts: Option<u32>,
-    /// Campaigns of each ad account
+    /// Campaigns per ad account
     #[arg(long, requires = "accounts", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub campaigns: Option<u32>,
-    /// Seed of the figures
+    /// Random seed of the figures
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Let every figure of every window move with each second, for load
+    /// Change every figure of every window each second, for load tests
     #[arg(long)]
     pub restless: bool,
-    /// Tell the demo's stories: an account is throttled now and then, a token expires
+    /// Play the demo's stories: an account is throttled now and then, a token expires
     ///
-    /// Without it every printed token and key stays valid.
+    /// Without this flag, every printed token and key stays valid.
     #[arg(long, conflicts_with = "accounts")]
     pub stories: bool,
-    /// Figures as real campaigns have them: by the hour of the day, with chance, late clicks and revisions
+    /// Realistic figures: an hour-of-day curve, chance, late clicks and revisions
     ///
-    /// Figures move each quarter of an hour.
+    /// Figures change every quarter of an hour.
     #[arg(long)]
     pub noise: bool,
-    /// How long after the message half of the clicks have come
+    /// Time after a message by which half of its clicks have arrived
     #[arg(long, value_parser = humantime::parse_duration, default_value = "30m", requires = "noise")]
     pub click_lag: Duration,
-    /// Send all messages of a day at this hour instead of around the clock
+    /// Send all messages of a day at this hour, instead of around the clock
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..24), requires = "noise")]
     pub send_hour: Option<u8>,
-    /// How much the true cost per click differs from day to day; 0.1 is 10 %
+    /// Day-to-day variation of the true cost per click; 0.1 is 10 %
     #[arg(long, value_parser = share, default_value_t = 0.1, requires = "noise")]
     pub cost_spread: f64,
-    /// Which share of a day's figures is taken back within 28 days
+    /// Share of a day's figures that is revised away within 28 days
     #[arg(long, value_parser = share, default_value_t = 0.01, requires = "noise")]
     pub revised_share: f64,
-    /// Let the only window of CAMS be a campaign's whole life instead of the last 31 days
+    /// Make the only window of CAMS a campaign's whole life, instead of the last 31 days
     #[arg(long)]
     pub cams_lifetime: bool,
 }
@@ -172,46 +172,46 @@ fn share(text: &str) -> Result<f64, String> {
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag, told apart by its name")]
 pub struct Flags {
-    /// Configuration file, YAML, TOML or JSON by its ending; repeatable, later files override
+    /// Configuration file, YAML, TOML or JSON by extension; repeatable, later files override earlier ones
     #[arg(long = "config.file", value_name = "PATH", env = "MME_CONFIG_FILE", global = true, value_delimiter = ',')]
     pub config_file: Vec<PathBuf>,
-    /// The same as the command check
+    /// Same as the command check
     #[arg(long = "config.check", global = true)]
     pub config_check: bool,
-    /// Address to serve on; repeatable; port 0 picks one [default: :10396, demo: 127.0.0.1:10396]
+    /// Address to serve on; repeatable; port 0 picks a free port [default: :10396, demo: 127.0.0.1:10396]
     #[arg(long = "web.listen-address", value_name = "ADDR", env = "MME_WEB_LISTEN_ADDRESS", global = true, value_delimiter = ',', value_parser = listen_address)]
     pub listen_address: Vec<SocketAddr>,
-    /// Serve on the sockets that systemd passes, and on no address of --web.listen-address
+    /// Serve on the sockets passed by systemd instead of --web.listen-address
     #[arg(long = "web.systemd-socket", env = "MME_WEB_SYSTEMD_SOCKET", global = true, value_parser = BoolishValueParser::new())]
     pub systemd_socket: bool,
-    /// File to write the first bound address to
+    /// File to which the first bound address is written
     #[arg(long = "web.port-file", value_name = "PATH", env = "MME_WEB_PORT_FILE", global = true)]
     pub port_file: Option<PathBuf>,
-    /// URL by which others reach this server, for one behind a reverse proxy
+    /// URL under which others reach this server, if it is behind a reverse proxy
     #[arg(long = "web.external-url", value_name = "URL", env = "MME_WEB_EXTERNAL_URL", global = true, value_parser = external_url)]
     pub external_url: Option<http::Uri>,
-    /// What every path begins with [default: the path of --web.external-url]
+    /// Prefix of every path [default: the path of --web.external-url]
     #[arg(long = "web.route-prefix", value_name = "PATH", env = "MME_WEB_ROUTE_PREFIX", global = true, value_parser = route_prefix)]
     pub route_prefix: Option<String>,
-    /// Let POST /-/reload and POST /-/quit work
+    /// Enable POST /-/reload and POST /-/quit
     #[arg(long = "web.enable-lifecycle", env = "MME_WEB_ENABLE_LIFECYCLE", global = true, value_parser = BoolishValueParser::new())]
     pub enable_lifecycle: bool,
-    /// TLS and logins, in the format of Prometheus' exporters (web.config); re-read when it changes
+    /// File with TLS and logins, in the format of Prometheus exporters (web.config); re-read when it changes
     #[arg(long = "web.config.file", value_name = "PATH", env = "MME_WEB_CONFIG_FILE", global = true)]
     pub web_config_file: Option<PathBuf>,
-    /// Path of the exposition
+    /// Path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", env = "MME_WEB_TELEMETRY_PATH", global = true, default_value = "/metrics", value_parser = telemetry_path)]
     pub telemetry_path: String,
-    /// Scrapes at a time; more are answered with 503
+    /// Concurrent scrapes; further ones get 503
     #[arg(long = "web.max-requests", value_name = "N", env = "MME_WEB_MAX_REQUESTS", global = true, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_requests: u16,
-    /// Leave the process_* families out
+    /// Leave out the process_* families
     #[arg(long = "web.disable-exporter-metrics", env = "MME_WEB_DISABLE_EXPORTER_METRICS", global = true, value_parser = BoolishValueParser::new())]
     pub disable_exporter_metrics: bool,
-    /// Least severity that is logged; goes before log.level of the configuration [default: info]
+    /// Lowest level to log; overrides log.level of the configuration [default: info]
     #[arg(long = "log.level", value_name = "LEVEL", env = "MME_LOG_LEVEL", global = true, ignore_case = true)]
     pub log_level: Option<LogLevel>,
-    /// Form of the log
+    /// Log format
     #[arg(
         long = "log.format",
         value_name = "FORMAT",
@@ -226,13 +226,13 @@ pub struct Flags {
 /// Form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Coloured text on a terminal, else logfmt
+    /// Coloured text on a terminal, logfmt otherwise
     Auto,
     /// Plain text
     Text,
     /// `key=value`, as most collectors read it
     Logfmt,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -283,9 +283,9 @@ pub fn strange_variables(environment: &BTreeMap<String, String>) -> Vec<String> 
     // A name of another first word is somebody's own: that of a secret, or of a service of Kubernetes.
     let first_word = |name: &str| name.split('_').nth(1).map(str::to_owned);
     let say = |name: &String| match nearest(name, flags.iter().copied().chain(keys.iter().map(String::as_str))) {
-        Some(near) => Some(format!("the variable {name} means nothing; did you mean {near}?")),
+        Some(near) => Some(format!("unknown environment variable {name}; did you mean {near}?")),
         None if flags.iter().any(|flag| first_word(flag) == first_word(name)) => {
-            Some(format!("the variable {name} means nothing; those of flags are {}", flags.join(", ")))
+            Some(format!("unknown environment variable {name}; flags have the variables {}", flags.join(", ")))
         }
         None => None,
     };
@@ -310,7 +310,7 @@ mod tests {
             ("MME_LOG_LEVL", Some("did you mean MME_LOG_LEVEL?")),
             ("MME_CONFIG_FIEL", Some("did you mean MME_CONFIG_FILE?")),
             ("MME_POLL_INTERVAL", Some("did you mean MME__POLL__INTERVAL?")),
-            ("MME_WEB_COLOUR", Some("those of flags are MME_CONFIG_FILE, ")),
+            ("MME_WEB_COLOUR", Some("flags have the variables MME_CONFIG_FILE, ")),
             ("MME_META_TOKEN", None),
             ("MME_SERVICE_HOST", None),
             ("MME_PORT_10396_TCP", None),

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let meant = cli.meant();
     command::warn_of_variables(&meant);
     for flag in &cli.idle {
-        tracing::warn!("{flag} means nothing to this command");
+        tracing::warn!("{flag} has no effect on this command");
     }
     let done = match meant {
         Command::Run => command::run::run(&cli.flags),

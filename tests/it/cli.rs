@@ -225,7 +225,7 @@ fn variables_of_flags_are_lenient_and_empty_ones_are_none() {
 fn flags_that_a_command_does_not_heed_are_told_and_ignored() {
     let (code, _, stderr) = run(&["metrics", "--web.port-file", "/nowhere/x", "--log.level", "info"]);
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stderr.contains("--web.port-file means nothing to this command"), "{stderr}");
+    assert!(stderr.contains("--web.port-file has no effect on this command"), "{stderr}");
 }
 
 /// Answers each connection with these bytes, and counts on being asked once at least.
