@@ -63,7 +63,7 @@ stack: build ## simulated APIs, exporter, Prometheus with the alerts, Alertmanag
 	scripts/stack.py --binary $(BINARY)
 
 .PHONY: docs
-docs: build ## write the generated documents and dashboards anew
+docs: build ## regenerate the generated documents and dashboards
 	$(BINARY) metrics > docs/metrics.md
 	$(BINARY) check --print-schema > config/schema.json
 	scripts/dashboards.py

@@ -24,41 +24,41 @@ use crate::domain::target::{AccountId, CampaignId, Currency, Level, PageId};
 sections! {
     /// A configuration.
     Raw {
-        /// How targets are asked.
+        /// How targets are polled.
         poll: Poll,
         /// What is shown.
         exposition: Exposition,
         /// What survives a restart.
         state: State,
-        /// How much is logged; a reload puts it into force.
+        /// How much is logged; a reload applies changes.
         log: Log,
-        /// Meta's Graph API: credentials by a name of your own of a-z, 0-9 and -.
+        /// Meta's Graph API: credentials by a name of your choice, of a-z, 0-9 and -.
         meta: Named<CredentialName, Meta>,
-        /// Alibaba Cloud CAMS: credentials by a name of your own of a-z, 0-9 and -.
+        /// Alibaba Cloud CAMS: credentials by a name of your choice, of a-z, 0-9 and -.
         cams: Named<CredentialName, Cams>,
     }
 
-    /// How targets are asked.
+    /// How targets are polled.
     Poll {
-        /// How often each target is asked.
+        /// How often each target is polled.
         #[schemars(extend("default" = span(cascade::DEFAULT_INTERVAL)))]
         interval: Interval,
         /// One API request, from connect to the last byte.
         #[schemars(extend("default" = span(super::TIMEOUT)))]
         timeout: Span,
-        /// A target's samples leave /metrics this long after its last success.
+        /// A target's samples are dropped from /metrics this long after its last success.
         stale_after: Interval,
-        /// API requests in flight, over everything.
+        /// Concurrent API requests, in total.
         #[schemars(extend("default" = super::CONCURRENCY))]
         concurrency: Whole<1, 256>,
-        /// A larger body is refused.
+        /// Larger bodies are rejected.
         #[schemars(extend("default" = format!("{}MiB", super::MAX_RESPONSE >> 20)))]
         max_response: Size,
     }
 
     /// What is shown.
     Exposition {
-        /// Campaign series; beyond it whole targets are left out.
+        /// Campaign series; beyond this, whole targets are left out.
         #[schemars(extend("default" = super::MAX_SERIES))]
         max_series: Whole<1, 1_000_000_000>,
     }
@@ -71,28 +71,28 @@ sections! {
 
     /// How much is logged.
     Log {
-        /// The least severity that is logged; the flag `--log.level` goes before it.
+        /// The lowest level to log; the flag `--log.level` takes precedence.
         level: LogLevel,
         /// Levels of the lines about single ad accounts, by their ids.
         accounts: Named<AccountId, LogLevel>,
     }
 
-    /// A credential of Meta's Graph API and what is asked with it.
+    /// A credential for Meta's Graph API and what is polled with it.
     #[schemars(extend("allOf" = one_place_each(&["token", "app_secret"])))]
     Meta {
         /// The access token itself; prefer `token_file`.
         token: Hidden,
-        /// A file that holds the access token; it is read again when it changes.
+        /// A file with the access token; it is re-read when it changes.
         token_file: PathBuf,
-        /// An environment variable that holds the access token.
+        /// An environment variable with the access token.
         token_env: Variable,
-        /// The app's id; with its secret, the token's health is read.
+        /// The app's id; with its secret, the exporter looks up when the token expires.
         app_id: Digits,
         /// The app's secret itself; prefer `app_secret_file`.
         app_secret: Hidden,
-        /// A file that holds the app's secret; with it each request carries a proof.
+        /// A file with the app's secret; with it, each request carries a proof.
         app_secret_file: PathBuf,
-        /// An environment variable that holds the app's secret.
+        /// An environment variable with the app's secret.
         app_secret_env: Variable,
         /// The Graph API's version.
         #[schemars(extend("default" = meta::API_VERSION))]
@@ -103,11 +103,11 @@ sections! {
         /// Share of the API's allowance that this exporter may use.
         #[schemars(extend("default" = meta::BUDGET))]
         budget: Share,
-        /// The app's access tier, `limited` or `full`: what counts until an answer tells it.
+        /// The app's access tier, `limited` or `full`: assumed until an answer names it.
         tier: Tier,
         /// Overrides `poll.interval`.
         interval: Interval,
-        /// Over which days figures are summed.
+        /// The days that figures cover.
         #[schemars(extend("default" = cascade::DEFAULT_WINDOWS))]
         #[schemars(extend("minItems" = 1))]
         windows: List<WindowChoice>,
@@ -126,13 +126,13 @@ sections! {
     Account {
         /// The account's id, with or without `act_`.
         id: AccountId,
-        /// Also the account's own figures, for one request more a window.
+        /// Also poll the account's own figures: one more request per window.
         #[schemars(extend("default" = true))]
         totals: bool,
-        /// What a campaign id means: `ad` or `campaign`.
+        /// What a campaign id refers to: `ad` or `campaign`.
         #[schemars(extend("default" = Level::Ad.label()))]
         level: Level,
-        /// `all`, a list of ids, or a filter by name and state.
+        /// `all`, a list of ids, or a filter by name and status.
         #[schemars(extend("default" = "all"))]
         campaigns: Campaigns,
         /// Overrides the credential's windows.
@@ -140,16 +140,16 @@ sections! {
         windows: List<WindowChoice>,
         /// Overrides the credential's interval.
         interval: Interval,
-        /// Static labels, over those of the credential.
+        /// Static labels; they override those of the credential.
         labels: Named<LabelName, LabelValue>,
     }
 
-    /// Campaigns by name and state; what both keys say must hold.
+    /// Campaigns by name and status; both keys must match.
     #[schemars(extend("anyOf" = [present("name"), present("status")]))]
     Filter {
-        /// The whole name, upper and lower case apart; `*` is any text and `?` any one character.
+        /// Pattern for the whole name, including case; `*` matches any text and `?` any single character.
         name: Glob,
-        /// Effective statuses, in Meta's words.
+        /// Effective statuses, as Meta names them.
         #[schemars(extend("minItems" = 1))]
         status: List<CampaignState>,
     }
@@ -164,7 +164,7 @@ sections! {
         windows: List<WindowChoice>,
         /// Overrides the credential's interval.
         interval: Interval,
-        /// Static labels, over those of the credential.
+        /// Static labels; they override those of the credential.
         labels: Named<LabelName, LabelValue>,
     }
 
@@ -179,33 +179,33 @@ sections! {
         until: jiff::civil::Date,
     }
 
-    /// A credential of Alibaba Cloud CAMS and what is asked with it.
+    /// A credential for Alibaba Cloud CAMS and what is polled with it.
     #[schemars(extend("allOf" = one_place_each(&["access_key_id", "access_key_secret", "security_token"])))]
     Cams {
         /// The access key's id itself; prefer `access_key_id_file`.
         access_key_id: Hidden,
-        /// A file that holds the access key's id.
+        /// A file with the access key's id.
         access_key_id_file: PathBuf,
-        /// An environment variable that holds the access key's id.
+        /// An environment variable with the access key's id.
         access_key_id_env: Variable,
         /// The access key's secret itself; prefer `access_key_secret_file`.
         access_key_secret: Hidden,
-        /// A file that holds the access key's secret.
+        /// A file with the access key's secret.
         access_key_secret_file: PathBuf,
-        /// An environment variable that holds the access key's secret.
+        /// An environment variable with the access key's secret.
         access_key_secret_env: Variable,
         /// The security token of temporary access keys itself; prefer `security_token_file`.
         security_token: Hidden,
-        /// A file that holds the security token.
+        /// A file with the security token.
         security_token_file: PathBuf,
-        /// An environment variable that holds the security token.
+        /// An environment variable with the security token.
         security_token_env: Variable,
-        /// `default`: instead of access keys, what the surroundings offer.
+        /// `default`: keys from the environment, instead of access keys.
         credentials: DefaultChain,
         /// Where the API is; http only to loopback.
         #[schemars(extend("default" = cams::ENDPOINT))]
         endpoint: BaseUrl,
-        /// How many requests are sent in a second at most.
+        /// Maximum number of requests per second.
         #[schemars(extend("default" = cams::REQUESTS_PER_SECOND))]
         requests_per_second: Rate,
         /// Overrides `poll.interval`.
@@ -225,14 +225,14 @@ sections! {
         page_id: PageId,
         /// The Meta ad account behind it.
         ad_account_id: AccountId,
-        /// The account's currency; asked for when absent.
+        /// The account's currency; looked up when absent.
         currency: Currency,
         /// `all`, or a list of ids.
         #[schemars(extend("default" = "all"))]
         campaigns: Listed,
         /// Overrides the credential's interval.
         interval: Interval,
-        /// Static labels, over those of the credential.
+        /// Static labels; they override those of the credential.
         labels: Named<LabelName, LabelValue>,
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn as_yaml(places: &[Place]) -> String {
             }
             if written != Some(&place.credential) {
                 let list = if source == Source::Meta { "accounts" } else { "channels" };
-                // A name of digits would be read as a number, and one of two letters as a truth value.
+                // A name of digits would be read as a number, and one of two letters as a boolean.
                 let _ = writeln!(text, "  \"{}\":\n    {list}:", place.credential);
                 written = Some(&place.credential);
             }

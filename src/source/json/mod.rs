@@ -44,7 +44,7 @@ pub(super) trait Lenient<'de>: Sized {
     /// Of what makes no sense here.
     fn odd(self) -> Self::Out;
 
-    /// Of a truth value.
+    /// Of a boolean.
     fn flag(self, _: bool) -> Self::Out {
         self.odd()
     }
