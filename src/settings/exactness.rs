@@ -33,7 +33,7 @@ const TOGETHER: [&str; 15] = [
     "is shorter than the interval",
     "listed twice",
     "is already listed",
-    "are already asked for",
+    "overlap with those of",
     "cannot be read",
     // A path or a name of which nothing can be read, and which looks like what it should lead to.
     "looks like the secret itself",

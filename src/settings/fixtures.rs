@@ -253,9 +253,9 @@ fn what_is_hardly_meant_is_warned_of() {
         "poll.interval: Meta refreshes",
         "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
         "meta.main.token: the secret is written in a file",
-        "meta.idle: nothing is asked",
+        "meta.idle: nothing is polled",
         "meta.main.app_id: without app_id and app_secret nothing warns before the token expires",
-        "cams.eu.endpoint: CAMS gives out",
+        "cams.eu.endpoint: according to its documentation, CAMS provides",
     ] {
         assert!(warnings.contains(part), "{part} in\n{warnings}");
     }

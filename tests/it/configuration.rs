@@ -176,7 +176,7 @@ fn lists_mappings_and_names_with_dashes_come_from_variables() {
     ]);
     assert_eq!(code, Some(78));
     for line in [
-        "MME__META__EU_WEST__ACCOUNTS__0__ID: a list is not set item by item; set MME__META__EU_WEST__ACCOUNTS to all of it",
+        "MME__META__EU_WEST__ACCOUNTS__0__ID: a list cannot be set item by item; set MME__META__EU_WEST__ACCOUNTS to the whole list",
         "MME__META__EU_WEST__LABELS: this is a mapping; set its keys, MME__META__EU_WEST__LABELS__KEY=...",
         "MME__META__EU_WEST__EXTRA_METRICS: a bracket is not closed",
     ] {
@@ -199,7 +199,7 @@ fn what_is_hardly_meant_is_warned_of_with_its_line() {
     let (code, stdout, stderr) = run(&["check", "--config.file", &file]);
     assert_eq!(code, Some(0), "{stderr}");
     for (line, part) in [
-        (2, "state.file: the folder "),
+        (2, "state.file: the directory "),
         (8, "meta.main.accounts[0].interval: 30days is longer than the window today"),
         (9, "meta.main.accounts[0].windows: later starts on 2999-01-01"),
     ] {

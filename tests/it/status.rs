@@ -92,7 +92,7 @@ async fn a_fault_is_told_with_its_remedy_and_kept_when_it_is_over() {
     let failing = eventually(&app, "?state=failing", |seen| seen["states"]["failing"] != 0).await;
     let fault = &failing["targets"][0]["lastFault"];
     assert_eq!(fault["reason"], "unavailable", "{failing:#}");
-    assert!(fault["remedy"].as_str().unwrap().starts_with("look at the API's status"), "{failing:#}");
+    assert!(fault["remedy"].as_str().unwrap().starts_with("check the API's status"), "{failing:#}");
     assert!(fault["message"].as_str().unwrap().contains(hostile), "{failing:#}");
     let (_, page) = app.get("/?state=failing").await;
     assert!(page.contains("no &lt;b&gt;access&lt;/b&gt; &amp; &quot;more&quot;") && !page.contains("<b>"), "{page}");
