@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ const CHALLENGE: &str = "Basic realm=\"marketing-messages-exporter\", charset=\"
 pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request, next: Next) -> Response {
     let terms = config.terms();
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-    let refusal = match too_early(&terms, request.extensions().get::<Peer>()) {
+    let refusal = match too_early(&terms, &request) {
         Some(refusal) => Some(refusal),
         None => not_logged_in(&terms, authorization).await,
     };
@@ -34,7 +35,8 @@ pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request
 }
 
 /// What is refused before anybody's login is looked at.
-fn too_early(terms: &Terms, peer: Option<&Peer>) -> Option<Response> {
+fn too_early(terms: &Terms, request: &Request) -> Option<Response> {
+    let peer = request.extensions().get::<Peer>();
     if peer.is_some_and(|peer| !terms.ask_the_same(peer.asked.as_ref())) {
         let explanation = "the web configuration has changed since this connection was made; connect again\n";
         return Some((StatusCode::MISDIRECTED_REQUEST, explanation).into_response());
@@ -43,7 +45,27 @@ fn too_early(terms: &Terms, peer: Option<&Peer>) -> Option<Response> {
         let explanation = "too many requests (rate_limit of the web configuration)\n";
         return Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], explanation).into_response());
     }
+    if !names_one_host(request) {
+        let explanation = "a request of HTTP/1.1 needs one Host field, with a host and perhaps a port\n";
+        return Some((StatusCode::BAD_REQUEST, explanation).into_response());
+    }
     None
+}
+
+/// Whether a request says whom it is for, as HTTP/1.1 demands (RFC 9112, 3.2). A proxy may pick another of two hosts
+/// than we do, and the check of a request's origin compares with it.
+fn names_one_host(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        // HTTP/2 has `:authority` instead, and HTTP/1.0 nothing.
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(host), None) => host.is_empty() || is_host(host.as_bytes()),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn is_host(text: &[u8]) -> bool {
+    !text.contains(&b'@') && Authority::try_from(text).is_ok()
 }
 
 async fn not_logged_in(terms: &Terms, authorization: Option<HeaderValue>) -> Option<Response> {

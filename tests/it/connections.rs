@@ -170,6 +170,30 @@ async fn heads_that_do_not_end_and_idle_connections_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let app = large(40, Limits::default()).await;
+    for (version, fields, wanted) in [
+        ("1.1", "Host: x\r\n", 200),
+        ("1.1", "Host: [::1]:10396\r\n", 200),
+        ("1.1", "Host:\r\n", 200),
+        ("1.0", "", 200),
+        ("1.1", "", 400),
+        ("1.1", "Host: x\r\nHost: x\r\n", 400),
+        ("1.0", "Host: x\r\nHost: y\r\n", 400),
+        ("1.1", "Host: x/../y\r\n", 400),
+        ("1.1", "Host: user@x\r\n", 400),
+        ("1.1", "Host: x y\r\n", 400),
+    ] {
+        let mut stream = narrow(&app).await;
+        let request = format!("GET /-/healthy HTTP/{version}\r\n{fields}Connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(status, *format!("HTTP/{version} {wanted}").as_bytes(), "{request:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_further_head_has_its_time_too() {
     let limits = Limits { head: Duration::from_secs(1), idle: Duration::from_mins(10), ..Limits::default() };
     let app = large(1, limits).await;
