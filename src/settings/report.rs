@@ -53,7 +53,7 @@ pub(super) struct Report {
 impl Report {
     /// The place of the whole configuration, or of a file or variable by its name.
     pub(super) fn place(&self, path: impl Into<String>) -> Place<'_> {
-        Place { report: self, path: path.into() }
+        Place { report: self, path: discreet(&path.into()).into_owned() }
     }
 
     /// Whether nothing is wrong so far.
@@ -131,12 +131,13 @@ impl Place<'_> {
     /// The place of a key in this mapping.
     pub(super) fn key(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        self.report.place(format!("{}{dot}{}", self.path, discreet(name).escape_debug()))
+        // Each name by itself: a path of several may look like a secret, of which none is one.
+        Self { report: self.report, path: format!("{}{dot}{}", self.path, discreet(name).escape_debug()) }
     }
 
     /// The place of an item of this list.
     pub(super) fn item(&self, index: usize) -> Self {
-        self.report.place(format!("{}[{index}]", self.path))
+        Self { report: self.report, path: format!("{}[{index}]", self.path) }
     }
 
     /// The place of the whole configuration.
