@@ -34,6 +34,7 @@ pub mod logging;
 pub mod poll;
 pub mod publish;
 pub mod reload;
+pub mod replace;
 pub mod settings;
 pub mod simulate;
 pub mod source;

@@ -1,6 +1,7 @@
 //! `demo`: the daemon against simulated APIs, in one process.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::{Served, serve, sockets, write_whole};
+use super::run::{Served, serve, sockets};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
 use crate::clock;
+use crate::replace::replace;
 use crate::settings::{self, Settings};
 use crate::simulate::{Control, Milestone, Simulation, Spec};
 
@@ -88,7 +90,7 @@ fn minutes(seconds: u32) -> String {
 /// Writes a token's text into its file, whole.
 fn issue(folder: &Path, control: &Control, name: &str) -> anyhow::Result<()> {
     let text = control.current_token(name).with_context(|| format!("the demo's world has no token {name}"))?;
-    Ok(write_whole(&folder.join(name), &text)?)
+    Ok(replace(&folder.join(name), |mut file| file.write_all(text.as_bytes()))?)
 }
 
 /// Puts new tokens into their files, a while after they were issued.

@@ -1,11 +1,8 @@
 //! `run`: the daemon.
 
-use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +14,7 @@ use crate::app::{App, WebOptions};
 use crate::cli::Flags;
 use crate::logging;
 use crate::reload::{Load, both};
+use crate::replace::replace;
 use crate::systemd;
 use crate::web::{Limits, WebConfig};
 
@@ -72,7 +70,8 @@ pub(super) async fn serve(
         served.push(Served { page: format!("{base}/"), metrics });
     }
     if let Some(file) = &flags.port_file {
-        write_whole(file, &format!("{}\n", app.addr())).with_context(|| format!("cannot write {}", file.display()))?;
+        replace(file, |mut new| writeln!(new, "{}", app.addr()))
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     plan::tell(&settings);
     if let Some(url) = &flags.external_url {
@@ -104,15 +103,6 @@ pub(super) async fn serve(
     }
     tracing::info!("stopped");
     Ok(Done::Well)
-}
-
-/// Whoever waits for the file finds it whole.
-pub(super) fn write_whole(file: &Path, text: &str) -> std::io::Result<()> {
-    let new = file.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(&new)?.write_all(text.as_bytes())?;
-    std::fs::rename(&new, file)
 }
 
 fn web_options(flags: &Flags, sockets: Sockets, demo: bool, config: WebConfig) -> WebOptions {

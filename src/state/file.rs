@@ -1,9 +1,8 @@
 //! The file itself: written whole or not at all, read whole or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::record::{Record, TargetRecord};
+use crate::replace::replace;
 
 const FORMAT: &str = "marketing-messages-exporter state";
 
@@ -48,22 +48,13 @@ pub enum Unreadable {
     Damaged,
 }
 
-/// Writes the state beside the path, waits until it is on the disk, and moves it there.
+/// Writes the state, whole or not at all.
 pub fn write(path: &Path, state: &State) -> std::io::Result<()> {
-    // The whole name: `state.a` and `state.b` may be two exporters' files.
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut encoder = GzEncoder::new(BufWriter::new(options.open(&new)?), Compression::fast());
-    lines(&mut encoder, state)?;
-    let file = encoder.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    // Without this the rename may be forgotten by a machine that loses its power.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    replace(path, |file| {
+        let mut encoder = GzEncoder::new(BufWriter::new(file), Compression::fast());
+        lines(&mut encoder, state)?;
+        encoder.finish()?.flush()
+    })
 }
 
 fn lines(out: &mut impl Write, state: &State) -> std::io::Result<()> {

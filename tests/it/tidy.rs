@@ -25,7 +25,8 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
     ("poll/", &["clock", "domain", "fetch", "heartbeat", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
     ("publish", &["clock", "domain", "publish", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
-    ("state/", &["domain", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
+    ("replace.rs", &[], &["std"]),
+    ("state/", &["domain", "replace", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
     ("web/", &["clock", "domain", "exposition", "settings", "store", "telemetry", "web"], &["*"]),
 ];
 
