@@ -180,7 +180,7 @@ leaf!(
     Typed,
     "an app id",
     |text| CampaignId::parse(text).ok().map(|id| Digits(id.to_string())),
-    "its digits",
+    "its digits, at most 19 and the first not 0",
     {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^[1-9][0-9]{0,18}$"}
 );
 
@@ -189,15 +189,15 @@ leaf!(
     Typed,
     "an ad account id",
     |text| Self::parse(text).ok(),
-    "its digits, with or without act_",
+    "its digits, at most 19 and the first not 0, with or without act_",
     {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^(act_)?[1-9][0-9]{0,18}$"}
 );
 leaf!(CampaignId, Typed, "a campaign id", |text| Self::parse(text).ok(),
-    "its digits",
+    "its digits, at most 19 and the first not 0",
     {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^[1-9][0-9]{0,18}$"}
 );
 leaf!(PageId, Typed, "a page id", |text| Self::parse(text).ok(),
-    "its digits",
+    "its digits, at most 19 and the first not 0",
     {"type": ["string", "integer"], "minimum": 1, "maximum": LONGEST_ID, "pattern": "^[1-9][0-9]{0,18}$"}
 );
 leaf!(Currency, Refused, "a currency", |text| Self::parse(text),
