@@ -84,9 +84,10 @@ fn load(flags: &Flags) -> Result<Settings, Problems> {
     settings::load(&files, &settings::environment(), &[]).map_err(|problems| unless_found(&files, problems))
 }
 
-/// Adds where a configuration was looked for, if there is none.
+/// Adds where a configuration was looked for, if there is none. Whoever sets all of it by variables misses no file.
 fn unless_found(files: &[PathBuf], Problems(mut problems): Problems) -> Problems {
-    if files.is_empty() {
+    let is_missed = problems.iter().any(|problem| problem.path.is_empty());
+    if files.is_empty() && is_missed {
         let message = "there is no such file, and --config.file names no other; create it, or name one".to_owned();
         problems.insert(0, Problem { path: DEFAULT_FILE.to_owned(), message });
     }

@@ -199,9 +199,9 @@ impl<K, T> Default for Named<K, T> {
 
 impl<K: Leaf, T: Holds> Holds for Named<K, T> {
     fn read(node: Node) -> Entry<Self> {
-        let kind = node.kind();
+        let not_a_mapping = node.not_a_mapping("name");
         let Value::Map(keys) = node.value else {
-            return Entry::wrong(format!("{kind} is not a mapping; write `name: value` below the key"));
+            return Entry::wrong(not_a_mapping);
         };
         let mut wrongs = Vec::new();
         for name in keys.keys().filter(|name| K::parse(name).is_none()) {

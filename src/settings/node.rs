@@ -98,6 +98,17 @@ impl Node {
         }
     }
 
+    /// What is wrong with anything but a mapping from such keys, and what to write where it was typed.
+    pub(super) fn not_a_mapping(&self, key: &str) -> String {
+        let kind = self.kind();
+        match self.origin {
+            Origin::Variable(_) => {
+                format!("{kind} is not a mapping; in a variable, mappings are JSON, such as {{\"{key}\": \"value\"}}")
+            }
+            _ => format!("{kind} is not a mapping; write `{key}: value` below the key"),
+        }
+    }
+
     /// What this is, without what it says.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {

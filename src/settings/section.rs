@@ -42,9 +42,9 @@ pub(super) struct Keys(BTreeMap<String, Node>);
 impl Keys {
     /// Reads a section; keys that nobody takes are unknown.
     pub(super) fn open<T>(node: Node, read: impl FnOnce(&mut Self) -> T, known: &[&str]) -> Entry<T> {
-        let kind = node.kind();
+        let not_a_mapping = node.not_a_mapping("key");
         let Value::Map(keys) = node.value else {
-            return Entry::wrong(format!("{kind} is not a mapping; write `key: value` below the key"));
+            return Entry::wrong(not_a_mapping);
         };
         let mut keys = Self(keys);
         let section = read(&mut keys);

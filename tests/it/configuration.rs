@@ -81,6 +81,25 @@ fn a_path_among_credentials_that_nobody_passes_is_told() {
 }
 
 #[test]
+fn whoever_sets_everything_by_variables_misses_no_file() {
+    let check = |accounts: &str| {
+        let mut command = command(&["check"]);
+        command.env("MME__META__MAIN__TOKEN", "x").env("MME__META__MAIN__ACCOUNTS", accounts);
+        told(command)
+    };
+    assert_eq!(check(r#"[{"id": 2398765432}]"#).0, Some(0));
+    for (accounts, expected) in [
+        ("2398765432", "a text is not a mapping; in a variable, mappings are JSON, such as {\"key\": \"value\"}"),
+        (r#"[{"id": "0501"}]"#, "`0501` is not an ad account id; write its digits, at most 19 and the first not 0"),
+    ] {
+        let (code, _, stderr) = check(accounts);
+        assert_eq!(code, Some(78));
+        assert!(stderr.contains(expected), "{stderr}");
+        assert!(!stderr.contains("there is no such file"), "{stderr}");
+    }
+}
+
+#[test]
 fn problems_and_typing_errors_name_the_variable() {
     let folder = Folder::new();
     let file = folder.write("config.yaml", &format!("meta: {{main: {{token: x, {TARGET}}}}}\n")).display().to_string();
