@@ -179,7 +179,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     }
     writeln!(
         text,
-        "allowance/h is what the budget leaves of Meta's tier without active ads, or of requests_per_second"
+        "allowance/h is what the budget leaves of requests_per_second, or of Meta's tier before active ads add to it"
     )?;
     let doubts: BTreeSet<_> =
         lanes.iter().filter_map(|(lane, load)| Some((lane.credential.clone(), load.doubt()?))).collect();
