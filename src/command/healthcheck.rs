@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const CERTIFICATE: &str = "HTTP/1.1 401 (it asks for a certificate)";
 /// What stands for the answer of a daemon that speaks TLS and was not expected to.
 const TLS: &str = "HTTP/1.1 400 (it speaks TLS; name its --web.config.file to have it asked)";
-/// What a daemon of ours never answers at its path of health.
-const NOT_OURS: &str = "HTTP/1.1 404";
+/// The status that a daemon of ours never answers at its path of health.
+const NOT_OURS: &str = "404";
 /// How an alert of TLS begins.
 const ALERT: u8 = 0x15;
 
@@ -45,10 +45,11 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     let answer = answer.with_context(|| format!("no answer from {address}"))?;
     let status = answer.lines().next().unwrap_or_default();
     print(&format!("{address}: {status}\n"))?;
-    if status.starts_with(NOT_OURS) {
+    let not_ours = status.split(' ').nth(1) == Some(NOT_OURS);
+    if not_ours {
         print("that is no daemon of ours, or it is below a prefix; name --web.route-prefix or --web.external-url\n")?;
     }
-    Ok(if status.starts_with("HTTP/") && !status.starts_with(NOT_OURS) { Done::Well } else { Done::Badly })
+    Ok(if status.starts_with("HTTP/") && !not_ours { Done::Well } else { Done::Badly })
 }
 
 fn ask(address: SocketAddr, path: &str, web: &WebConfig) -> anyhow::Result<String> {

@@ -252,6 +252,7 @@ fn whatever_a_daemon_answers_it_is_alive() {
         (b"HTTP/1.1 429 Too Many Requests\r\n\r\n", 0, "429"),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 0, "503"),
         (b"HTTP/1.1 404 Not Found\r\n\r\n", 1, "name --web.route-prefix"),
+        (b"HTTP/1.0 404 File not found\r\n\r\n", 1, "name --web.route-prefix"),
         (b"\x15\x03\x03\x00\x02\x02\x32", 0, "it speaks TLS; name its --web.config.file"),
         (b"", 1, "if it speaks TLS, name its --web.config.file"),
         (b"SSH-2.0-OpenSSH\r\n", 1, "SSH"),
