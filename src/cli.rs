@@ -22,7 +22,11 @@ const PORT: u16 = 10396;
 /// Prometheus exporter for the insights of marketing-message campaigns: Meta's Marketing Messages
 /// on Messenger, and Alibaba Cloud CAMS.
 #[derive(Debug, Parser)]
-#[command(version = VERSION, disable_help_subcommand = true)]
+#[command(
+    version = VERSION,
+    disable_help_subcommand = true,
+    after_help = "Exit status: 0 it went well, 1 it broke or did not all succeed, 2 wrong usage, 78 wrong configuration."
+)]
 pub struct Cli {
     /// Command; the default is `run`.
     #[command(subcommand)]
