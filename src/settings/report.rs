@@ -53,7 +53,7 @@ pub(super) struct Report {
 impl Report {
     /// The place of the whole configuration, or of a file or variable by its name.
     pub(super) fn place(&self, path: impl Into<String>) -> Place<'_> {
-        Place { report: self, path: discreet(&path.into()).into_owned() }
+        Place { report: self, path: path.into() }
     }
 
     /// Whether nothing is wrong so far.
@@ -131,13 +131,13 @@ impl Place<'_> {
     /// The place of a key in this mapping.
     pub(super) fn key(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        // Each name by itself: a path of several may look like a secret, of which none is one.
-        Self { report: self.report, path: format!("{}{dot}{}", self.path, discreet(name).escape_debug()) }
+        // Each name by itself: several in a row may look like a secret, of which none is one.
+        self.report.place(format!("{}{dot}{}", self.path, discreet(name).escape_debug()))
     }
 
     /// The place of an item of this list.
     pub(super) fn item(&self, index: usize) -> Self {
-        Self { report: self.report, path: format!("{}[{index}]", self.path) }
+        self.report.place(format!("{}[{index}]", self.path))
     }
 
     /// The place of the whole configuration.

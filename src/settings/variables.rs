@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::discreet::discreet;
 use super::document::Reading;
 use super::entry::Holds as _;
 use super::node::{Kind, Node, Origin, Value};
@@ -21,7 +22,7 @@ pub(super) fn read(environment: &BTreeMap<String, String>, report: &Report) -> V
 }
 
 fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
-    let at = report.place(name.escape_debug().to_string());
+    let at = report.place(discreet(name).escape_debug().to_string());
     let plain = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let mut path: Vec<String> = keys.split("__").map(str::to_lowercase).collect();
     if !path.iter().all(|key| plain(key)) {

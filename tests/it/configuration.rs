@@ -97,6 +97,13 @@ fn whoever_sets_everything_by_variables_misses_no_file() {
         assert!(stderr.contains(expected), "{stderr}");
         assert!(!stderr.contains("there is no such file"), "{stderr}");
     }
+
+    let token = "EAAGm0PX4ZCpsBAKZCbvTz0123456789";
+    let mut pasted = command(&["check"]);
+    pasted.env(format!("MME__META__MAIN__ACCOUNTS__{token}"), "x");
+    let (code, _, stderr) = told(pasted);
+    assert_eq!(code, Some(78));
+    assert!(!stderr.contains("m0PX4ZCpsBAK"), "{stderr}");
 }
 
 #[test]
