@@ -188,7 +188,7 @@ fn the_demo_loads() {
     let Access::Meta { base_url, .. } = &settings.credentials[1].access else { panic!("main is Meta's") };
     assert_eq!(base_url.as_str(), "http://127.0.0.1:1");
     assert!(
-        settings.warnings.iter().all(|warning| warning.contains("the secret is written in a file")),
+        settings.warnings.iter().all(|warning| warning.contains("the secret is written in the configuration")),
         "{:?}",
         settings.warnings
     );
@@ -252,7 +252,7 @@ fn what_is_hardly_meant_is_warned_of() {
     for part in [
         "poll.interval: Meta refreshes",
         "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
-        "meta.main.token: the secret is written in a file",
+        "meta.main.token: the secret is written in the configuration",
         "meta.idle: nothing is polled",
         "meta.main.app_id: without app_id and app_secret nothing warns before the token expires",
         "cams.eu.endpoint: according to its documentation, CAMS provides",

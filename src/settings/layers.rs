@@ -75,7 +75,7 @@ fn settle_secrets(tree: &mut Node, files: &[PathBuf], environment: &BTreeMap<Str
                 if inline.is_some_and(|node| matches!(node.origin, Origin::File(..))) {
                     let at = report.place("").key(source).key(name).key(stem);
                     at.warning(format!(
-                        "the secret is written in a file that others may read; use {stem}_file instead"
+                        "the secret is written in the configuration, which others may get to see; use {stem}_file instead"
                     ));
                 }
                 if let Some(file) = credential.get_mut(&keys[1]) {
