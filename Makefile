@@ -57,6 +57,10 @@ e2e: build ## the demo under a real Prometheus and Alertmanager; installs them w
 hostile: build ## clients that mean no good, while one scrapes: failed scrapes, memory, places, the time to stop
 	scripts/hostile.py --binary $(BINARY)
 
+.PHONY: memory
+memory: ## bodies that grow when they are read, from both APIs: peak memory for each; some ten minutes
+	cargo test --locked --test it memory -- --include-ignored --nocapture --test-threads 1
+
 .PHONY: stack
 stack: build ## simulated APIs, exporter, Prometheus with the alerts, Alertmanager: a trial; Ctrl-C ends it
 	scripts/install-peers.sh

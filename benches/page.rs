@@ -21,7 +21,7 @@ fn main() {
 /// A page of 500 rows with the default families.
 #[divan::bench]
 fn read(bencher: Bencher<'_, '_>) {
-    let response = Response::builder().status(200).body(page(PAGE_LIMIT)).unwrap();
+    let response = Response::builder().status(200).body(page(PAGE_LIMIT).into()).unwrap();
     let target = target();
     let redactor = Redactor::of(["EAAG".repeat(50).as_str()]);
     let received = Received { response: &response, redactor: &redactor };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use secrecy::ExposeSecret;
 use tokio::sync::{Notify, watch};
@@ -145,7 +146,7 @@ impl Source {
         Redactor::of(sent.iter().chain(held).map(ExposeSecret::expose_secret))
     }
 
-    async fn metadata(&self, ecs: &Ecs) -> Result<Response<Vec<u8>>, Fault> {
+    async fn metadata(&self, ecs: &Ecs) -> Result<Response<Bytes>, Fault> {
         let token = self.send(credentials::metadata_token(&self.base)?).await;
         let token = match token.and_then(|answer| credentials::read_token(&answer)) {
             Ok(token) => Some(token),
@@ -161,7 +162,7 @@ impl Source {
         self.send(credentials::metadata(&self.base, Some(&role), token.as_ref())?).await
     }
 
-    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Fault> {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, Fault> {
         self.fetch.send(request).await
     }
 }

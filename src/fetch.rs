@@ -3,15 +3,23 @@
 //! It knows deadlines and bounds, and no API. Redirects are not followed, because they would carry
 //! signed headers to wherever the answer says.
 
+mod body;
+
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::fault::{Fault, Reason};
+use body::Incoming;
+
+/// Bytes of an answer over HTTP/2 that may be on their way before they are taken: of one request, and of
+/// all over one connection. Chosen by the library they are 2 and 5 MiB.
+const ON_THE_WAY: (u32, u32) = (128 << 10, 512 << 10);
 
 /// Sends requests.
 #[derive(Clone, Debug)]
@@ -28,11 +36,13 @@ pub struct Fetch {
 /// The memory for bodies. All of them together share one part, first come, first served; when it is
 /// full, one at a time may grow to its end in the other part, which is as large as the largest body.
 /// So bodies take a quarter more than the largest may, however many come at once, and none waits for
-/// one that waits.
+/// one that waits. Of the large ones that are whole one at a time is handed out to be read, because
+/// what a reader makes of a body may take more than the body.
 #[derive(Debug)]
 struct Room {
     shared: Arc<Semaphore>,
     last: Arc<Semaphore>,
+    reader: Arc<Semaphore>,
 }
 
 /// The room that a body takes; given back when the answer is dropped.
@@ -40,6 +50,7 @@ struct Room {
 struct Hold {
     shared: Option<OwnedSemaphorePermit>,
     last: Option<OwnedSemaphorePermit>,
+    reader: Option<OwnedSemaphorePermit>,
 }
 
 impl Fetch {
@@ -61,24 +72,29 @@ impl Fetch {
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(timeout)
                 .connect_timeout(timeout.min(Duration::from_secs(10)))
+                .http2_initial_stream_window_size(ON_THE_WAY.0)
+                .http2_initial_connection_window_size(ON_THE_WAY.1)
                 .build()
         };
         let (direct, proxied) = (client(reqwest::Client::builder().no_proxy())?, client(builder)?);
         let room = Room {
             shared: Arc::new(Semaphore::new((max_response / 4).min(Semaphore::MAX_PERMITS))),
             last: Arc::new(Semaphore::new(1)),
+            reader: Arc::new(Semaphore::new(1)),
         };
         Ok(Self { direct, proxied, timeout, max_response, room: Arc::new(room) })
     }
 
-    /// The answer, whatever its status, or why there is none.
-    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Fault> {
+    /// The answer, whatever its status, or why there is none. A large one keeps its room, and its turn to
+    /// be read, until it is dropped.
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, Fault> {
         let request = reqwest::Request::try_from(request).map_err(fault)?;
         // A proxy that were asked for this machine would look for itself, with our token in its hands.
         let near = request.url().host_str().is_some_and(is_loopback);
         let client = if near { &self.direct } else { &self.proxied };
         let mut answer = client.execute(request).await.map_err(fault)?;
-        let (mut body, mut hold) = (Vec::new(), Hold::default());
+        let (mut body, mut hold) = (Incoming::default(), Hold::default());
+        // What is promised is not believed: memory is taken as the bytes come, never beyond the bound.
         while let Some(chunk) = answer.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > self.max_response {
                 let bound = self.max_response;
@@ -88,16 +104,13 @@ impl Fetch {
                 ));
             }
             self.make_room(&mut hold, chunk.len()).await?;
-            // What is promised is not believed: memory is taken as the bytes come, never beyond the bound.
-            if body.capacity() - body.len() < chunk.len() {
-                let rest = self.max_response - body.len();
-                // Whoever may grow to the end does so in one step: a copy would take the room twice.
-                let more = if hold.last.is_some() { rest } else { body.capacity().min(rest).max(chunk.len()) };
-                body.reserve_exact(more);
-            }
-            body.extend_from_slice(&chunk);
+            let short = |error| Fault::new(Reason::Unavailable, format!("no memory for the body: {error}"));
+            body.push(&chunk, self.max_response).map_err(short)?;
         }
-        let mut response = Response::new(body);
+        if body.is_large() {
+            hold.reader = Some(self.turn(&self.room.reader).await?);
+        }
+        let mut response = Response::new(body.into_bytes());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         response.extensions_mut().insert(Arc::new(hold));
@@ -113,14 +126,16 @@ impl Fetch {
         match (self.room.shared.clone().try_acquire_many_owned(permits), &mut hold.shared) {
             (Ok(more), Some(taken)) => taken.merge(more),
             (Ok(more), none) => *none = Some(more),
-            (Err(_), _) => {
-                let place = tokio::time::timeout(self.timeout, self.room.last.clone().acquire_owned()).await;
-                let too_late =
-                    || Fault::new(Reason::Timeout, "other large answers took their time (poll.max_response)");
-                hold.last = Some(place.ok().and_then(Result::ok).ok_or_else(too_late)?);
-            }
+            (Err(_), _) => hold.last = Some(self.turn(&self.room.last).await?),
         }
         Ok(())
+    }
+
+    /// Waits until it is this answer's turn.
+    async fn turn(&self, place: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
+        let turn = tokio::time::timeout(self.timeout, place.clone().acquire_owned()).await;
+        let too_late = || Fault::new(Reason::Timeout, "other large answers took their time (poll.max_response)");
+        turn.ok().and_then(Result::ok).ok_or_else(too_late)
     }
 }
 
@@ -176,6 +191,25 @@ mod tests {
             let url: reqwest::Url = url.parse().unwrap();
             assert_eq!(url.host_str().is_some_and(is_loopback), near, "{url}");
         }
+    }
+
+    #[tokio::test]
+    async fn large_answers_are_handed_out_one_at_a_time() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let body = |uri: http::Uri| async move { "x".repeat(uri.path()[1..].parse().unwrap()) };
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(async move { axum::serve(listener, axum::Router::new().fallback(body)).await });
+        let fetch = Fetch::direct(Duration::from_secs(1), 1 << 20).unwrap();
+        let ask =
+            async |bytes: usize| fetch.send(Request::get(format!("{url}/{bytes}")).body(Vec::new()).unwrap()).await;
+        let large = ask(body::SMALL + 1).await.unwrap();
+        assert_eq!(large.body().len(), body::SMALL + 1);
+        assert_eq!(ask(body::SMALL).await.unwrap().body().len(), body::SMALL, "a small one waits for nobody");
+        assert_eq!(ask(1 << 20).await.unwrap_err().reason, Reason::Timeout);
+        drop(large);
+        assert_eq!(ask(1 << 20).await.unwrap().body().len(), 1 << 20);
+        assert_eq!(ask((1 << 20) + 1).await.unwrap_err().reason, Reason::TooLarge);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 
@@ -63,7 +64,7 @@ pub(super) async fn fetch(
 
 async fn read(
     target: Arc<dyn Target>,
-    response: Response<Vec<u8>>,
+    response: Response<Bytes>,
     cursor: Option<Cursor>,
     redactor: Arc<Redactor>,
 ) -> Result<Page, Fault> {

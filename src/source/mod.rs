@@ -12,6 +12,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -69,7 +70,7 @@ pub struct Asked<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
     /// The answer.
-    pub response: &'a Response<Vec<u8>>,
+    pub response: &'a Response<Bytes>,
     /// What every text of it passes before anybody sees it.
     pub redactor: &'a Redactor,
 }

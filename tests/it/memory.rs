@@ -1,217 +1,278 @@
 //! What any body costs: shapes that grow when they are read, sent by both APIs to a daemon of its own,
 //! whose peak memory is read from the system.
 
+mod shapes;
+
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::http::{StatusCode, Uri, header};
+use axum::body::{Body, Bytes};
+use axum::http::{Response, Uri, header};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::task::JoinSet;
 
-use crate::harness::{Folder, until};
+use crate::harness::Folder;
 use crate::process::Process;
+use shapes::{Shape, generated, shapes};
 
-/// `poll.max_response` of the daemon.
-const MOST: usize = 8 << 20;
+/// How long a daemon may take for its bodies.
+const PATIENCE: Duration = Duration::from_mins(9);
 
-const CONFIGURATION: &str = "
-poll: {interval: 1h, timeout: 1m, max_response: 8MiB}
-meta:
-  main:
-    token: EAAGhush0123456789token
-    app_id: 42
-    app_secret: hushapp0123456789secret
-    base_url: URL
-    accounts: [{id: 1001, windows: [today, last_7d], totals: false}]
-cams:
-  sg:
-    access_key_id: key-id
-    access_key_secret: hush-key-secret
-    endpoint: URL
-    channels: [{cust_space_id: cams-demo, page_id: 1, ad_account_id: 2, campaigns: [5, 6]}]
-";
+/// What a request may take beside its body: buffers of its connection, headers, the unpacker.
+const REQUEST: u64 = 512 << 10;
 
-/// A body: a beginning, what is repeated as far as there is room, and an end.
-struct Shape {
-    name: String,
-    begin: String,
-    /// `#` is a number that is another each time.
-    again: String,
-    end: String,
+/// A daemon and what the APIs send it.
+struct Trial {
+    /// `poll.max_response`.
+    most: usize,
+    concurrency: usize,
+    /// Ad accounts, and campaigns of a channel.
+    targets: usize,
+    sent: Sent,
+    /// Header lines of a kilobyte in each answer.
+    headers: usize,
 }
 
-/// The shapes of an API, whose list stands under this key.
-fn shapes(list: &str, id: &str, figure: &str) -> Vec<Shape> {
-    let shape = |name: &str, begin: &str, again: &str, end: &str| Shape {
-        name: name.to_owned(),
-        begin: begin.replace("LIST", list),
-        again: again.replace("ID", id).replace("FIGURE", figure),
-        end: end.to_owned(),
-    };
-    vec![
-        shape("numbers", r#"{"LIST":[0"#, ",0", "]}"),
-        shape("empty rows", r#"{"LIST":[{}"#, ",{}", "]}"),
-        shape("empty lists", r#"{"LIST":[[]"#, ",[]", "]}"),
-        shape("empty texts", r#"{"LIST":[""#, r#"",""#, r#""]}"#),
-        shape("small rows", r#"{"LIST":[0"#, r#",{"ID":"1#"}"#, "]}"),
-        shape("good rows", r#"{"LIST":[0"#, r#",{"ID":"1#","FIGURE":"1","name":"n","CampaignName":"n"}"#, "]}"),
-        shape("one row again and again", r#"{"LIST":[0"#, r#",{"ID":"1","FIGURE":"1"}"#, "]}"),
-        shape("a wide row", r#"{"LIST":[{"a":0"#, r#","k#":0"#, "}]}"),
-        shape("bad fields in one row", r#"{"LIST":[{"a":0"#, r#","FIGURE":"x""#, "}]}"),
-        shape("figures in one row", r#"{"LIST":[{"a":0"#, r#","FIGURE":"1""#, "}]}"),
-        shape(
-            "actions",
-            r#"{"LIST":[{"ad_id":"1","marketing_messages_spend":"1","actions":[{}"#,
-            r#",{"action_type":"offsite_conversion.fb_pixel_lead","value":"x"}"#,
-            "]}]}",
-        ),
-        shape("actions of nothing", r#"{"LIST":[{"actions":[{}"#, ",{}", "]}]}"),
-        shape("a deep list", r#"{"LIST":[{"x":"#, "[", ""),
-        shape("deep rows", r#"{"LIST":"#, r#"[{"x":"#, ""),
-        shape("a deep object of a known name", r#"{"paging":"#, r#"{"paging":"#, ""),
-        shape("a long name", r#"{"LIST":[{"ID":"1","name":""#, "n", r#""}]}"#),
-        shape("a long name of escapes", r#"{"LIST":[{"ID":"1","CampaignName":""#, r"\u00e9", r#""}]}"#),
-        shape("a long key of escapes", r#"{"LIST":[{""#, r"\u00e9", r#"":1}]}"#),
-        shape("a long message", r#"{"Code":"Unheard","Message":"m","error":{"code":424242,"message":""#, "m", r#""}}"#),
-        shape("a long code", r#"{"error":{"code":424242,"message":"m"},"Message":"m","Code":""#, "\\\"", r#""}"#),
-        shape("errors", r#"{"a":0"#, r#","error":{"message":"m"},"Code":"x""#, "}"),
-        shape("lists", r#"{"a":0"#, r#","LIST":[0]"#.replace("LIST", list).as_str(), "}"),
-        shape("paging", r#"{"LIST":[],"paging":{"next":"u","cursors":{"after":""#, "A", r#""}}}"#),
-        shape(
-            "names of refused fields",
-            r#"{"error":{"code":100,"message":"(#100) a"#,
-            ", a",
-            r#" are not valid for fields param."}}"#,
-        ),
-        shape("bad letters", r#"{"LIST":[{"ID":"1","name":""#, r"\ud800\q", r#""}]}"#),
-        shape("an unfinished list", r#"{"LIST":[0"#, ",0", ""),
-        shape("white space", r#"{"LIST":["#, " ", "]}"),
-        shape("XML", "<Error><Code>", "x", "</Code></Error>"),
-        shape("a number", r#"{"LIST":[{"ID":"#, "1", "}]}"),
-    ]
+#[derive(Clone, Copy, PartialEq)]
+enum Sent {
+    /// Small on the way.
+    Packed,
+    /// As it is, with its length.
+    Plain,
+    /// As it is, piece by piece.
+    Endless,
 }
 
-/// Shapes that nobody thought of: pieces of the grammar, put together by chance.
-fn generated(seed: u64, list: &str, id: &str, figure: &str) -> Shape {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut dice = move |sides: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % sides as u64).unwrap()
-    };
-    let keys = [
-        list,
-        id,
-        figure,
-        "actions",
-        "action_type",
-        "value",
-        "paging",
-        "cursors",
-        "error",
-        "message",
-        "name",
-        "campaign",
-        "Code",
-        "k#",
-    ];
-    let mut value = String::from("0");
-    for _ in 0..dice(5) {
-        let key = keys[dice(keys.len())];
-        value = match dice(6) {
-            0 => format!("[{value},{value}]"),
-            1 => format!(r#"{{"{key}":{value}}}"#),
-            2 => format!(r#"{{"{id}":"1#","{figure}":"1","{key}":{value}}}"#),
-            3 => r#""\n\n\n""#.to_owned(),
-            4 => format!(r#"{{"{key}":{value},"{key}":{value}}}"#),
-            _ => format!(r#"{{"offsite":[{value}],"{key}":""}}"#),
-        };
+impl Trial {
+    /// A few targets, as the shape is asked for by each kind of request.
+    fn of(most: usize) -> Self {
+        Self { most, concurrency: 8, targets: 2, sent: Sent::Packed, headers: 0 }
     }
-    let key = keys[dice(keys.len())];
-    let (begin, again, end) = match dice(4) {
-        0 => (format!(r#"{{"{list}":[0"#), format!(",{value}"), "]}".to_owned()),
-        1 => (format!(r#"{{"{list}":[{{"{key}":[0"#), format!(",{value}"), "]}]}".to_owned()),
-        2 => (format!(r#"{{"{list}":[{{"a":0"#), format!(r#","{key}":{value}"#), "}]}".to_owned()),
-        _ => (r#"{"a":0"#.to_owned(), format!(r#","{key}":{value}"#), "}".to_owned()),
-    };
-    Shape { name: format!("generated {seed}: {again}"), begin, again, end }
-}
 
-impl Shape {
-    /// The body, packed: what is sent is small.
-    fn packed(&self) -> Bytes {
-        let mut body = self.begin.clone();
-        if let Some((start, end)) = self.again.split_once('#') {
-            for number in 0.. {
-                let piece = format!("{start}{}", format!("{number}{end}").replace('#', "0"));
-                if body.len() + piece.len() + self.end.len() > MOST {
-                    break;
-                }
-                body += &piece;
-            }
-        } else if !self.again.is_empty() {
-            body += &self.again.repeat((MOST - body.len() - self.end.len()) / self.again.len());
+    fn configuration(&self, url: &str) -> String {
+        let mut text = format!(
+            "poll: {{interval: 1h, timeout: 5m, max_response: {}KiB, concurrency: {}}}\n\
+             meta:\n  main:\n    token: EAAGhush0123456789token\n    app_id: 42\n    app_secret: hushapp0123456789secret\n    \
+             base_url: {url}\n    accounts:\n",
+            self.most >> 10,
+            self.concurrency,
+        );
+        for account in 0..self.targets {
+            writeln!(text, "      - {{id: {}, windows: [last_7d], totals: false}}", 1001 + account).unwrap();
         }
-        body += &self.end;
+        let campaigns: Vec<_> = (1..=self.targets).map(|id| id.to_string()).collect();
+        write!(
+            text,
+            "cams:\n  sg:\n    access_key_id: key-id\n    access_key_secret: hush-key-secret\n    endpoint: {url}\n    \
+             requests_per_second: 1000\n    channels:\n      \
+             - {{cust_space_id: cams-demo, page_id: 1, ad_account_id: 2, campaigns: [{}]}}\n",
+            campaigns.join(", "),
+        )
+        .unwrap();
+        text
+    }
+
+    /// The body as it is sent.
+    fn wrap(&self, body: Vec<u8>) -> Bytes {
+        if self.sent != Sent::Packed {
+            return body.into();
+        }
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        packer.write_all(body.as_bytes()).unwrap();
+        packer.write_all(&body).unwrap();
         packer.finish().unwrap().into()
     }
-}
 
-/// The peak of a daemon to which both APIs say nothing else, and of how many failed polls.
-async fn peak(meta: Bytes, cams: Bytes) -> u64 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let bodies = Arc::new((meta, cams));
-    let router = Router::new().fallback(move |uri: Uri| {
-        let bodies = bodies.clone();
-        async move {
-            let body = if uri.path() == "/" { bodies.1.clone() } else { bodies.0.clone() };
-            (StatusCode::OK, [(header::CONTENT_ENCODING, "gzip")], body)
+    fn answer(&self, body: Bytes) -> Response<Body> {
+        let mut answer = Response::builder();
+        if self.sent == Sent::Packed {
+            answer = answer.header(header::CONTENT_ENCODING, "gzip");
         }
-    });
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let folder = Folder::new();
-    let file = folder.write("config.yaml", &CONFIGURATION.replace("URL", &url));
-    // Without it glibc comes to keep large blocks that were given back, one in each thread's arena.
-    let threshold = [("MALLOC_MMAP_THRESHOLD_", std::path::Path::new("131072"))];
-    let daemon = Process::start(&file, &threshold).await;
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
-    let ready = async || client.get(format!("http://{}/-/ready", daemon.addr)).send().await.unwrap().status().as_u16();
-    until("every target was asked", ready, |status| *status == 200).await;
-    daemon.peak_memory()
+        for number in 0..self.headers {
+            answer = answer.header(format!("x-{number}"), "h".repeat(1 << 10));
+        }
+        answer.body(if self.sent == Sent::Endless { Body::new(Unmeasured(body.into())) } else { body.into() }).unwrap()
+    }
+
+    /// The peak of a daemon to which both APIs say nothing else.
+    async fn peak(self, answer: impl Fn(&Uri, usize) -> Bytes + Send + Sync + 'static) -> u64 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let configuration = self.configuration(&format!("http://{}", listener.local_addr().unwrap()));
+        let shared = Arc::new((self, answer, [AtomicUsize::new(0), AtomicUsize::new(0)]));
+        let router = Router::new().fallback(move |uri: Uri| {
+            let shared = shared.clone();
+            async move {
+                let (trial, answer, count) = &*shared;
+                trial.answer(answer(&uri, count[usize::from(is_cams(&uri))].fetch_add(1, Ordering::Relaxed)))
+            }
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let folder = Folder::new();
+        let daemon = Process::start(&folder.write("config.yaml", &configuration), &[]).await;
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = tokio::time::interval(Duration::from_millis(50));
+        let ready = async || client.get(format!("http://{}/-/ready", daemon.addr)).send().await.unwrap().status();
+        while !ready().await.is_success() {
+            assert!(Instant::now() < deadline, "not every target was asked");
+            pause.tick().await;
+        }
+        daemon.peak_memory()
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_body_takes_more_than_three_times_its_bound() {
-    let packed = |text: &str| {
-        Shape { name: String::new(), begin: text.to_owned(), again: String::new(), end: String::new() }.packed()
+fn is_cams(uri: &Uri) -> bool {
+    uri.path() == "/"
+}
+
+/// A body that does not say how long it is.
+struct Unmeasured(Body);
+
+impl axum::body::HttpBody for Unmeasured {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        std::pin::Pin::new(&mut self.0).poll_frame(context)
+    }
+}
+
+const META: [&str; 3] = ["data", "ad_id", "marketing_messages_spend"];
+const CAMS: [&str; 3] = ["Data", "CampaignId", "MarketingMessagesSpend"];
+
+/// Every shape, as each of the APIs writes it.
+fn pairs() -> Vec<(Shape, Shape)> {
+    let written = |[list, id, figure]: [&'static str; 3]| {
+        let generated = (1..=8).map(move |seed| generated(seed, list, id, figure));
+        shapes(list, id, figure).into_iter().chain(generated)
     };
-    let idle = peak(packed(r#"{"data":[]}"#), packed(r#"{"Data":[]}"#)).await;
-    println!("{:>6.1} MiB  with empty answers", mib(idle));
-    let meta = ("data", "ad_id", "marketing_messages_spend");
-    let cams = ("Data", "CampaignId", "MarketingMessagesSpend");
-    let mut pairs: Vec<_> = shapes(meta.0, meta.1, meta.2).into_iter().zip(shapes(cams.0, cams.1, cams.2)).collect();
-    pairs
-        .extend((1..=8).map(|seed| (generated(seed, meta.0, meta.1, meta.2), generated(seed, cams.0, cams.1, cams.2))));
-    let mut worst = Vec::new();
-    for (meta, cams) in pairs {
-        let peak = peak(meta.packed(), cams.packed()).await;
-        println!("{:>6.1} MiB  {}", mib(peak), meta.name);
-        if peak > idle + 3 * MOST as u64 {
-            worst.push(format!("{:.1} MiB for {}", mib(peak), meta.name));
+    written(META).zip(written(CAMS)).collect()
+}
+
+fn bodies(trial: &Trial, (meta, cams): &(Shape, Shape)) -> [Bytes; 2] {
+    [meta, cams].map(|shape| trial.wrap(shape.body(trial.most)))
+}
+
+/// Bodies of both APIs, in turn.
+async fn peak_in_turn(trial: Trial, bodies: Vec<[Bytes; 2]>) -> u64 {
+    trial.peak(move |uri, number| bodies[number % bodies.len()][usize::from(is_cams(uri))].clone()).await
+}
+
+async fn idle(trial: Trial) -> u64 {
+    let empty = [br#"{"data":[]}"#.to_vec(), br#"{"Data":[]}"#.to_vec()].map(|body| trial.wrap(body));
+    peak_in_turn(trial, vec![empty]).await
+}
+
+/// Peaks, and what they may be.
+struct Peaks {
+    bound: u64,
+    over: Vec<String>,
+}
+
+impl Peaks {
+    async fn above(trial: Trial) -> Self {
+        let most = trial.most as u64;
+        let idle = idle(trial).await;
+        let bound = idle + 3 * most;
+        println!("{:>6.1} MiB  with empty answers; the bound is {:.1} MiB", mib(idle), mib(bound));
+        Self { bound, over: Vec::new() }
+    }
+
+    fn note(&mut self, peak: u64, what: &str) {
+        println!("{:>6.1} MiB  {what}", mib(peak));
+        if peak > self.bound {
+            self.over.push(format!("{:.1} MiB for {what}", mib(peak)));
         }
     }
-    assert!(worst.is_empty(), "more than {:.1} MiB: {worst:#?}", mib(idle + 3 * MOST as u64));
+
+    fn judge(self) {
+        assert!(self.over.is_empty(), "more than {:.1} MiB: {:#?}", mib(self.bound), self.over);
+    }
 }
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+/// Every shape into one daemon, as many at a time as the default allows.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_bodies_take_more_than_three_times_the_bound_of_one() {
+    let trial = || Trial { targets: 13, ..Trial::of(4 << 20) };
+    let mut peaks = Peaks::above(trial()).await;
+    let bodies = pairs().iter().map(|pair| bodies(&trial(), pair)).collect();
+    peaks.note(peak_in_turn(trial(), bodies).await, "every shape, from both APIs");
+    peaks.judge();
+}
+
+/// Each shape in a daemon of its own, and each way to send it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make memory"]
+async fn no_body_takes_more_than_three_times_its_bound() {
+    let trial = || Trial::of(8 << 20);
+    let mut peaks = Peaks::above(trial()).await;
+    for pair in pairs() {
+        peaks.note(peak_in_turn(trial(), vec![bodies(&trial(), &pair)]).await, &pair.0.name);
+    }
+    for (sent, how) in [(Sent::Plain, "not packed"), (Sent::Endless, "of no known length")] {
+        let trial = || Trial { sent, ..trial() };
+        for pair in pairs().into_iter().filter(|(meta, _)| ["small rows", "bad letters"].contains(&&*meta.name)) {
+            let peak = peak_in_turn(trial(), vec![bodies(&trial(), &pair)]).await;
+            peaks.note(peak, &format!("{}, {how}", pair.0.name));
+        }
+    }
+    peaks.judge();
+}
+
+/// As many requests at a time as there may be, each answered with a body that leaves room for others.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make memory"]
+async fn many_requests_at_a_time_take_little_more_than_one() {
+    for (headers, most) in [(0, 8 << 20), (80, 8 << 20)] {
+        let trial = || Trial { concurrency: 256, targets: 200, headers, ..Trial::of(most) };
+        let mut peaks = Peaks::above(Trial { headers: 0, ..trial() }).await;
+        peaks.bound += 256 * REQUEST;
+        for pair in pairs().into_iter().filter(|(meta, _)| ["good rows", "bad letters"].contains(&&*meta.name)) {
+            let [meta, cams] = [&pair.0, &pair.1].map(|shape| trial().wrap(shape.body(256 << 10)));
+            let peak = peak_in_turn(trial(), vec![[meta, cams]]).await;
+            peaks.note(peak, &format!("{}, 256 KiB each, 256 at a time, {headers} KiB of headers", pair.0.name));
+        }
+        peaks.judge();
+    }
+}
+
+/// Listings that go on until they are not believed any more.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make memory"]
+async fn a_listing_of_many_pages_ends() {
+    let trial = || Trial { targets: 1, ..Trial::of(8 << 20) };
+    let idle = idle(trial()).await;
+    let peak = trial().peak(move |uri, number| trial().wrap(page(uri, number))).await;
+    println!("{:>6.1} MiB  idle; {:.1} MiB with listings of 500,000 campaigns", mib(idle), mib(peak));
+    assert!(peak < idle + 3 * (8 << 20) + 500_000 * 512, "{:.1} MiB", mib(peak));
+}
+
+/// A page of a listing that has a next one, or nothing.
+fn page(uri: &Uri, number: usize) -> Vec<u8> {
+    if !uri.path().ends_with("/ads") {
+        return br#"{"data":[],"Data":[]}"#.to_vec();
+    }
+    let mut page = String::from(r#"{"data":["#);
+    for row in 0..9_999 {
+        write!(
+            page,
+            r#"{{"id":"{}","name":"campaign of a name","is_message_campaign":true}},"#,
+            number * 10_000 + row + 1
+        )
+        .unwrap();
+    }
+    write!(page, r#"{{}}],"paging":{{"next":"u","cursors":{{"after":"{number}"}}}}}}"#).unwrap();
+    page.into_bytes()
 }

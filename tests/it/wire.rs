@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use http::Response;
 use marketing_messages_exporter::domain::facts::Listing;
 use marketing_messages_exporter::domain::fault::Fault;
@@ -105,7 +106,7 @@ fn target(planned: &Planned) -> Box<dyn Target> {
     }
 }
 
-fn read(planned: &Planned, response: &Response<Vec<u8>>) -> Result<Page, Fault> {
+fn read(planned: &Planned, response: &Response<Bytes>) -> Result<Page, Fault> {
     target(planned).read(Received { response, redactor: &Redactor::default() }, None)
 }
 
@@ -118,7 +119,7 @@ fn check(file: &Path, source: Source) {
         json => json.to_string(),
     };
     let planned = planned(source, &case);
-    let response = Response::builder().status(case.status).body(body.into_bytes()).unwrap();
+    let response = Response::builder().status(case.status).body(body.into()).unwrap();
     let page = match read(&planned, &response) {
         Ok(page) => page,
         Err(fault) => {
@@ -223,7 +224,7 @@ proptest! {
     #[test]
     fn any_bytes_are_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200), status in 200_u16..600) {
         let case: Case = serde_json::from_str(r#"{"subject": "campaigns", "body": ""}"#).unwrap();
-        let response = Response::builder().status(status).body(bytes).unwrap();
+        let response = Response::builder().status(status).body(bytes.into()).unwrap();
         for source in [Source::Meta, Source::Cams] {
             let _ = read(&planned(source, &case), &response);
         }
@@ -235,7 +236,7 @@ proptest! {
         let case: Case = serde_json::from_str(r#"{"subject": "campaigns", "body": ""}"#).unwrap();
         let row = serde_json::json!({"data": [{"ad_id": "1", "marketing_messages_spend": text,
             "marketing_messages_read_rate": text, "marketing_messages_delivered": "5"}]});
-        let response = Response::new(row.to_string().into_bytes());
+        let response = Response::new(row.to_string().into());
         let page = read(&planned(Source::Meta, &case), &response).unwrap();
         prop_assert!(page.rows[0].figures.iter().all(|figure| figure.value.is_finite()));
         prop_assert_eq!(page.rows[0].figures[0].value, 5.0);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response, header};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -207,19 +208,19 @@ pub fn is_plain(uri: &SecretString) -> bool {
 }
 
 /// Reads the metadata service's token.
-pub fn read_token(response: &Response<Vec<u8>>) -> Result<SecretString, Fault> {
+pub fn read_token(response: &Response<Bytes>) -> Result<SecretString, Fault> {
     let text = line(response)?;
     Some(text).filter(|text| fits_a_header(text)).map(Into::into).ok_or_else(|| unreadable(response))
 }
 
 /// Reads the role's name.
-pub fn read_role(response: &Response<Vec<u8>>) -> Result<String, Fault> {
+pub fn read_role(response: &Response<Bytes>) -> Result<String, Fault> {
     role_name(line(response)?).ok_or_else(|| unreadable(response))
 }
 
 /// Reads keys in either form: below `Credentials`, or beside `Code: Success`. Nothing of the body
 /// but its error code is ever repeated.
-pub fn read_keys(response: &Response<Vec<u8>>, now: Timestamp) -> Result<Temporary, Fault> {
+pub fn read_keys(response: &Response<Bytes>, now: Timestamp) -> Result<Temporary, Fault> {
     let body = json::object(response.body(), &NAMES).map_err(|_| unreadable(response))?;
     let (code, nested) = (body.text("Code"), body.object("Credentials"));
     let well = code == Some("Success") || (code.is_none() && nested.is_some());
@@ -272,7 +273,7 @@ fn role_name(text: &str) -> Option<String> {
     (!text.starts_with('.') && (1..=64).contains(&text.len()) && text.bytes().all(fits)).then(|| text.to_owned())
 }
 
-fn line(response: &Response<Vec<u8>>) -> Result<&str, Fault> {
+fn line(response: &Response<Bytes>) -> Result<&str, Fault> {
     let text = std::str::from_utf8(response.body()).ok().filter(|_| response.status().is_success());
     text.and_then(|text| text.lines().next()).map(str::trim).ok_or_else(|| unreadable(response))
 }
@@ -286,7 +287,7 @@ fn unusable(message: &str) -> Fault {
 }
 
 /// An answer without what was asked for: its status, and its code where that is one.
-fn unreadable(response: &Response<Vec<u8>>) -> Fault {
+fn unreadable(response: &Response<Bytes>) -> Fault {
     let status = response.status().as_u16();
     let body = json::object(response.body(), &NAMES).unwrap_or_default();
     let plain = |code: &&str| code.len() <= 80 && code.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');

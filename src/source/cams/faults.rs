@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Response;
 
 use crate::domain::fault::{Fault, Reason, Scope};
@@ -103,7 +104,7 @@ pub(super) fn classify(verdict: &Verdict<'_>, answer: Received<'_>) -> Fault {
 const THROTTLE: Duration = Duration::from_secs(10);
 
 /// `x-acs-retry-after` is in milliseconds; the vendor's clients cap it at two minutes.
-fn retry_after(response: &Response<Vec<u8>>) -> Option<Duration> {
+fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
     let millis: u64 = response.headers().get("x-acs-retry-after")?.to_str().ok()?.trim().parse().ok()?;
     (millis > 0).then(|| Duration::from_millis(millis.min(120_000)))
 }
@@ -127,14 +128,14 @@ mod tests {
     use crate::source::Redactor;
     use crate::source::json::Keep;
 
-    fn read(response: &Response<Vec<u8>>) -> Fault {
+    fn read(response: &Response<Bytes>) -> Fault {
         let answer = Received { response, redactor: &Redactor::default() };
         let read = super::super::open(answer, Keep::only(&super::super::NAMES), |(), _| {});
         read.err().expect("an error")
     }
 
     fn fault(status: u16, body: &str) -> Fault {
-        read(&Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap())
+        read(&Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap())
     }
 
     /// Every row of the sheet's table.
@@ -205,10 +206,13 @@ mod tests {
 
     #[test]
     fn retry_after_is_in_milliseconds() {
-        let body = br#"{"Code":"Throttling.User"}"#.to_vec();
+        let body = br#"{"Code":"Throttling.User"}"#;
         for (value, wait) in [("1500", 1.5), ("999999999", 120.0), ("0", 10.0), ("soon", 10.0)] {
-            let response =
-                Response::builder().status(400).header("x-acs-retry-after", value).body(body.clone()).unwrap();
+            let response = Response::builder()
+                .status(400)
+                .header("x-acs-retry-after", value)
+                .body(Bytes::from_static(body))
+                .unwrap();
             assert_eq!(read(&response).wait, Some(Duration::from_secs_f64(wait)), "{value}");
         }
     }

@@ -100,7 +100,7 @@ mod tests {
         let body = r#"{"data":[{"id":"act_7","account_id":"7","name":"A","currency":"EUR","account_status":2},{"name":"B"}],
             "paging":{"cursors":{"after":"c"},"next":"https://elsewhere"}}"#;
         let read = |body: &str| {
-            let response = Response::new(body.as_bytes().to_vec());
+            let response = Response::new(body.as_bytes().to_vec().into());
             target(Edge::Visible).read(Received { response: &response, redactor: &Redactor::default() }, None)
         };
         let page = read(body).unwrap();

@@ -184,7 +184,7 @@ mod tests {
     use crate::source::json::Keep;
 
     fn fault(status: u16, body: &str) -> Fault {
-        let response = Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
+        let response = Response::builder().status(status).body(body.as_bytes().to_vec().into()).unwrap();
         let answer = Received { response: &response, redactor: &Redactor::default() };
         super::super::listed(answer, Keep::only(&super::super::NAMES), |_, _| true).expect_err("an error")
     }

@@ -60,7 +60,7 @@ mod tests {
     use crate::source::Redactor;
 
     fn health(body: &str) -> Result<Option<TokenHealth>, Reason> {
-        let response = Response::new(body.as_bytes().to_vec());
+        let response = Response::new(body.as_bytes().to_vec().into());
         let answer = Received { response: &response, redactor: &Redactor::default() };
         read(answer).map(|page| page.token).map_err(|fault| fault.reason)
     }

@@ -10,8 +10,8 @@ fn chosen(pairs: &[(&str, &str)]) -> String {
     Place::choose(&variables(pairs)).map_or_else(|fault| fault.message, |place| place.name().to_owned())
 }
 
-fn answer(status: u16, body: &str) -> Response<Vec<u8>> {
-    Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap()
+fn answer(status: u16, body: &str) -> Response<Bytes> {
+    Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 
 fn at(text: &str) -> Timestamp {
