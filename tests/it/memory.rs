@@ -205,7 +205,7 @@ fn mib(bytes: u64) -> f64 {
 /// Shapes of every kind into one daemon, as many at a time as the default allows.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_bodies_take_more_than_three_times_the_bound_of_one() {
-    let trial = || Trial { targets: 8, ..Trial::of(8 << 20) };
+    let trial = || Trial { targets: 6, ..Trial::of(6 << 20) };
     let mut peaks = Peaks::above(trial()).await;
     let pairs = pairs();
     let answer = move |uri: &Uri, number: usize| {
