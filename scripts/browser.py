@@ -73,14 +73,27 @@ class Browser:
         self.driver = Child("chromedriver", ["chromedriver", f"--port={port}"], folder)
         self.base = f"http://127.0.0.1:{port}"
         wait("the driver answers", 30, [self.driver], lambda: get(f"{self.base}/status")[0] == 200)
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server"]
-        capabilities = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}
+        arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--no-proxy-server",
+        ]
+        capabilities = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
         session = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         self.base += f"/session/{session['sessionId']}"
 
     def ask(self, method, path, body=None):
         data = None if method == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(self.base + path, data=data, method=method, headers={"content-type": "application/json"})
+        request = urllib.request.Request(
+            self.base + path, data=data, method=method, headers={"content-type": "application/json"}
+        )
         try:
             with HTTP.open(request, timeout=60) as answer:
                 return json.load(answer)["value"]
@@ -114,7 +127,13 @@ class Browser:
         scheme = "dark" if kind == DARK else "light"
         self.protocol("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         width, height, scale = (390, 1300, 2) if kind == PHONE else (1400, 1300, 1)
-        self.protocol("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=kind == PHONE)
+        self.protocol(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=kind == PHONE,
+        )
 
     def draw(self, file):
         image = self.protocol("Page.captureScreenshot", format="png")
@@ -147,7 +166,9 @@ class World:
     def start_daemon(self, configuration):
         file, port = self.folder / "config.yaml", self.folder / "port"
         file.write_text(configuration)
-        self.start("daemon", ["--config.file", str(file), "--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port)])
+        self.start(
+            "daemon", ["--config.file", str(file), "--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port)]
+        )
         address = wait("the daemon listens", 30, self.children, lambda: port.exists() and port.read_text().strip())
         self.page = f"http://{address}/"
 
@@ -166,8 +187,12 @@ class World:
         self.fail("totals", 3, {"status": 503, "body": "", "headers": []})
         self.start_daemon(self.children[0].log.read_text().replace("interval: 10s", "interval: 15m"))
         wait("every target was polled", 60, self.children, lambda: get(f"{self.page}-/ready")[0] == 200)
-        wait("the names are known", 60, self.children, lambda: all(
-            target["campaignName"] for target in self.overview("?q=cams")["targets"]))
+        wait(
+            "the names are known",
+            60,
+            self.children,
+            lambda: all(target["campaignName"] for target in self.overview("?q=cams")["targets"]),
+        )
 
     def change(self, change):
         data = json.dumps(change).encode()
@@ -177,7 +202,9 @@ class World:
     def fail(self, call, times, answer):
         """Answers calls whose name or text holds `call`, so often, with this instead."""
         name, text = ("insights", call) if call.startswith("act_") else (call, "")
-        self.change({"fault": {"endpoint": name, "contains": text, "skip": 0, "times": times, "fault": {"raw": answer}}})
+        self.change(
+            {"fault": {"endpoint": name, "contains": text, "skip": 0, "times": times, "fault": {"raw": answer}}}
+        )
 
     def overview(self, query=""):
         status, _, body = get(f"{self.page}api/v1/targets{query}")
@@ -190,7 +217,9 @@ class World:
 
     def settle(self):
         """Until every state is there. What is stale was once good."""
-        wait("CAMS was good once", 60, self.children, lambda: [t for t in self.overview("?q=cams")["targets"] if t["up"]])
+        wait(
+            "CAMS was good once", 60, self.children, lambda: [t for t in self.overview("?q=cams")["targets"] if t["up"]]
+        )
         self.fail("GetMessageCampaignInsights", 100_000, {"status": 503, "body": "", "headers": []})
         wait(f"the states {sorted(STATES)} are all there", 90, self.children, lambda: self.states() >= STATES)
 
@@ -204,24 +233,40 @@ def check_page(browser, world):
     browser.open(world.page)
     tiles = {re.sub(r"\d+\s*", "", text) for text in browser.texts(".states a")}
     check("every state has a word and a number", tiles >= STATES, tiles)
-    words, colours = browser.texts("table.targets .state"), browser.run(
-        "return [...document.querySelectorAll('table.targets .state')].map(e => getComputedStyle(e).color)")
+    words, colours = (
+        browser.texts("table.targets .state"),
+        browser.run(
+            "return [...document.querySelectorAll('table.targets .state')].map(e => getComputedStyle(e).color)"
+        ),
+    )
     by_word = dict(zip(words, colours))
     check("each state has a colour of its own", len(set(by_word.values())) == len(by_word) >= len(STATES), by_word)
     check("the worst come first", words[0] == "refused" and words[-1] == "up", words)
     faults = " ".join(browser.texts("td.fault"))
-    for part in ["unauthorized: the API does not accept the credential", "issue a new token", "unavailable: the API is down or cannot be reached"]:
+    for part in [
+        "unauthorized: the API does not accept the credential",
+        "issue a new token",
+        "unavailable: the API, or the way to it, is down",
+    ]:
         check(f"a fault says “{part}”", part in faults, faults)
     check("nothing that is secret is shown", "hush" not in browser.run("return document.documentElement.outerHTML"))
-    check("bars show the allowance", browser.run("return document.querySelectorAll('.bar rect:not(.track)').length") >= 3)
-    check("a blocked lane says when it resumes", any("resumes in" in text for text in browser.texts("td[data-label=State]")))
+    check(
+        "bars show the allowance", browser.run("return document.querySelectorAll('.bar rect:not(.track)').length") >= 3
+    )
+    check(
+        "a stopped lane says when it opens", any("opens in" in text for text in browser.texts("td[data-label=State]"))
+    )
     complaints = browser.complaints()
     check("the console has nothing to say", not complaints, complaints)
 
 
 def check_name(browser, world):
-    wait("the name is known", 30, world.children, 
-         lambda: [target for target in world.overview(f"?q={CAMPAIGN}")["targets"] if target["campaignName"]])
+    wait(
+        "the name is known",
+        30,
+        world.children,
+        lambda: [target for target in world.overview(f"?q={CAMPAIGN}")["targets"] if target["campaignName"]],
+    )
     browser.open(f"{world.page}?q={CAMPAIGN}")
     row = browser.texts("table.targets tbody td[data-label=Target]")
     check("a hostile name is text", len(row) == 1 and NAME in row[0], row)
@@ -233,8 +278,11 @@ def check_choices(browser, world):
     browser.open(world.page)
     browser.type("input[name=q]", "EUROPE last_3d")
     browser.click("form button")
-    eventually("words filter, whatever their case", lambda: cells("Target"),
-               lambda rows: rows and all("Europe" in row and "last_3d" in row for row in rows))
+    eventually(
+        "words filter, whatever their case",
+        lambda: cells("Target"),
+        lambda rows: rows and all("Europe" in row and "last_3d" in row for row in rows),
+    )
     kept = browser.run("return document.querySelector('input[name=q]').value")
     check("the box keeps them", kept == "EUROPE last_3d", kept)
     browser.open(world.page)
@@ -248,9 +296,13 @@ def check_choices(browser, world):
         told = lambda: browser.run("return document.querySelector('th:nth-child(7)').getAttribute('aria-sort')")
         eventually(f"a heading says how it sorts, {order}", told, lambda seen: seen == order)
         samples = [int(text) for text in cells("Samples")]
-        check(f"and sorts, {order}", samples == sorted(samples, reverse=order == "descending") and len(set(samples)) > 1, samples)
+        check(
+            f"and sorts, {order}",
+            samples == sorted(samples, reverse=order == "descending") and len(set(samples)) > 1,
+            samples,
+        )
     browser.open(f"{world.page}?q=nothing-like-this")
-    check("an empty table is explained", browser.texts(".empty") == ["No target matches."])
+    check("an empty table is explained", browser.texts(".empty") == ["No target is like that."])
 
 
 def check_looks(browser, world, images=None):
@@ -291,7 +343,7 @@ def main():
             check_looks(browser, world)
         except Failed as failed:
             print(f"FAILED {failed}", file=sys.stderr)
-            for child in (world.children if world else []):
+            for child in world.children if world else []:
                 print(child.tail(), file=sys.stderr)
             return 1
         finally:

@@ -16,8 +16,9 @@ import time
 from pathlib import Path
 
 from dashboards import dashboards
-from grafana.queries import DAY, filled, hastened
 from stack import ROOT, Failed, Stack, get, query, shortened, wait
+
+from grafana.queries import DAY, filled, hastened
 
 JOB = "marketing-messages"
 DELIVERED_TODAY = 'marketing_messages_delivered{window="today"}'
@@ -226,13 +227,24 @@ def check_rules(checks, stack):
     # Nothing is stale, and nothing should be.
     quiet = {"target:marketing_messages_data:stale_seconds"}
     recorded = sorted({rule["name"] for rule in rules if rule["type"] == "recording"} - quiet)
-    table(checks, "recording rules", [(name, query(stack.prometheus, f"last_over_time({name}[1m])")) for name in recorded])
+    table(
+        checks, "recording rules", [(name, query(stack.prometheus, f"last_over_time({name}[1m])")) for name in recorded]
+    )
 
 
 def panel_queries():
     """Every query of every panel as (name, expression), for the demo's campaign that climbs."""
-    values = {"source": ".*", "account": ".*", "campaign": CLIMBING["campaign_id"], "window": "today", "currency": ".*",
-              "last": "10s", "least": "1", "__rate_interval": "30s", "__range": "1m"}
+    values = {
+        "source": ".*",
+        "account": ".*",
+        "campaign": CLIMBING["campaign_id"],
+        "window": "today",
+        "currency": ".*",
+        "last": "10s",
+        "least": "1",
+        "__rate_interval": "30s",
+        "__range": "1m",
+    }
     for board in dashboards():
         for panel in board["panels"]:
             for number, target in enumerate(panel["targets"], 1):
@@ -252,29 +264,58 @@ def check_panels(checks, stack):
 
 
 # What two exporters do twice: their own panels, and requests, which all count against one allowance.
-TWICE = {"Exporters", "Failed polls", "Requests", "Series of a scrape", "Duration of a scrape", "Memory", "Firing alerts",
-         "Alerts that fire", "Duration of the rules", "Missed rounds of the rules", "Age of the figures", "Oldest figures"}
+TWICE = {
+    "Exporters",
+    "Failed polls",
+    "Requests",
+    "Series of a scrape",
+    "Duration of a scrape",
+    "Memory",
+    "Firing alerts",
+    "Alerts that fire",
+    "Duration of the rules",
+    "Missed rounds of the rules",
+    "Age of the figures",
+    "Oldest figures",
+}
 
 
 def check_pair(checks, stack):
     """With two exporters every query is understood, has data, and counts nothing twice."""
-    wait("both exporters are scraped", DATA, stack.children, lambda: len(query(stack.pair, f'up{{job="{JOB}"}} == 1')) == 2)
+    wait(
+        "both exporters are scraped",
+        DATA,
+        stack.children,
+        lambda: len(query(stack.pair, f'up{{job="{JOB}"}} == 1')) == 2,
+    )
     queries = [one for one in [*panel_queries(), *recipes()] if one[0] != QUIET]
     # The rules of the pair have seen as much as the queries look back.
-    wait("the pair has a past", CHANGE, stack.children, lambda: query(stack.pair, 'min_over_time(up[60s]) and up offset 60s'))
+    wait(
+        "the pair has a past",
+        CHANGE,
+        stack.children,
+        lambda: query(stack.pair, "min_over_time(up[60s]) and up offset 60s"),
+    )
     both = [(name, query(stack.prometheus, expression), query(stack.pair, expression)) for name, expression in queries]
     table(checks, "queries with two exporters", [(name, pair) for name, _, pair in both])
     for _, expression in recipes("README.md"):
         query(stack.pair, expression)
-    twice = [name for name, one, pair in both if name.split(": ")[-1].split(" (")[0] not in TWICE and len(one) and len(pair) == 2 * len(one)]
+    twice = [
+        name
+        for name, one, pair in both
+        if name.split(": ")[-1].split(" (")[0] not in TWICE and len(one) and len(pair) == 2 * len(one)
+    ]
     checks.that(not twice, "two exporters make no second row", "\n".join(twice))
 
     def total(result):
         return sum(value for _, value in result if value == value)
 
     # Figures move between two queries, by a few per cent and never to the double.
-    double = [f"{name}: {total(one)} and {total(pair)}" for name, one, pair in both
-              if name.split(": ")[-1].split(" (")[0] not in TWICE and total(one) > 0 and 1.8 < total(pair) / total(one) < 2.2]
+    double = [
+        f"{name}: {total(one)} and {total(pair)}"
+        for name, one, pair in both
+        if name.split(": ")[-1].split(" (")[0] not in TWICE and total(one) > 0 and 1.8 < total(pair) / total(one) < 2.2
+    ]
     checks.that(not double, f"all {len(both)} queries count once what two exporters serve", "\n".join(double))
 
 
@@ -294,9 +335,14 @@ def check_variables(checks, stack):
                 series = query(stack.prometheus, asked.removeprefix("query_result(").removesuffix(")"))
                 pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
                 # As Grafana writes a series: its labels in order, nothing escaped.
-                texts = ["{" + ",".join(f'{name}="{value}"' for name, value in sorted(labels.items())) + "} 1" for labels, _ in series]
+                texts = [
+                    "{" + ",".join(f'{name}="{value}"' for name, value in sorted(labels.items())) + "} 1"
+                    for labels, _ in series
+                ]
                 found = [pattern.search(text) for text in texts]
-                wanted = {(labels[f"{variable['name']}_id"], labels[f"{variable['name']}_name"]) for labels, _ in series}
+                wanted = {
+                    (labels[f"{variable['name']}_id"], labels[f"{variable['name']}_name"]) for labels, _ in series
+                }
                 choices = [(match["value"], match["text"]) for match in found if match]
                 checks.that(set(choices) == wanted, f"{board['uid']}: every {variable['name']} has an id and a name")
             results.append((f"{board['uid']}: ${variable['name']}", [(choice, 1) for choice in choices]))
@@ -316,7 +362,11 @@ def recipes(file="docs/cookbook.md"):
 
 def check_documents(checks, stack):
     """Every recipe returns data; every query of a runbook is one."""
-    table(checks, "recipes", [(name, query(stack.prometheus, recipe)) for name, recipe in [*recipes(), *recipes("README.md")]])
+    table(
+        checks,
+        "recipes",
+        [(name, query(stack.prometheus, recipe)) for name, recipe in [*recipes(), *recipes("README.md")]],
+    )
     count = 0
     for runbook in sorted((ROOT / "docs/runbooks").glob("*.md")):
         for expression in queries(runbook):

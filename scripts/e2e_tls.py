@@ -48,7 +48,18 @@ scrape_configs:
 
 def certificate(folder):
     """A certificate for 127.0.0.1 that vouches for itself."""
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-noenc",
+        "-days",
+        "2",
+    ]
     command += ["-subj", "/CN=exporters", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(folder / "server.key"), "-out", str(folder / "server.crt")]
     subprocess.run(command, check=True, capture_output=True, timeout=REQUEST)

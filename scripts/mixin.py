@@ -15,7 +15,10 @@ import _gojsonnet
 
 ROOT = Path(__file__).resolve().parent.parent
 MIXIN = ROOT / "deploy/mixin"
-SHIPPED = {"rules": (ROOT / "deploy/prometheus/rules", "*.yml"), "dashboards": (ROOT / "deploy/grafana/dashboards", "*.json")}
+SHIPPED = {
+    "rules": (ROOT / "deploy/prometheus/rules", "*.yml"),
+    "dashboards": (ROOT / "deploy/grafana/dashboards", "*.json"),
+}
 ALERT = "MarketingMessagesDataStale"
 
 
@@ -59,7 +62,12 @@ def promtool(made):
                 path = Path(folder) / Path(name).name
                 path.write_text(text)
                 paths.append(str(path))
-        ran = subprocess.run(["promtool", "check", "rules", "--lint=all", "--lint-fatal", *paths], capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(
+            ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *paths],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     return ran.returncode == 0 or print(ran.stdout + ran.stderr)
 
 
@@ -69,48 +77,79 @@ def check_shipped():
         wanted |= {f"{kind}/{file.name}": file.read_text() for file in folder.glob(pattern)}
     that(sorted(made) == sorted(wanted), f"the mixin makes all {len(wanted)} shipped files")
     differing = [name for name, text in wanted.items() if made[name] != text]
-    that(not differing, "they are the shipped ones byte for byte" + (f", but {', '.join(differing)}" if differing else ""))
+    that(
+        not differing,
+        "they are the shipped ones byte for byte" + (f", but {', '.join(differing)}" if differing else ""),
+    )
     return made
 
 
 def check_keys(shipped):
     rises = [line for _, line in changed(shipped, files("{ thresholds: { cost_rise: 1.75 } }"))]
-    that(len(rises) == 1 and "threshold: cost_rise}" in rises[0] and 'expr: "1.75"' in rises[0], "a threshold changes its line alone")
+    that(
+        len(rises) == 1 and "threshold: cost_rise}" in rises[0] and 'expr: "1.75"' in rises[0],
+        "a threshold changes its line alone",
+    )
     rupees = [line for _, line in changed(shipped, files("{ thresholds: { minimum_spend: { INR: 800 } } }"))]
-    that(len(rupees) == 1 and "currency: INR" in rupees[0] and 'expr: "800"' in rupees[0], "a threshold of a currency changes that of the currency")
-    for config, told in (("{ thresholds: { cost_rize: 2 } }", "cost_rise"), ("{ alerts: { MarketingMessagesStale: {} } }", ALERT)):
+    that(
+        len(rupees) == 1 and "currency: INR" in rupees[0] and 'expr: "800"' in rupees[0],
+        "a threshold of a currency changes that of the currency",
+    )
+    for config, told in (
+        ("{ thresholds: { cost_rize: 2 } }", "cost_rise"),
+        ("{ alerts: { MarketingMessagesStale: {} } }", ALERT),
+    ):
         try:
             files(config)
             refused = ""
         except RuntimeError as error:
             refused = str(error)
-        that("unknown" in refused and told in refused, f"a name that does not exist is refused, with those that do: {config}")
+        that(
+            "unknown" in refused and told in refused,
+            f"a name that does not exist is refused, with those that do: {config}",
+        )
 
     pattern = "https://wiki.example.net/%s?run"
     made = files(f"{{ runbookURLPattern: '{pattern}' }}")
     urls = re.findall(r"- alert: (\w+)|runbook_url: (\S+)", "\n".join(made.values()))
     alerts, links = [name for name, _ in urls if name], [url for _, url in urls if url]
-    that(alerts and links == [pattern.replace("%s", name) for name in alerts], f"all {len(alerts)} runbooks are where the pattern says")
+    that(
+        alerts and links == [pattern.replace("%s", name) for name in alerts],
+        f"all {len(alerts)} runbooks are where the pattern says",
+    )
     that("example/marketing-messages-exporter/blob" not in "".join(made.values()), "no link leads to the old place")
 
     made = files("{ grafanaURL: 'https://charts.example.net/g', statusURLPattern: 'https://%s/status' }")
-    that("grafana.example.com" not in "".join(made.values()) and "https://${__data.fields.Instance}/status" in made["dashboards/exporter.json"],
-         "links lead to the dashboards and status pages of the installation")
+    that(
+        "grafana.example.com" not in "".join(made.values())
+        and "https://${__data.fields.Instance}/status" in made["dashboards/exporter.json"],
+        "links lead to the dashboards and status pages of the installation",
+    )
 
     before = dict(re.findall(r"- alert: (\w+)\n((?:.*\n)*?)        labels:", "".join(shipped.values())))
     made = files(f"{{ alerts: {{ {ALERT}: {{ 'for': '17m', keep_firing_for: '23m', severity: 'critical' }} }} }}")
     after = dict(re.findall(r"- alert: (\w+)\n((?:.*\n)*?)        labels:", "".join(made.values())))
     others = {name for name in before if before[name] != after[name]}
-    that(others == {ALERT} and after[ALERT].count("for: 17m") == 1 and after[ALERT].count("keep_firing_for: 23m") == 1,
-         "the times of one alert change, and those of no other")
+    that(
+        others == {ALERT} and after[ALERT].count("for: 17m") == 1 and after[ALERT].count("keep_firing_for: 23m") == 1,
+        "the times of one alert change, and those of no other",
+    )
     that(promtool(made), "promtool takes them")
 
     made = files("{ interval: '77s', tags: ['sales'], refresh: '5m', timezone: 'utc' }")
     rules = "".join(text for name, text in made.items() if name.startswith("rules/"))
     that(rules.count("interval: 77s") == rules.count("\n  - name: ") and promtool(made), "every group has the interval")
     boards = [json.loads(text) for name, text in made.items() if name.startswith("dashboards/")]
-    that(all(board["tags"] == ["sales"] and board["links"][0]["tags"] == ["sales"] and board["refresh"] == "5m" and board["timezone"] == "utc"
-             for board in boards), "dashboards have the tags, the refresh and the time zone")
+    that(
+        all(
+            board["tags"] == ["sales"]
+            and board["links"][0]["tags"] == ["sales"]
+            and board["refresh"] == "5m"
+            and board["timezone"] == "utc"
+            for board in boards
+        ),
+        "dashboards have the tags, the refresh and the time zone",
+    )
 
 
 def unselected(text):
@@ -123,19 +162,35 @@ def check_selector(shipped):
     made = files("{ exporterSelector: 'cluster=\"eu\"' }")
     bare = {name: found for name, text in made.items() if (found := unselected(text))}
     that(not bare, "every family that the exporter serves gets the matcher" + (f", but {bare}" if bare else ""))
-    plain = {name: text.replace('cluster=\\"eu\\", ', "").replace('{cluster=\\"eu\\"}', "").replace('cluster="eu", ', "").replace('{cluster="eu"}', "")
-             .replace("cluster='eu', ", "") for name, text in made.items()}
+    plain = {
+        name: text.replace('cluster=\\"eu\\", ', "")
+        .replace('{cluster=\\"eu\\"}', "")
+        .replace('cluster="eu", ', "")
+        .replace('{cluster="eu"}', "")
+        .replace("cluster='eu', ", "")
+        for name, text in made.items()
+    }
     that(plain == shipped and made != shipped, "and nothing else changes")
     that(promtool(made), "promtool takes them")
 
 
 def check_objects():
     groups = mixin("mixin.prometheusAlerts.groups + mixin.prometheusRules.groups")
-    named = sorted(name for _, (folder, pattern) in list(SHIPPED.items())[:1] for file in folder.glob(pattern)
-                   for name in re.findall(r"(?m)^  - name: (.+)$", file.read_text()))
-    that(sorted(group["name"] for group in groups) == named, f"prometheusAlerts and prometheusRules hold all {len(named)} groups")
+    named = sorted(
+        name
+        for _, (folder, pattern) in list(SHIPPED.items())[:1]
+        for file in folder.glob(pattern)
+        for name in re.findall(r"(?m)^  - name: (.+)$", file.read_text())
+    )
+    that(
+        sorted(group["name"] for group in groups) == named,
+        f"prometheusAlerts and prometheusRules hold all {len(named)} groups",
+    )
     boards = mixin("mixin.grafanaDashboards")
-    that({board["uid"] for board in boards.values()} == {f"mme-{name.removesuffix('.json')}" for name in boards}, "grafanaDashboards have their uids")
+    that(
+        {board["uid"] for board in boards.values()} == {f"mme-{name.removesuffix('.json')}" for name in boards},
+        "grafanaDashboards have their uids",
+    )
     made = mixin("mixin.prometheusRules", "{ thresholds: { cost_rise: 1.75 } }")
     that('"expr": "1.75"' in json.dumps(made), "they follow the configuration")
 

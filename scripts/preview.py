@@ -20,8 +20,9 @@ from pathlib import Path
 import history
 import replay
 from dashboards import dashboards
-from grafana.queries import filled
 from stack import ROOT, Child, Failed
+
+from grafana.queries import filled
 
 HERE = Path(__file__).resolve().parent / "preview"
 TOOLS = ROOT / ".tools/preview"
@@ -60,7 +61,11 @@ def bundle():
     for name in ("package.json", "panels.jsx", "check.mjs"):
         shutil.copy(HERE / name, TOOLS / name)
     if not (TOOLS / "node_modules").exists():
-        subprocess.run(["npm", "install", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error"], cwd=TOOLS, check=True)
+        subprocess.run(
+            ["npm", "install", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error"],
+            cwd=TOOLS,
+            check=True,
+        )
     (TOOLS / "bundle.mjs").write_text(BUNDLE)
     subprocess.run(["node", "bundle.mjs"], cwd=TOOLS, check=True)
 
@@ -105,10 +110,13 @@ def repeated(board, database, end):
             continue
         place, several = panel["gridPos"], choices[name]
         width = 24 // min(len(several), panel["maxPerRow"])
-        for n, value in enumerate(several[:panel["maxPerRow"]]):
+        for n, value in enumerate(several[: panel["maxPerRow"]]):
             one = copy.deepcopy(panel)
-            one |= {"id": panel["id"] * 100 + n, "title": panel["title"].replace(f"${name}", value),
-                    "gridPos": {**place, "x": n * width, "w": width}}
+            one |= {
+                "id": panel["id"] * 100 + n,
+                "title": panel["title"].replace(f"${name}", value),
+                "gridPos": {**place, "x": n * width, "w": width},
+            }
             yield one, {name: value}
 
 
@@ -118,8 +126,10 @@ def draw(board, database, end, theme, out):
     board, panels, answers = copy.deepcopy(board), [], {}
     for panel, chosen in repeated(board, database, end):
         values = {**values_of(board), **chosen}
-        found = {f"{panel['id']}/{target['refId']}": answer(database, target, values, panel["gridPos"]["w"], begin, end)
-                 for target in panel["targets"]}
+        found = {
+            f"{panel['id']}/{target['refId']}": answer(database, target, values, panel["gridPos"]["w"], begin, end)
+            for target in panel["targets"]
+        }
         # A currency that none of the chosen campaigns has; a browser shows an empty panel.
         if any(found.values()) or not chosen:
             panels.append(panel)
@@ -129,13 +139,23 @@ def draw(board, database, end, theme, out):
     (TOOLS / f"{name}.js").write_text("window.PREVIEW = " + json.dumps(preview))
     (TOOLS / f"{name}.html").write_text(PAGE.format(name=name))
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) * ROW
-    chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files",
-                f"--window-size={WIDTH},{height}", "--virtual-time-budget=8000"]
+    chromium = [
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--allow-file-access-from-files",
+        f"--window-size={WIDTH},{height}",
+        "--virtual-time-budget=8000",
+    ]
     page = f"file://{TOOLS / name}.html"
     suffix = "" if theme == THEMES[0] else f"-{theme}"
     picture = out / f"{name}{suffix}.png"
     subprocess.run([*chromium, f"--screenshot={picture}", page], check=True, capture_output=True, timeout=120)
-    dom = subprocess.run([*chromium, "--dump-dom", page], check=True, capture_output=True, text=True, timeout=120).stdout
+    dom = subprocess.run(
+        [*chromium, "--dump-dom", page], check=True, capture_output=True, text=True, timeout=120
+    ).stdout
     drawn = dom.count('class="panel"')
     empty = re.findall(r'data-title="([^"]*)" data-state="(?:empty|failed)"', dom)
     if drawn != len(panels) or empty:
@@ -152,7 +172,9 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "target/images")
     parser.add_argument("--end", type=int, default=int(time.time()), help="unix time at which the history ends")
     options = parser.parse_args()
-    missing = [program for program in ("npm", "node", "chromium", "prometheus", "promtool") if not shutil.which(program)]
+    missing = [
+        program for program in ("npm", "node", "chromium", "prometheus", "promtool") if not shutil.which(program)
+    ]
     if missing:
         sys.exit(f"preview: install {', '.join(missing)}")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -173,7 +195,10 @@ def main():
             database = replay.Database(folder, rules, spawn)
             try:
                 times = []
-                database.add("history", lambda out: times.extend(history.write(out, options.end, HISTORY, groups=rule_groups(rules[:-1]))))
+                database.add(
+                    "history",
+                    lambda out: times.extend(history.write(out, options.end, HISTORY, groups=rule_groups(rules[:-1]))),
+                )
                 first, end = times
                 replay.record(database, first, end, history.STEP)
                 replay.record(database, end - 86400, end, history.FINE, only="target:")

@@ -34,10 +34,18 @@ class Database:
             self.child.stop()
         self.number += 1
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.child = self.spawn(f"prometheus-{self.number}", [
-            "prometheus", f"--config.file={self.config}", f"--storage.tsdb.path={self.data}", "--storage.tsdb.retention.time=400d",
-            f"--query.lookback-delta={LOOKBACK}s", f"--web.listen-address={self.url.removeprefix('http://')}", "--log.level=warn",
-        ])
+        self.child = self.spawn(
+            f"prometheus-{self.number}",
+            [
+                "prometheus",
+                f"--config.file={self.config}",
+                f"--storage.tsdb.path={self.data}",
+                "--storage.tsdb.retention.time=400d",
+                f"--query.lookback-delta={LOOKBACK}s",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+                "--log.level=warn",
+            ],
+        )
         wait("Prometheus is ready", 60, [self.child], lambda: get(f"{self.url}/-/ready")[0] == 200)
 
     def add(self, name, write):
@@ -45,8 +53,20 @@ class Database:
         file = self.folder / f"{name}.om"
         with file.open("w") as out:
             write(out)
-        made = subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=720h", str(file), str(self.data)],
-                              capture_output=True, text=True, timeout=300)
+        made = subprocess.run(
+            [
+                "promtool",
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                "--max-block-duration=720h",
+                str(file),
+                str(self.data),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         file.unlink()
         if made.returncode:
             raise Failed(f"promtool: {made.stdout[-500:]}{made.stderr[-500:]}")
@@ -76,7 +96,9 @@ class Database:
 
 
 def written(name, labels):
-    text = ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in labels.items() if key != "__name__")
+    text = ",".join(
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in labels.items() if key != "__name__"
+    )
     return f"{name}{{{text}}}"
 
 
@@ -86,8 +108,11 @@ def levels(rules):
     for rule in rules:
         left.setdefault(rule["name"], []).append(rule)
     while left:
-        free = [name for name, of in left.items()
-                if not any(word in left and word != name for rule in of for word in re.findall(r"[\w:]+", rule["query"]))]
+        free = [
+            name
+            for name, of in left.items()
+            if not any(word in left and word != name for rule in of for word in re.findall(r"[\w:]+", rule["query"]))
+        ]
         if not free:
             raise Failed(f"rules read each other in a circle: {', '.join(left)}")
         yield [rule for name in free for rule in left.pop(name)]
@@ -97,6 +122,7 @@ def record(database, first, end, step, only=""):
     """Every recording rule whose name begins so, over the whole of the history."""
     recording = [rule for rule in database.rules() if rule["type"] == "recording" and rule["name"].startswith(only)]
     for number, level in enumerate(levels(recording)):
+
         def write(out, level=level):
             for name in sorted({rule["name"] for rule in level}):
                 out.write(f"# TYPE {name} gauge\n")
@@ -105,6 +131,7 @@ def record(database, first, end, step, only=""):
                         series = written(name, {**labels, **rule.get("labels", {})})
                         out.writelines(f"{series} {value} {at}\n" for at, value in values)
             out.write("# EOF\n")
+
         database.add(f"level-{only.rstrip(':')}{number}", write)
 
 

@@ -6,7 +6,21 @@ The daemon and the simulated API run as processes of their own on loopback. Befo
 quiet, memory, threads and file descriptors are counted. It ends with a table, and with status 1 when a
 scrape failed or something leaked.
 """
-import argparse, http.client, json, os, random, re, signal, subprocess, sys, tempfile, threading, time, urllib.request, zlib
+
+import argparse
+import http.client
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import zlib
 
 ACCOUNTS, CAMPAIGNS = 6, 200
 
@@ -49,7 +63,16 @@ class World:
     """The simulated API, and what is done to it."""
 
     def __init__(self, binary, folder):
-        command = [binary, "simulate", "--listen-address", "127.0.0.1:0", "--accounts", str(ACCOUNTS), "--campaigns", str(CAMPAIGNS)]
+        command = [
+            binary,
+            "simulate",
+            "--listen-address",
+            "127.0.0.1:0",
+            "--accounts",
+            str(ACCOUNTS),
+            "--campaigns",
+            str(CAMPAIGNS),
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.api = self.process.stdout.readline().split()[-1]
         self.folder, self.tokens = folder, 0
@@ -72,16 +95,32 @@ class World:
     def disturb(self):
         spent = '{"error":{"message":"too many calls","code":80000,"error_subcode":2446079}}'
         usage = ["x-ad-account-usage", '{"acc_id_util_pct":100,"reset_time_duration":2}']
-        fault = random.choice([
-            "truncated", "reset", "stall", {"slow": {"millis": random.randint(50, 1500)}}, {"huge": {"bytes": 64 << 20}},
-            {"raw": {"status": 400, "body": spent, "headers": [usage]}},
-            {"raw": {"status": 502, "body": "<html>Bad Gateway</html>", "headers": []}},
-            {"raw": {"status": 200, "body": "Service Unavailable", "headers": []}},
-            {"graph": {"status": 500, "code": 2, "subcode": None, "message": "temporarily unavailable"}},
-            {"graph": {"status": 400, "code": 190, "subcode": 463, "message": "expired"}},
-        ])
+        fault = random.choice(
+            [
+                "truncated",
+                "reset",
+                "stall",
+                {"slow": {"millis": random.randint(50, 1500)}},
+                {"huge": {"bytes": 64 << 20}},
+                {"raw": {"status": 400, "body": spent, "headers": [usage]}},
+                {"raw": {"status": 502, "body": "<html>Bad Gateway</html>", "headers": []}},
+                {"raw": {"status": 200, "body": "Service Unavailable", "headers": []}},
+                {"graph": {"status": 500, "code": 2, "subcode": None, "message": "temporarily unavailable"}},
+                {"graph": {"status": 400, "code": 190, "subcode": 463, "message": "expired"}},
+            ]
+        )
         account = f"act_{1001 + random.randrange(ACCOUNTS)}"
-        self.change({"fault": {"endpoint": "insights", "contains": account, "skip": 0, "times": random.randint(1, 4), "fault": fault}})
+        self.change(
+            {
+                "fault": {
+                    "endpoint": "insights",
+                    "contains": account,
+                    "skip": 0,
+                    "times": random.randint(1, 4),
+                    "fault": fault,
+                }
+            }
+        )
 
 
 class Daemon:
@@ -90,10 +129,22 @@ class Daemon:
     def __init__(self, binary, world, folder):
         self.world, self.folder, self.reloads = world, folder, 0
         self.configure(ACCOUNTS)
-        command = [binary, "--config.file", f"{folder}/config.yaml", "--web.listen-address", "127.0.0.1:0", "--web.port-file", f"{folder}/port", "--web.enable-lifecycle"]
+        command = [
+            binary,
+            "--config.file",
+            f"{folder}/config.yaml",
+            "--web.listen-address",
+            "127.0.0.1:0",
+            "--web.port-file",
+            f"{folder}/port",
+            "--web.enable-lifecycle",
+        ]
         self.log = open(f"{folder}/log", "w")
         self.process = subprocess.Popen(command, stderr=self.log)
-        wait_for("the port is known", lambda: os.path.exists(f"{folder}/port") and open(f"{folder}/port").read().endswith("\n"))
+        wait_for(
+            "the port is known",
+            lambda: os.path.exists(f"{folder}/port") and open(f"{folder}/port").read().endswith("\n"),
+        )
         self.address = open(f"{folder}/port").read().strip()
         wait_for("ready", lambda: read(f"http://{self.address}/-/ready"))
 
@@ -125,7 +176,9 @@ class Daemon:
     def descriptors(self):
         """Open files and sockets, but for connections to the API: how many of these are kept varies."""
         port = f":{int(self.world.api.rsplit(':', 1)[1]):04X}"
-        to_api = {line.split()[9] for line in open(f"/proc/{self.process.pid}/net/tcp") if line.split()[2].endswith(port)}
+        to_api = {
+            line.split()[9] for line in open(f"/proc/{self.process.pid}/net/tcp") if line.split()[2].endswith(port)
+        }
         folder = f"/proc/{self.process.pid}/fd"
         links = [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
         return sum(1 for link in links if not any(link == f"socket:[{inode}]" for inode in to_api))
@@ -182,14 +235,20 @@ class Scraper(threading.Thread):
         series = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
         if len(set(series)) != len(series):
             self.failures.append("a series stands twice")
-        kept = sum(name.startswith("marketing_messages_delivered{") and any(f'account_id="{id}"' in name for id in KEPT) for name in series)
+        kept = sum(
+            name.startswith("marketing_messages_delivered{") and any(f'account_id="{id}"' in name for id in KEPT)
+            for name in series
+        )
         if kept != KEPT_SAMPLES:
             self.failures.append(f"{kept} samples of {KEPT_SAMPLES}")
 
 
 def live(minutes, daemon, world):
     """Disturbs both for so long, and tells what the scrapers saw."""
-    scrapers = [Scraper(daemon.address, {"Accept-Encoding": "gzip"}), Scraper(daemon.address, {"Accept": "application/openmetrics-text;version=1.0.0"})]
+    scrapers = [
+        Scraper(daemon.address, {"Accept-Encoding": "gzip"}),
+        Scraper(daemon.address, {"Accept": "application/openmetrics-text;version=1.0.0"}),
+    ]
     for scraper in scrapers:
         scraper.start()
     begun, turn, memory = time.monotonic(), 0, []
@@ -237,13 +296,22 @@ def main():
     growth = after["memory"] / before["memory"] - 1
     scrapes, failed = sum(s.scrapes for s in scrapers), [f for s in scrapers for f in s.failures]
     rows = [("polls", f"{polls:.0f}"), ("reloads", daemon.reloads), ("tokens", world.tokens)]
-    rows += [(f"faults, {re.search('reason=.([a-z_]+)', labels).group(1)}", f"{value:.0f}") for labels, value in sorted(faults.items())]
-    rows += [("scrapes", scrapes), ("failed scrapes", len(failed)),
-             ("memory at start and end", f"{before['memory'] / 1024:.1f} and {after['memory'] / 1024:.1f} MiB ({growth:+.1%})"),
-             ("memory each minute, MiB", " ".join(f"{size / 1024:.1f}" for size in memory)),
-             ("threads at start and end", f"{before['threads']} and {after['threads']}"),
-             ("descriptors at start and end", f"{before['descriptors']} and {after['descriptors']}"),
-             ("exit status of the daemon", codes[0])]
+    rows += [
+        (f"faults, {re.search('reason=.([a-z_]+)', labels).group(1)}", f"{value:.0f}")
+        for labels, value in sorted(faults.items())
+    ]
+    rows += [
+        ("scrapes", scrapes),
+        ("failed scrapes", len(failed)),
+        (
+            "memory at start and end",
+            f"{before['memory'] / 1024:.1f} and {after['memory'] / 1024:.1f} MiB ({growth:+.1%})",
+        ),
+        ("memory each minute, MiB", " ".join(f"{size / 1024:.1f}" for size in memory)),
+        ("threads at start and end", f"{before['threads']} and {after['threads']}"),
+        ("descriptors at start and end", f"{before['descriptors']} and {after['descriptors']}"),
+        ("exit status of the daemon", codes[0]),
+    ]
     for name, value in rows:
         print(f"{name:<32}{value}")
     wrong = [*failed[:5], *problems[:5]]

@@ -206,14 +206,22 @@ class Stack:
         port_file = self.folder / "address"
         command = [self.binary, "demo", "--web.listen-address", self.listen, "--web.port-file", str(port_file)]
         self.exporter = self.child("exporter", command)
-        self.address = wait("the port file", START, [self.exporter], lambda: port_file.exists() and port_file.read_text().strip())
+        self.address = wait(
+            "the port file", START, [self.exporter], lambda: port_file.exists() and port_file.read_text().strip()
+        )
         wait("ready", START, [self.exporter], lambda: get(f"http://{self.address}/-/ready")[0] == 200)
-        self.control = wait("the control's address", START, [self.exporter], lambda: re.search(
-            r"(http://[\d.:]+/_control/)", self.exporter.log.read_text(errors="replace")))[1]
+        self.control = wait(
+            "the control's address",
+            START,
+            [self.exporter],
+            lambda: re.search(r"(http://[\d.:]+/_control/)", self.exporter.log.read_text(errors="replace")),
+        )[1]
 
     def change(self, **change):
         """Changes the simulated world."""
-        request = urllib.request.Request(self.control + "change", json.dumps(change).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            self.control + "change", json.dumps(change).encode(), {"Content-Type": "application/json"}
+        )
         with HTTP.open(request, timeout=REQUEST):
             pass
 
@@ -227,10 +235,17 @@ class Stack:
         file = self.folder / "alertmanager.yml"
         file.write_text(text)
         self.alertmanager = f"http://127.0.0.1:{free_port()}"
-        self.child("alertmanager", [
-            program, f"--config.file={file}", f"--storage.path={self.folder / 'alertmanager'}",
-            f"--web.listen-address={self.alertmanager.removeprefix('http://')}", "--cluster.listen-address=", "--log.level=warn",
-        ])
+        self.child(
+            "alertmanager",
+            [
+                program,
+                f"--config.file={file}",
+                f"--storage.path={self.folder / 'alertmanager'}",
+                f"--web.listen-address={self.alertmanager.removeprefix('http://')}",
+                "--cluster.listen-address=",
+                "--log.level=warn",
+            ],
+        )
         wait("Alertmanager is ready", START, self.children, lambda: get(f"{self.alertmanager}/-/ready")[0] == 200)
 
     def start_prometheus(self):
@@ -239,7 +254,9 @@ class Stack:
     def start_second_prometheus(self):
         """One that scrapes the exporter under two names, as two exporters with the same accounts are scraped."""
         host, port = self.address.rsplit(":", 1)
-        self.pair = self.run_prometheus("pair", [self.address, f"localhost:{port}" if host == "127.0.0.1" else f"127.0.0.1:{port}"])
+        self.pair = self.run_prometheus(
+            "pair", [self.address, f"localhost:{port}" if host == "127.0.0.1" else f"127.0.0.1:{port}"]
+        )
 
     def run_prometheus(self, name, addresses):
         """Starts one with the shipped rules and configuration; its address."""
@@ -252,17 +269,25 @@ class Stack:
             (rules / shipped.name).write_text(shortened(shipped.read_text()))
         (rules / "own.yml").write_text(OWN_RULES)
         shipped = DEPLOY / "prometheus/prometheus.yml"
-        text = replaced(shipped.read_text(), f'"{EXPORTER}"', ", ".join(f'"{address}"' for address in addresses), shipped)
+        text = replaced(
+            shipped.read_text(), f'"{EXPORTER}"', ", ".join(f'"{address}"' for address in addresses), shipped
+        )
         text = replaced(text, f'"{ALERTMANAGER}"', f'"{self.alertmanager.removeprefix("http://")}"', shipped)
         text = replaced(text, r"(scrape_interval|evaluation_interval): \w+", r"\1: 1s", shipped)
         url = f"http://127.0.0.1:{free_port()}"
         text = replaced(text, f'"{PROMETHEUS}"', f'"{url.removeprefix("http://")}"', shipped)
         file = own / "prometheus.yml"
         file.write_text(text)
-        self.child(name, [
-            "prometheus", f"--config.file={file}", f"--storage.tsdb.path={own / 'data'}",
-            f"--web.listen-address={url.removeprefix('http://')}", "--log.level=warn",
-        ])
+        self.child(
+            name,
+            [
+                "prometheus",
+                f"--config.file={file}",
+                f"--storage.tsdb.path={own / 'data'}",
+                f"--web.listen-address={url.removeprefix('http://')}",
+                "--log.level=warn",
+            ],
+        )
         wait("Prometheus is ready", START, self.children, lambda: get(f"{url}/-/ready")[0] == 200)
         return url
 
@@ -312,7 +337,10 @@ def main():
                 ("simulated APIs", stack.control, ["statistics"]),
             ]:
                 print(f"{name:<15} {open_to_people(base, pages)}")
-            print("Hours are seconds here. Notifications follow; the first within two minutes. Ctrl-C ends everything.", flush=True)
+            print(
+                "Hours are seconds here. Notifications follow; the first within two minutes. Ctrl-C ends everything.",
+                flush=True,
+            )
             while True:
                 for child in stack.children:
                     child.ensure_running()

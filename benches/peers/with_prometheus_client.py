@@ -2,7 +2,11 @@
 
 The flags are those of the peers in Rust (src/read.rs).
 """
-import argparse, json, time, urllib.parse
+
+import argparse
+import json
+import time
+import urllib.parse
 from http.client import HTTPConnection
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -26,8 +30,12 @@ def pages(connection, account, window):
     fields = ",".join(["account_id", "account_currency", "ad_id"] + [PREFIX + field for _, field, _, _ in FAMILIES])
     after = ""
     while after is not None:
-        query = urllib.parse.urlencode({"level": "ad", "fields": fields, "date_preset": window, "limit": 500, "after": after})
-        connection.request("GET", f"/v26.0/act_{account}/insights?{query}", headers={"Authorization": "Bearer token-main"})
+        query = urllib.parse.urlencode(
+            {"level": "ad", "fields": fields, "date_preset": window, "limit": 500, "after": after}
+        )
+        connection.request(
+            "GET", f"/v26.0/act_{account}/insights?{query}", headers={"Authorization": "Bearer token-main"}
+        )
         page = json.loads(connection.getresponse().read())
         yield page["data"]
         after = page["paging"]["cursors"]["after"] if "next" in page["paging"] else None
@@ -41,7 +49,9 @@ def main():
     parser.add_argument("--interval", type=float, required=True)
     options = parser.parse_args()
     registry = CollectorRegistry()
-    gauges = [Gauge(PREFIX + name, name, LABELS + ["currency"] * money, registry=registry) for name, _, _, money in FAMILIES]
+    gauges = [
+        Gauge(PREFIX + name, name, LABELS + ["currency"] * money, registry=registry) for name, _, _, money in FAMILIES
+    ]
     server, _ = start_http_server(0, "127.0.0.1", registry)
     print("listening 127.0.0.1:%d" % server.server_port, flush=True)
     connection = HTTPConnection(urllib.parse.urlsplit(options.api).netloc)

@@ -4,7 +4,12 @@
 docs/performance.md says what is measured and how to read it. Everything runs on loopback against the
 simulated API; the results are also written as JSON.
 """
-import argparse, json, subprocess, tempfile, time
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import show
@@ -19,20 +24,42 @@ def numbers(text):
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--campaigns", type=numbers, default=[1_000, 10_000, 100_000], help="sizes, separated by commas: 1000,10000,100000")
+    parser.add_argument(
+        "--campaigns",
+        type=numbers,
+        default=[1_000, 10_000, 100_000],
+        help="sizes, separated by commas: 1000,10000,100000",
+    )
     parser.add_argument("--windows", type=numbers, default=[1], help="numbers of windows, 1 to 3: 1,3")
-    parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="who is compared beside the floor: %(default)s")
+    parser.add_argument(
+        "--peers", default=",".join(peer.name for peer in PEERS), help="who is compared beside the floor: %(default)s"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of scrapes; slow exporters get fewer")
     parser.add_argument("--still", action="store_true", help="leave out what needs moving figures")
-    parser.add_argument("--check", action="store_true", help="judge a few ratios of CPU at two sizes and fail when one is below its floor")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="judge a few ratios of CPU at two sizes and fail when one is below its floor",
+    )
     parser.add_argument("--json", type=Path, default=TARGET / "results.json", help="where the results go: %(default)s")
     options = parser.parse_args()
     options.peers = [name for name in options.peers.split(",") if name]
     unknown = set(options.peers) - {peer.name for peer in PEERS}
-    if unknown or not set(options.windows) <= {1, 2, 3} or any(size > 1000 and size % 1000 for size in options.campaigns):
-        parser.error(f"unknown peers: {unknown}" if unknown else "windows are 1 to 3, sizes above 1,000 whole thousands")
+    if (
+        unknown
+        or not set(options.windows) <= {1, 2, 3}
+        or any(size > 1000 and size % 1000 for size in options.campaigns)
+    ):
+        parser.error(
+            f"unknown peers: {unknown}" if unknown else "windows are 1 to 3, sizes above 1,000 whole thousands"
+        )
     if options.check:
-        options.campaigns, options.windows, options.peers, options.still = [1_000, 10_000], [1], ["prometheus-client"], True
+        options.campaigns, options.windows, options.peers, options.still = (
+            [1_000, 10_000],
+            [1],
+            ["prometheus-client"],
+            True,
+        )
     return options
 
 
@@ -61,7 +88,9 @@ def main():
         for windows in options.windows:
             for campaigns in options.campaigns:
                 print(f"{campaigns:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}", flush=True)
-                scenario = Scenario(campaigns, windows, Path(folder) / f"{campaigns}-{windows}", names, options.rounds, connections)
+                scenario = Scenario(
+                    campaigns, windows, Path(folder) / f"{campaigns}-{windows}", names, options.rounds, connections
+                )
                 try:
                     scenario.still()
                     if not options.still:
@@ -77,7 +106,9 @@ def main():
     print("## Floors\n" if options.check else "## Goals\n")
     met = show.verdicts(results, options.check)
     about = machine()
-    print(f"\n{about['cores']} cores, {about['cpu']}, load {about['load']:.1f}; {time.monotonic() - begun:.0f} s; {options.json}")
+    print(
+        f"\n{about['cores']} cores, {about['cpu']}, load {about['load']:.1f}; {time.monotonic() - begun:.0f} s; {options.json}"
+    )
     if options.check and not met:
         raise SystemExit(1)
 

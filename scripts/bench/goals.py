@@ -4,6 +4,7 @@ A goal holds at every size, or at the one that it names. `check` is the limit fo
 ratios of CPU; it leaves room for a busy machine and another compiler. Goals without it are not part
 of the check. Limits in milliseconds and seconds are for one window and grow with the windows.
 """
+
 from dataclasses import dataclass
 
 AT_MOST, AT_LEAST = "<=", ">="
@@ -38,15 +39,31 @@ GOALS = [
     Goal("gzip scrape, wall over the floor", "gzip.wall_over_floor", AT_MOST, 4, "x"),
     Goal("gzip scrape, CPU over the floor", "gzip.cpu_over_floor", AT_MOST, 6, "x", check=8, only_check=True),
     Goal("gzip scrape, CPU of prometheus over ours", "gzip.cpu_ratio.prometheus", AT_LEAST, 80, "x"),
-    Goal("gzip scrape, CPU of prometheus-client over ours", "gzip.cpu_ratio.prometheus-client", AT_LEAST, 40, "x", check=28),
+    Goal(
+        "gzip scrape, CPU of prometheus-client over ours",
+        "gzip.cpu_ratio.prometheus-client",
+        AT_LEAST,
+        40,
+        "x",
+        check=28,
+    ),
     Goal("gzip scrape, CPU of Python over ours", "gzip.cpu_ratio.python", AT_LEAST, 500, "x"),
     Goal("plain scrape, wall over the floor", "plain.wall_over_floor", AT_MOST, 5, "x"),
     Goal("plain scrape, CPU over the floor", "plain.cpu_over_floor", AT_MOST, 6, "x", check=8, only_check=True),
     Goal("plain scrape, CPU of prometheus over ours", "plain.cpu_ratio.prometheus", AT_LEAST, 6, "x"),
-    Goal("plain scrape, CPU of prometheus-client over ours", "plain.cpu_ratio.prometheus-client", AT_LEAST, 1.5, "x", check=1.2),
+    Goal(
+        "plain scrape, CPU of prometheus-client over ours",
+        "plain.cpu_ratio.prometheus-client",
+        AT_LEAST,
+        1.5,
+        "x",
+        check=1.2,
+    ),
     Goal("plain scrape, CPU of Python over ours", "plain.cpu_ratio.python", AT_LEAST, 50, "x"),
     Goal("CPU of a gzip scrape", "gzip.cpu_ms", AT_MOST, 10, "ms", size=100_000, by_window=True),
-    Goal("gzip scrape, p99 while every value changes", "moving.p99_ms", AT_MOST, 60, "ms", size=100_000, by_window=True),
+    Goal(
+        "gzip scrape, p99 while every value changes", "moving.p99_ms", AT_MOST, 60, "ms", size=100_000, by_window=True
+    ),
     Goal("memory after scrapes", "memory.per_series", AT_MOST, 96, "bytes a series", size=100_000),
     Goal("memory at its peak", "memory.peak_per_series", AT_MOST, 128, "bytes a series", size=100_000),
     Goal("memory of the whole process", "memory.mib", AT_MOST, 24, "MiB", size=1_000),

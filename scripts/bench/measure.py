@@ -1,5 +1,16 @@
 """The measurements: everybody in turn on still figures, then one by one while every figure moves."""
-import gzip, http.client, json, re, shutil, socket, statistics, subprocess, time, urllib.request, zlib
+
+import gzip
+import http.client
+import json
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import time
+import urllib.request
+import zlib
 
 from peers import CONFIGURATION, EXPORTER, LOAD, PEERS, Running, World, start_floor, start_peer
 from process import Meter, Process
@@ -39,22 +50,53 @@ class Scenario:
         self.series = campaigns * FAMILIES * windows
         folder.mkdir(parents=True, exist_ok=True)
         accounts = -(-campaigns // 1000)
-        command = [EXPORTER, "simulate", "--listen-address", "127.0.0.1:0", "--accounts", accounts, "--campaigns", min(campaigns, 1000)]
+        command = [
+            EXPORTER,
+            "simulate",
+            "--listen-address",
+            "127.0.0.1:0",
+            "--accounts",
+            accounts,
+            "--campaigns",
+            min(campaigns, 1000),
+        ]
         self.simulation = Process(command, folder / "simulate.log")
-        self.world = World(self.simulation.line("# simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder)
+        self.world = World(
+            self.simulation.line("# simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder
+        )
         # What the first scrape took, by exporter and encoding.
         self.first_ms = {}
-        self.result = {"campaigns": campaigns, "windows": windows, "series": self.series, "exporters": {}, "figures": {}}
+        self.result = {
+            "campaigns": campaigns,
+            "windows": windows,
+            "series": self.series,
+            "exporters": {},
+            "figures": {},
+        }
 
     def start_ours(self, interval):
         begun = time.monotonic()
         accounts = ", ".join(f"{{id: {1001 + index}, totals: false}}" for index in range(self.world.accounts))
         config, port = self.folder / "config.yaml", self.folder / "port"
         port.unlink(missing_ok=True)
-        config.write_text(CONFIGURATION.format(interval=f"{interval}s", api=self.world.api, windows=", ".join(self.world.windows),
-                                               accounts=accounts))
-        command = [EXPORTER, "run", "--config.file", config, "--web.listen-address", "127.0.0.1:0", "--web.port-file", port,
-                   "--web.disable-exporter-metrics", "--log.level", "error"]
+        config.write_text(
+            CONFIGURATION.format(
+                interval=f"{interval}s", api=self.world.api, windows=", ".join(self.world.windows), accounts=accounts
+            )
+        )
+        command = [
+            EXPORTER,
+            "run",
+            "--config.file",
+            config,
+            "--web.listen-address",
+            "127.0.0.1:0",
+            "--web.port-file",
+            port,
+            "--web.disable-exporter-metrics",
+            "--log.level",
+            "error",
+        ]
         process = Process(command, self.folder / "ours.log")
         while not (port.exists() and port.read_text().endswith("\n")):
             if process.child.poll() is not None:
@@ -99,9 +141,14 @@ class Scenario:
         plain, packed = self.folder / "plain", self.folder / "gzip"
         text = load(ours, "--verify", "--keep", plain)
         size = load(ours, "--gzip", "--keep", packed)["bytes"]
-        self.result["body"] = {"lines": text["lines"], "plain_bytes": text["bytes"], "gzip_bytes": size,
-                               "bytes_per_line": text["bytes"] / text["lines"], "bytes_per_series": text["bytes"] / self.series,
-                               "gzip_bytes_per_series": size / self.series}
+        self.result["body"] = {
+            "lines": text["lines"],
+            "plain_bytes": text["bytes"],
+            "gzip_bytes": size,
+            "bytes_per_line": text["bytes"] / text["lines"],
+            "bytes_per_series": text["bytes"] / self.series,
+            "gzip_bytes_per_series": size / self.series,
+        }
         if self.campaigns <= 10_000:
             self.same_samples(everybody)
         floor = start_floor(self.world, plain, packed)
@@ -136,7 +183,10 @@ class Scenario:
             if connections > 1 and first > SLOW_SCRAPE_MS:
                 continue
             share = first * connections
-            plan[running.name] = (max(1, min(self.rounds, int(12_000 / share))), max(1, min(200, int(ENOUGH_MS / share))))
+            plan[running.name] = (
+                max(1, min(self.rounds, int(12_000 / share))),
+                max(1, min(200, int(ENOUGH_MS / share))),
+            )
         for round_ in range(self.rounds):
             for running in everybody:
                 rounds, requests = plan.get(running.name, (0, 0))
@@ -145,7 +195,12 @@ class Scenario:
                 meter = Meter(running.process)
                 times = load(running, *flags, "--connections", connections, "--requests", requests)["milliseconds"]
                 cpu, threads = meter.read()
-                row = {"wall_ms": median(times), "cpu_ms": cpu / len(times), "scrapes": len(times), "cpu_ms_by_thread": threads}
+                row = {
+                    "wall_ms": median(times),
+                    "cpu_ms": cpu / len(times),
+                    "scrapes": len(times),
+                    "cpu_ms_by_thread": threads,
+                }
                 self.result["exporters"][running.name]["scrapes"].setdefault(f"{mode}.{connections}", []).append(row)
 
     def same_samples(self, everybody):
@@ -163,7 +218,10 @@ class Scenario:
         url, wanted = f"http://{ours.address}/metrics", campaign_lines(plain)
         packed = (self.folder / "gzip").read_bytes()
         texts = {"zlib, one shot": zlib.decompressobj(31).decompress(packed), "gzip module": gzip.decompress(packed)}
-        for name, command in {"curl": ["curl", "-s", "--compressed", url], "wget": ["wget", "-q", "-O", "-", "--compression=auto", url]}.items():
+        for name, command in {
+            "curl": ["curl", "-s", "--compressed", url],
+            "wget": ["wget", "-q", "-O", "-", "--compression=auto", url],
+        }.items():
             if shutil.which(name):
                 texts[name] = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
             else:
@@ -181,7 +239,9 @@ class Scenario:
 
     def moving(self):
         body = json.dumps({"set_restless": True}).encode()
-        urllib.request.urlopen(urllib.request.Request(f"{self.world.api}/_control/change", data=body, method="POST")).read()
+        urllib.request.urlopen(
+            urllib.request.Request(f"{self.world.api}/_control/change", data=body, method="POST")
+        ).read()
         ours = self.start_ours(MOVING)
         self.watch(ours, seconds=10)
         self.stuck(ours)
@@ -206,10 +266,17 @@ class Scenario:
         passed = time.monotonic() - begun
         refreshed = (self.statistics()["insights"] - before) * min(PAGE, self.campaigns)
         scrapes = sorted(load(running, "--gzip", "--seconds", seconds, "--pause", 20)["milliseconds"])
-        row = {"cpu_s_per_10k": cpu / 1e3 / refreshed * 1e4 if refreshed else None, "cpu_ms_by_thread": threads,
-               "refreshed_per_s": refreshed / passed, "api_cpu_share": api_cpu / 1e3 / passed,
-               "scrapes": len(scrapes), "p50_ms": median(scrapes), "p99_ms": scrapes[int(0.99 * (len(scrapes) - 1) + 0.5)],
-               "rss": running.process.memory("VmRSS"), "peak": running.process.memory("VmHWM")}
+        row = {
+            "cpu_s_per_10k": cpu / 1e3 / refreshed * 1e4 if refreshed else None,
+            "cpu_ms_by_thread": threads,
+            "refreshed_per_s": refreshed / passed,
+            "api_cpu_share": api_cpu / 1e3 / passed,
+            "scrapes": len(scrapes),
+            "p50_ms": median(scrapes),
+            "p99_ms": scrapes[int(0.99 * (len(scrapes) - 1) + 0.5)],
+            "rss": running.process.memory("VmRSS"),
+            "peak": running.process.memory("VmHWM"),
+        }
         self.result["exporters"].setdefault(running.name, {})["moving"] = row
         say(f"{running.name} polls {row['refreshed_per_s']:,.0f} campaigns a second")
 
@@ -238,7 +305,11 @@ class Scenario:
 
 
 def campaign_lines(text):
-    return [line for line in text.splitlines() if line.startswith("marketing_messages_") and not line.startswith("marketing_messages_exporter_")]
+    return [
+        line
+        for line in text.splitlines()
+        if line.startswith("marketing_messages_") and not line.startswith("marketing_messages_exporter_")
+    ]
 
 
 OURS_ALONE = ("marketing_messages_campaign_info", "marketing_messages_account_info", "marketing_messages_window_")

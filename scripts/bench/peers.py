@@ -1,8 +1,11 @@
 """Who is compared: a peer is a row of a table."""
-import shutil, subprocess, sys
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 from process import Process
 
@@ -39,7 +42,9 @@ class World:
 
 
 def build_rust():
-    subprocess.run(["cargo", "build", "--locked", "--release", "--quiet", "--target-dir", TARGET / "peers"], cwd=HERE, check=True)
+    subprocess.run(
+        ["cargo", "build", "--locked", "--release", "--quiet", "--target-dir", TARGET / "peers"], cwd=HERE, check=True
+    )
 
 
 def build_python():
@@ -56,9 +61,21 @@ def build_go():
     sources = Path("/usr/share/gocode")
     if not (shutil.which("go") and (sources / "src/github.com/prometheus/client_golang").exists()):
         subprocess.run(["apt-get", "update", "-qq"], check=True)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], check=True, stdout=subprocess.DEVNULL)
-    environment = {"GO111MODULE": "off", "GOPATH": str(sources), "GOCACHE": str(TARGET / "go-cache"), "PATH": "/usr/bin:/bin", "HOME": str(TARGET)}
-    subprocess.run(["go", "build", "-o", TARGET / "with_client_golang", "."], cwd=HERE / "go", env=environment, check=True)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    environment = {
+        "GO111MODULE": "off",
+        "GOPATH": str(sources),
+        "GOCACHE": str(TARGET / "go-cache"),
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(TARGET),
+    }
+    subprocess.run(
+        ["go", "build", "-o", TARGET / "with_client_golang", "."], cwd=HERE / "go", env=environment, check=True
+    )
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,12 @@ PEERS = [
     Peer("prometheus", "Rust, crate prometheus, GaugeVec", build_rust, (BINARIES / "with_prometheus",)),
     Peer("prometheus-client", "Rust, crate prometheus-client", build_rust, (BINARIES / "with_prometheus_client",)),
     Peer("client_golang", "Go, client_golang of Debian", build_go, (TARGET / "with_client_golang",)),
-    Peer("python", "Python, prometheus_client", build_python, (VENV / "bin" / "python", HERE / "with_prometheus_client.py")),
+    Peer(
+        "python",
+        "Python, prometheus_client",
+        build_python,
+        (VENV / "bin" / "python", HERE / "with_prometheus_client.py"),
+    ),
 ]
 
 

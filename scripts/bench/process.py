@@ -1,5 +1,10 @@
 """A process under measurement: its start, its CPU, its memory."""
-import collections, os, signal, subprocess, time
+
+import collections
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 
@@ -10,7 +15,9 @@ class Process:
 
     def __init__(self, command, log):
         self.log = open(log, "w")
-        self.child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1)
+        self.child = subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1
+        )
         self.pid = self.child.pid
         self.alive.append(self)
 
@@ -18,7 +25,7 @@ class Process:
         """The rest of the next line that begins so."""
         for line in self.child.stdout:
             if line.startswith(begin):
-                return line[len(begin):].strip()
+                return line[len(begin) :].strip()
         raise SystemExit(f"{self.child.args[0]} ended before it said {begin!r}; see {self.log.name}")
 
     @classmethod
@@ -46,7 +53,10 @@ class Process:
         threads = {}
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             try:
-                threads[int(task.name)] = ((task / "comm").read_text().strip(), int((task / "schedstat").read_text().split()[0]))
+                threads[int(task.name)] = (
+                    (task / "comm").read_text().strip(),
+                    int((task / "schedstat").read_text().split()[0]),
+                )
             except (FileNotFoundError, ProcessLookupError):
                 pass
         return threads
@@ -77,5 +87,7 @@ class Meter:
 
 def machine():
     """What the figures were measured on."""
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
+    model = next(
+        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown"
+    )
     return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release, "load": os.getloadavg()[0]}

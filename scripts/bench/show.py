@@ -1,4 +1,5 @@
 """Results as tables for people."""
+
 import statistics
 
 from goals import judge
@@ -17,7 +18,10 @@ def table(head, rows):
     rows = [head, *rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for index, row in enumerate(rows):
-        cells = [cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        ]
         print("| " + " | ".join(cells) + " |")
         if index == 0:
             print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -26,9 +30,13 @@ def table(head, rows):
 
 def scenario(result, connections):
     windows, body = result["windows"], result["body"]
-    print(f"\n## {result['campaigns']:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}: {result['series']:,} series\n")
-    print(f"Body: {body['plain_bytes']:,} bytes, {body['lines']:,} lines, {number(body['bytes_per_line'])} bytes a line; "
-          f"gzip {body['gzip_bytes']:,} bytes, {number(body['gzip_bytes_per_series'])} a series.\n")
+    print(
+        f"\n## {result['campaigns']:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}: {result['series']:,} series\n"
+    )
+    print(
+        f"Body: {body['plain_bytes']:,} bytes, {body['lines']:,} lines, {number(body['bytes_per_line'])} bytes a line; "
+        f"gzip {body['gzip_bytes']:,} bytes, {number(body['gzip_bytes_per_series'])} a series.\n"
+    )
     kinds = [(mode, count) for mode in ("plain", "gzip") for count in connections]
     heads = [f"{mode}, {count} at a time" if count > 1 else mode for mode, count in kinds]
     rows = []
@@ -44,27 +52,71 @@ def scenario(result, connections):
     rows = []
     for name, exporter in result["exporters"].items():
         memory, moving = exporter["memory"], exporter.get("moving", {})
-        rows.append([name, number(exporter["start_s"]), number(memory["rss"] / 2**20), number(memory["rss"] / result["series"]), number(memory["rss"] / exporter["lines"]),
-                     number(memory["peak"] / result["series"]), number(moving.get("cpu_s_per_10k")), number(moving.get("refreshed_per_s")),
-                     number(moving.get("p50_ms")), number(moving.get("p99_ms")), number(moving["rss"] / result["series"]) if moving else "-"])
-    print("Start, memory, and what happens while every figure moves each second (CPU of 10,000 campaigns refreshed in a window;\n"
-          "gzip scrapes meanwhile):\n")
-    table(["exporter", "start s", "RSS MiB", "bytes a series", "bytes a line", "peak", "poll CPU s", "campaigns/s", "p50 ms", "p99 ms", "bytes a series then"], rows)
-    print(f"The simulated API needed {100 * result['exporters']['ours'].get('moving', {}).get('api_cpu_share', 0):.0f} % of a core while ours polled.\n")
+        rows.append(
+            [
+                name,
+                number(exporter["start_s"]),
+                number(memory["rss"] / 2**20),
+                number(memory["rss"] / result["series"]),
+                number(memory["rss"] / exporter["lines"]),
+                number(memory["peak"] / result["series"]),
+                number(moving.get("cpu_s_per_10k")),
+                number(moving.get("refreshed_per_s")),
+                number(moving.get("p50_ms")),
+                number(moving.get("p99_ms")),
+                number(moving["rss"] / result["series"]) if moving else "-",
+            ]
+        )
+    print(
+        "Start, memory, and what happens while every figure moves each second (CPU of 10,000 campaigns refreshed in a window;\n"
+        "gzip scrapes meanwhile):\n"
+    )
+    table(
+        [
+            "exporter",
+            "start s",
+            "RSS MiB",
+            "bytes a series",
+            "bytes a line",
+            "peak",
+            "poll CPU s",
+            "campaigns/s",
+            "p50 ms",
+            "p99 ms",
+            "bytes a series then",
+        ],
+        rows,
+    )
+    print(
+        f"The simulated API needed {100 * result['exporters']['ours'].get('moving', {}).get('api_cpu_share', 0):.0f} % of a core while ours polled.\n"
+    )
     threads(result)
     if stuck := result.get("stuck"):
         mib = {key: f"{stuck[key] / 2**20:,.1f} MiB" for key in ("before", "held", "after")}
-        print(f"{stuck['scrapers']} stuck scrapers: {mib['before']} before, {mib['held']} while they hold, {mib['after']} after they left.\n")
+        print(
+            f"{stuck['scrapers']} stuck scrapers: {mib['before']} before, {mib['held']} while they hold, {mib['after']} after they left.\n"
+        )
     if clients := result.get("gzip_clients"):
-        print("Bytes that gzip clients see: " + ", ".join(f"{name} {size:,}" for name, size in clients["bytes"].items()) + ".\n")
+        print(
+            "Bytes that gzip clients see: "
+            + ", ".join(f"{name} {size:,}" for name, size in clients["bytes"].items())
+            + ".\n"
+        )
 
 
 def threads(result):
     ours = result["exporters"]["ours"]
-    for what, spent in [("a gzip scrape", (ours["scrapes"].get("gzip.1") or [{}])[-1]), ("polling", ours.get("moving", {}))]:
+    for what, spent in [
+        ("a gzip scrape", (ours["scrapes"].get("gzip.1") or [{}])[-1]),
+        ("polling", ours.get("moving", {})),
+    ]:
         if by_thread := spent.get("cpu_ms_by_thread"):
             whole = sum(by_thread.values())
-            print(f"Threads of ours in {what}: " + ", ".join(f"{name} {100 * ms / whole:.0f} %" for name, ms in by_thread.items()) + ".\n")
+            print(
+                f"Threads of ours in {what}: "
+                + ", ".join(f"{name} {100 * ms / whole:.0f} %" for name, ms in by_thread.items())
+                + ".\n"
+            )
 
 
 def verdicts(results, checking):
@@ -73,11 +125,20 @@ def verdicts(results, checking):
     for result in results:
         for goal, value, met in judge(result["figures"], result["campaigns"], result["windows"], checking):
             bound = f"{goal.sense} {number(goal.bound(result['windows'], checking), 4)} {goal.unit}".strip()
-            rows.append((goal.name, f"{result['campaigns']:,} x {result['windows']}", bound, number(value),
-                         {True: "met", False: "MISSED", None: "not measured"}[met]))
+            rows.append(
+                (
+                    goal.name,
+                    f"{result['campaigns']:,} x {result['windows']}",
+                    bound,
+                    number(value),
+                    {True: "met", False: "MISSED", None: "not measured"}[met],
+                )
+            )
             all_met &= met is not False
     rows.sort(key=lambda row: row[0])
     table(["goal", "campaigns x windows", "limit", "value", "verdict"], rows)
-    counts = [f"{sum(row[-1] == verdict for row in rows)} {verdict.lower()}" for verdict in ("met", "MISSED", "not measured")]
+    counts = [
+        f"{sum(row[-1] == verdict for row in rows)} {verdict.lower()}" for verdict in ("met", "MISSED", "not measured")
+    ]
     print(f"{len(rows)} verdicts: {', '.join(counts)}.")
     return all_met

@@ -1,25 +1,50 @@
-"""One campaign: what it costs compared with what chance explains, day by day, and what changed."""
+"""One campaign: what it costs against what chance allows, day by day, and what changed."""
 
 from .overview import ACCOUNT_CHOICE, LAST_WEEK, SOURCE, WINDOW_CHOICE
 from .panels import annotation, by_name, column, custom, dashboard, days, interval, lines, named, stat, table, variable
-from .queries import (ACCOUNT, ACCOUNTS, ALERTS, CAMPAIGN, CHANCE, COST_RISE, JUDGED, ONE, USUAL, clicks, daily, extra, figure,
-                      per_click, spend, usual_clicks)
+from .queries import (
+    ACCOUNT,
+    ACCOUNTS,
+    ALERTS,
+    CAMPAIGN,
+    CHANCE,
+    COST_RISE,
+    JUDGED,
+    ONE,
+    USUAL,
+    clicks,
+    daily,
+    extra,
+    figure,
+    per_click,
+    spend,
+    usual_clicks,
+)
 
 CHOSEN = ONE + ', window="$window"'
 TODAY = ONE + ', window=~"today|unspecified"'
 
-CAMPAIGN_CHOICE = variable("campaign", "Campaign", f"query_result(campaign:marketing_messages_name:info{{{ACCOUNTS}}})",
-                           named("campaign"), several=False)
+CAMPAIGN_CHOICE = variable(
+    "campaign",
+    "Campaign",
+    f"query_result(campaign:marketing_messages_name:info{{{ACCOUNTS}}})",
+    named("campaign"),
+    several=False,
+)
 LAST = interval("last", "Last", ["1h", "3h", "6h", "12h"], "6h")
 LEAST = custom("least", "Clicks at least", ["1", "10", "25", "100"], "25")
 
 USUAL_HERE = f"{USUAL} and on ({CAMPAIGN}) campaign:marketing_messages_name:info{{{ONE}}}"
 COST = per_click(spend(CHOSEN), clicks(CHOSEN))
-TIMES_USUAL = f"{spend(CHOSEN)} / on ({CAMPAIGN}, currency) ({USUAL} * on ({CAMPAIGN}) group_left () ({clicks(CHOSEN)} > 0))"
+TIMES_USUAL = (
+    f"{spend(CHOSEN)} / on ({CAMPAIGN}, currency) ({USUAL} * on ({CAMPAIGN}) group_left () ({clicks(CHOSEN)} > 0))"
+)
 EXPECTED = f"({usual_clicks(CHOSEN)} >= {JUDGED})"
 DAILY_COST = per_click(daily("spend", ONE, "currency"), daily("link_clicks", ONE))
-DAILY_EXTRA = (f"{daily('spend', ONE, 'currency')} - on ({CAMPAIGN}, currency) {USUAL} * on ({CAMPAIGN}) group_left () "
-               f"{daily('link_clicks', ONE)}")
+DAILY_EXTRA = (
+    f"{daily('spend', ONE, 'currency')} - on ({CAMPAIGN}, currency) {USUAL} * on ({CAMPAIGN}) group_left () "
+    f"{daily('link_clicks', ONE)}"
+)
 
 
 def edge(sign):
@@ -29,8 +54,10 @@ def edge(sign):
 
 def began(offset=""):
     """When the window of the figure began: a figure that began anew is not compared with the one before."""
-    return (f'max by ({ACCOUNT}, window) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, '
-            f'window=~"today|unspecified"}}{offset})')
+    return (
+        f"max by ({ACCOUNT}, window) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, "
+        f'window=~"today|unspecified"}}{offset})'
+    )
 
 
 def gained(family, *labels):
@@ -43,88 +70,266 @@ def gained(family, *labels):
 
 
 PANELS = [
-    stat("Campaign", 6, "Name and status.", f"campaign:marketing_messages_name:info{{{ONE}}}", "none", None,
-         "{{campaign_name}}  {{status}}", mappings=[{"type": "value", "options": {"1": {"text": " ", "index": 0}}}]),
-    stat("Cost per click", 4, "Spend divided by clicks, in the selected window.", COST, "none", 3, "{{currency}}"),
-    stat("Usual cost per click", 4, "Cost per click of the long window used for comparison.", USUAL_HERE, "none", 3, "{{currency}}"),
-    stat("Times the usual", 3, "Cost per click divided by the usual cost per click.", TIMES_USUAL, "none", 2),
-    stat("Of the threshold", 3, "Times the usual, as a share of the threshold `cost_rise` for this campaign's account: at 100 % "
-         "the rise is large enough for an alert, which also requires enough clicks.",
-         f"{TIMES_USUAL} / on ({ACCOUNT}, currency) group_left () {COST_RISE}", "percentunit", 0,
-         steps=[("green", None), ("orange", 0.85), ("red", 1)]),
-    stat("Costs more than usual", 4, "Spend of the window minus the price of its clicks at the usual cost. Below zero it costs less than usual.",
-         extra(CHOSEN), "none", 2, "{{currency}}"),
-    lines("Cost per click, and what chance allows", 24, f"In the selected window. The band is {CHANCE} standard deviations of a Poisson count wide on either side "
-          f"of the usual cost: a cost inside it may be chance. Drawn from {JUDGED} expected clicks on, so `today` starts some hours "
-          "after midnight.",
-          [(f"{COST} and on ({CAMPAIGN}) {EXPECTED}", "cost per click {{currency}}"), (edge("-"), "upper edge"), (edge("+"), "lower edge"),
-           (f"{USUAL} and on ({CAMPAIGN}, currency) {EXPECTED}", "usual")],
-          "none", 3, height=9,
-          overrides=[by_name("upper edge", custom__fillBelowTo="lower edge", custom__lineWidth=0, custom__fillOpacity=18,
-                             color={"mode": "fixed", "fixedColor": "blue"}),
-                     by_name("lower edge", custom__lineWidth=0, custom__fillOpacity=0, color={"mode": "fixed", "fixedColor": "blue"}),
-                     by_name("usual", custom__lineWidth=1, custom__fillOpacity=0, custom__lineStyle={"fill": "dash", "dash": [8, 8]},
-                             color={"mode": "fixed", "fixedColor": "text"})]),
-    days("Cost per click a day", 12, "What a click cost each day. Days begin at midnight in the dashboard's time zone: set it to the "
-         "account's.", [(DAILY_COST, "{{currency}}")], "none", 3),
-    days("Spend a day", 12, "What was spent each day.", [(daily("spend", ONE, "currency"), "{{currency}}")], "none"),
-    days("Cost beyond the usual, a day", 12, "Spend of each day minus the price of its clicks at the usual cost: what a rise costs in money. Days below zero "
-         "cost less than usual.", [(DAILY_EXTRA, "{{currency}}")], "none"),
-    lines("Cost of the last clicks", 12, "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in that time. "
-          "It moves earlier than the day's mean. Times with fewer clicks than “Clicks at least” are left out, because the "
-          "cost of a few clicks is noise.",
-          [(f"{gained('spend', 'currency')} / on ({CAMPAIGN}) group_left () ({gained('link_clicks')} >= $least)",
-            "{{currency}}")], "none", 3),
-    lines("Cost per click, against a week ago", 12, "In the selected window, now and at the same time a week ago.",
-          [(f"{COST} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})", "now {{currency}}"),
-           (f"{per_click(spend(CHOSEN, offset=LAST_WEEK), clicks(CHOSEN, offset=LAST_WEEK))} "
-            f"and on ({CAMPAIGN}) ({clicks(CHOSEN, offset=LAST_WEEK)} >= {JUDGED})", "a week ago {{currency}}")],
-          "none", 3),
-    lines("Delivered and clicked", 12, "In the selected window. Clicks use the axis on the right.",
-          [(f"max({figure('delivered', CHOSEN)})", "delivered"), (f"max({clicks(CHOSEN)})", "link clicks")], "locale", 0,
-          overrides=[by_name("link clicks", custom__axisPlacement="right")]),
-    lines("Click ratio", 12, "Link clicks per delivered message, for each window with at least “Clicks at least” clicks.",
-          [(f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}}) and on (window) "
-            f"max by (window) (marketing_messages_link_clicks{{{ONE}}}) >= $least", "{{window}}")], "percentunit", 1),
-    lines("Read ratio", 12, "Messages read per delivered message, for each window with at least 100 messages.",
-          [(f"max by (window) (marketing_messages_read_ratio{{{ONE}}}) and on (window) "
-            f"max by (window) (marketing_messages_delivered{{{ONE}}}) >= 100", "{{window}}")], "percentunit", 1, axisSoftMax=1),
-    table("Windows", 24, 7, "The same figures in every window that is polled. Windows overlap: never add them up.", [
-        column("Delivered", f"max by (window) (marketing_messages_delivered{{{ONE}}})", "locale", 0),
-        column("Link clicks", f"max by (window) (marketing_messages_link_clicks{{{ONE}}})", "locale", 0),
-        column("Click ratio", f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}})", "percentunit", 2),
-        column("Read ratio", f"max by (window) (marketing_messages_read_ratio{{{ONE}}})", "percentunit", 2),
-        column("Spend", f"max by (window, currency) (marketing_messages_spend{{{ONE}}})", "none", 2),
-        column("Cost per message", f"max by (window, currency) (marketing_messages_cost_per_delivered{{{ONE}}})", "none", 4),
-        column("Cost per click", f"max by (window, currency) (marketing_messages_cost_per_link_click{{{ONE}}})", "none", 3),
-    ], {"window": "Window", "currency": "Currency"}),
-    table("Names and states", 12, 6, "Every name and status that the campaign had in the time range, and when each was first and last seen.", [
-        column("From", f"min by (campaign_name, status) (min_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
-               "dateTimeAsIso"),
-        column("Until", f"max by (campaign_name, status) (max_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
-               "dateTimeAsIso"),
-    ], {"campaign_name": "Name", "status": "Status"}, "From"),
-    table("Thresholds", 12, 6, "The thresholds that apply to the campaign's account, including your own.",
-          [column("Threshold", f"max by (threshold, currency) (account:marketing_messages_threshold:value{{{ACCOUNTS}}} < Inf and on ({ACCOUNT}) "
-                  f"campaign:marketing_messages_name:info{{{ONE}}})", "none", 2)],
-          {"threshold": "Name", "currency": "Currency"}),
+    stat(
+        "Campaign",
+        6,
+        "Name and status.",
+        f"campaign:marketing_messages_name:info{{{ONE}}}",
+        "none",
+        None,
+        "{{campaign_name}}  {{status}}",
+        mappings=[{"type": "value", "options": {"1": {"text": " ", "index": 0}}}],
+    ),
+    stat("Cost per click", 4, "In the chosen window, from spend and clicks.", COST, "none", 3, "{{currency}}"),
+    stat(
+        "Usual cost per click", 4, "Of the long window that it is compared with.", USUAL_HERE, "none", 3, "{{currency}}"
+    ),
+    stat("Times the usual", 3, "The first by the second.", TIMES_USUAL, "none", 2),
+    stat(
+        "Of the threshold",
+        3,
+        "Times the usual, as a share of the threshold `cost_rise` that counts for this campaign's account: at 100 % "
+        "the rise is large enough for an alert. Whether there are enough clicks is another matter.",
+        f"{TIMES_USUAL} / on ({ACCOUNT}, currency) group_left () {COST_RISE}",
+        "percentunit",
+        0,
+        steps=[("green", None), ("orange", 0.85), ("red", 1)],
+    ),
+    stat(
+        "Costs more than usual",
+        4,
+        "Money: the spend of the window less its clicks at the usual cost. Below zero it costs less.",
+        extra(CHOSEN),
+        "none",
+        2,
+        "{{currency}}",
+    ),
+    lines(
+        "Cost per click, and what chance allows",
+        24,
+        f"In the chosen window. Between the edges lie {CHANCE} standard deviations of a Poisson count "
+        f"around the usual cost: a cost inside may be chance. Drawn from {JUDGED} expected clicks on, so `today` begins some hours "
+        "after midnight.",
+        [
+            (f"{COST} and on ({CAMPAIGN}) {EXPECTED}", "cost per click {{currency}}"),
+            (edge("-"), "upper edge"),
+            (edge("+"), "lower edge"),
+            (f"{USUAL} and on ({CAMPAIGN}, currency) {EXPECTED}", "usual"),
+        ],
+        "none",
+        3,
+        height=9,
+        overrides=[
+            by_name(
+                "upper edge",
+                custom__fillBelowTo="lower edge",
+                custom__lineWidth=0,
+                custom__fillOpacity=18,
+                color={"mode": "fixed", "fixedColor": "blue"},
+            ),
+            by_name(
+                "lower edge", custom__lineWidth=0, custom__fillOpacity=0, color={"mode": "fixed", "fixedColor": "blue"}
+            ),
+            by_name(
+                "usual",
+                custom__lineWidth=1,
+                custom__fillOpacity=0,
+                custom__lineStyle={"fill": "dash", "dash": [8, 8]},
+                color={"mode": "fixed", "fixedColor": "text"},
+            ),
+        ],
+    ),
+    days(
+        "Cost per click a day",
+        12,
+        "What a click cost on each day. Days begin at midnight of the dashboard's time zone: set it to the account's.",
+        [(DAILY_COST, "{{currency}}")],
+        "none",
+        3,
+    ),
+    days("Spend a day", 12, "What was spent on each day.", [(daily("spend", ONE, "currency"), "{{currency}}")], "none"),
+    days(
+        "Cost beyond the usual, a day",
+        12,
+        "Spend of each day less its clicks at the usual cost: what a rise costs in money. Days below zero cost less.",
+        [(DAILY_EXTRA, "{{currency}}")],
+        "none",
+    ),
+    lines(
+        "Cost of the last clicks",
+        12,
+        "What was spent within the last hours (variable “Last”) by the clicks within them, or since midnight if "
+        "that is later. It moves before the day's mean does. Times with fewer clicks than “Clicks at least” are left out, because a "
+        "cost of few clicks is noise.",
+        [
+            (
+                f"{gained('spend', 'currency')} / on ({CAMPAIGN}) group_left () ({gained('link_clicks')} >= $least)",
+                "{{currency}}",
+            )
+        ],
+        "none",
+        3,
+    ),
+    lines(
+        "Cost per click, against a week ago",
+        12,
+        "In the chosen window, and at the same time a week ago.",
+        [
+            (f"{COST} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})", "now {{currency}}"),
+            (
+                f"{per_click(spend(CHOSEN, offset=LAST_WEEK), clicks(CHOSEN, offset=LAST_WEEK))} "
+                f"and on ({CAMPAIGN}) ({clicks(CHOSEN, offset=LAST_WEEK)} >= {JUDGED})",
+                "a week ago {{currency}}",
+            ),
+        ],
+        "none",
+        3,
+    ),
+    lines(
+        "Delivered and clicked",
+        12,
+        "In the chosen window. Clicks have the axis on the right.",
+        [(f"max({figure('delivered', CHOSEN)})", "delivered"), (f"max({clicks(CHOSEN)})", "link clicks")],
+        "locale",
+        0,
+        overrides=[by_name("link clicks", custom__axisPlacement="right")],
+    ),
+    lines(
+        "Click ratio",
+        12,
+        "Link clicks for each delivered message, window by window, from “Clicks at least” on.",
+        [
+            (
+                f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}}) and on (window) "
+                f"max by (window) (marketing_messages_link_clicks{{{ONE}}}) >= $least",
+                "{{window}}",
+            )
+        ],
+        "percentunit",
+        1,
+    ),
+    lines(
+        "Read ratio",
+        12,
+        "Messages read for each delivered message, window by window, from 100 messages on.",
+        [
+            (
+                f"max by (window) (marketing_messages_read_ratio{{{ONE}}}) and on (window) "
+                f"max by (window) (marketing_messages_delivered{{{ONE}}}) >= 100",
+                "{{window}}",
+            )
+        ],
+        "percentunit",
+        1,
+        axisSoftMax=1,
+    ),
+    table(
+        "Windows",
+        24,
+        7,
+        "The same figures in every window that is polled. Windows overlap: never add them up.",
+        [
+            column("Delivered", f"max by (window) (marketing_messages_delivered{{{ONE}}})", "locale", 0),
+            column("Link clicks", f"max by (window) (marketing_messages_link_clicks{{{ONE}}})", "locale", 0),
+            column("Click ratio", f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}})", "percentunit", 2),
+            column("Read ratio", f"max by (window) (marketing_messages_read_ratio{{{ONE}}})", "percentunit", 2),
+            column("Spend", f"max by (window, currency) (marketing_messages_spend{{{ONE}}})", "none", 2),
+            column(
+                "Cost per message",
+                f"max by (window, currency) (marketing_messages_cost_per_delivered{{{ONE}}})",
+                "none",
+                4,
+            ),
+            column(
+                "Cost per click",
+                f"max by (window, currency) (marketing_messages_cost_per_link_click{{{ONE}}})",
+                "none",
+                3,
+            ),
+        ],
+        {"window": "Window", "currency": "Currency"},
+    ),
+    table(
+        "Names and states",
+        12,
+        6,
+        "Every name and status that the campaign had within the time shown, and when each was seen first and last.",
+        [
+            column(
+                "From",
+                f"min by (campaign_name, status) (min_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
+                "dateTimeAsIso",
+            ),
+            column(
+                "Until",
+                f"max by (campaign_name, status) (max_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
+                "dateTimeAsIso",
+            ),
+        ],
+        {"campaign_name": "Name", "status": "Status"},
+        "From",
+    ),
+    table(
+        "Thresholds",
+        12,
+        6,
+        "What counts for the campaign's account, your own thresholds included.",
+        [
+            column(
+                "Threshold",
+                f"max by (threshold, currency) (account:marketing_messages_threshold:value{{{ACCOUNTS}}} < Inf and on ({ACCOUNT}) "
+                f"campaign:marketing_messages_name:info{{{ONE}}})",
+                "none",
+                2,
+            )
+        ],
+        {"threshold": "Name", "currency": "Currency"},
+    ),
 ]
 
 # A point in time is lost between two steps of a long range, so that what is new is marked for an hour.
 NEW = f"group by ({CAMPAIGN}, campaign_name, status) (marketing_messages_campaign_info{{{ONE}}})"
 BEFORE = f"group by ({CAMPAIGN}, campaign_name, status) (marketing_messages_campaign_info{{{ONE}}} offset 1h)"
-BUDGET_NOW = 'max by (source, account_id, currency) (account:marketing_messages_threshold:value{threshold="budget_month"}%s)'
+BUDGET_NOW = (
+    'max by (source, account_id, currency) (account:marketing_messages_threshold:value{threshold="budget_month"}%s)'
+)
 ITS_ACCOUNT = f"and on ({ACCOUNT}) campaign:marketing_messages_name:info{{{ONE}}}"
 
 BOARD = dashboard(
-    "mme-campaign", "Marketing messages: campaign", "Everything about one campaign, and what changed.",
-    [SOURCE, ACCOUNT_CHOICE, CAMPAIGN_CHOICE, WINDOW_CHOICE, LAST, LEAST], PANELS,
-    [annotation("Alerts", f'ALERTS{{{ALERTS}, alertstate="firing", campaign_id="$campaign"}}', "{{alertname}}",
-                "{{campaign_name}}, {{window}}", "red"),
-     annotation("Name or status changed", f"{NEW} unless {BEFORE} and on ({CAMPAIGN}) {BEFORE}", "Name or status changed",
-                "“{{campaign_name}}” is {{status}}", "orange"),
-     annotation("Budget changed", f"{BUDGET_NOW % ''} != {BUDGET_NOW % ' offset 1h'} {ITS_ACCOUNT}", "Budget of the month changed",
-                "{{account_id}} {{currency}}", "purple"),
-     annotation("A new day", f'max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}}) '
-                f'> max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}} offset 1h) {ITS_ACCOUNT}',
-                "A new day", "today began", "blue")])
+    "mme-campaign",
+    "Marketing messages: campaign",
+    "Everything about one campaign, and what changed.",
+    [SOURCE, ACCOUNT_CHOICE, CAMPAIGN_CHOICE, WINDOW_CHOICE, LAST, LEAST],
+    PANELS,
+    [
+        annotation(
+            "Alerts",
+            f'ALERTS{{{ALERTS}, alertstate="firing", campaign_id="$campaign"}}',
+            "{{alertname}}",
+            "{{campaign_name}}, {{window}}",
+            "red",
+        ),
+        annotation(
+            "Name or status changed",
+            f"{NEW} unless {BEFORE} and on ({CAMPAIGN}) {BEFORE}",
+            "Name or status changed",
+            "“{{campaign_name}}” is {{status}}",
+            "orange",
+        ),
+        annotation(
+            "Budget changed",
+            f"{BUDGET_NOW % ''} != {BUDGET_NOW % ' offset 1h'} {ITS_ACCOUNT}",
+            "Budget of the month changed",
+            "{{account_id}} {{currency}}",
+            "purple",
+        ),
+        annotation(
+            "A new day",
+            f'max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}}) '
+            f'> max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}} offset 1h) {ITS_ACCOUNT}',
+            "A new day",
+            "today began",
+            "blue",
+        ),
+    ],
+)

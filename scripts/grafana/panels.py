@@ -21,14 +21,24 @@ def red_below(value):
 
 # ---- variables
 
+
 def variable(name, label, query, regex="", several=True, every=True):
     """A choice from what a query returns; `every` offers All, and starts with it."""
     choice = {"includeAll": several and every, "multi": several}
     if several and every:
         choice |= {"allValue": ".*", "current": {"text": ["All"], "value": ["$__all"]}}
     return {
-        "name": name, "label": label, "type": "query", "datasource": SOURCE, "definition": query, "hide": 0,
-        "query": {"query": query, "refId": f"variable-{name}"}, "regex": regex, "refresh": 2, "sort": 1, **choice,
+        "name": name,
+        "label": label,
+        "type": "query",
+        "datasource": SOURCE,
+        "definition": query,
+        "hide": 0,
+        "query": {"query": query, "refId": f"variable-{name}"},
+        "regex": regex,
+        "refresh": 2,
+        "sort": 1,
+        **choice,
     }
 
 
@@ -38,27 +48,58 @@ def named(label):
 
 
 def interval(name, label, values, first):
-    return {"name": name, "label": label, "type": "interval", "query": ",".join(values), "hide": 0, "refresh": 2,
-            "current": {"text": first, "value": first},
-            "options": [{"text": text, "value": text, "selected": text == first} for text in values]}
+    return {
+        "name": name,
+        "label": label,
+        "type": "interval",
+        "query": ",".join(values),
+        "hide": 0,
+        "refresh": 2,
+        "current": {"text": first, "value": first},
+        "options": [{"text": text, "value": text, "selected": text == first} for text in values],
+    }
 
 
 def custom(name, label, values, first):
-    return {"name": name, "label": label, "type": "custom", "query": ",".join(values), "hide": 0, "includeAll": False,
-            "multi": False, "current": {"text": first, "value": first},
-            "options": [{"text": text, "value": text, "selected": text == first} for text in values]}
+    return {
+        "name": name,
+        "label": label,
+        "type": "custom",
+        "query": ",".join(values),
+        "hide": 0,
+        "includeAll": False,
+        "multi": False,
+        "current": {"text": first, "value": first},
+        "options": [{"text": text, "value": text, "selected": text == first} for text in values],
+    }
 
 
-DATASOURCE = {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0,
-              "includeAll": False, "multi": False, "refresh": 1, "regex": ""}
+DATASOURCE = {
+    "name": "datasource",
+    "label": "Prometheus",
+    "type": "datasource",
+    "query": "prometheus",
+    "hide": 0,
+    "includeAll": False,
+    "multi": False,
+    "refresh": 1,
+    "regex": "",
+}
 
 
 # ---- panels
 
+
 def target(expr, legend="", ref="A", table=False, step=None):
     shape = {"format": "table", "instant": True, "range": False} if table else {"instant": False, "range": True}
-    return {"datasource": SOURCE, "expr": expr, "legendFormat": legend or "__auto", "refId": ref, **shape,
-            **({"interval": step} if step else {})}
+    return {
+        "datasource": SOURCE,
+        "expr": expr,
+        "legendFormat": legend or "__auto",
+        "refId": ref,
+        **shape,
+        **({"interval": step} if step else {}),
+    }
 
 
 def fields(unit, decimals=None, steps=None, **more):
@@ -69,41 +110,92 @@ def fields(unit, decimals=None, steps=None, **more):
 
 def panel(kind, title, width, height, description, defaults, targets, options=None, overrides=None, **more):
     return {
-        "type": kind, "title": title, "description": description, "datasource": SOURCE,
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": SOURCE,
         "gridPos": {"w": width, "h": height, "x": 0, "y": 0},
         "fieldConfig": {"defaults": defaults, "overrides": overrides or []},
-        "targets": targets, "options": options or {}, **more,
+        "targets": targets,
+        "options": options or {},
+        **more,
     }
 
 
 def by_name(name, **properties):
     """Settings of one series or column; `__` stands for the dot in `custom.axisPlacement`."""
-    return {"matcher": {"id": "byName", "options": name},
-            "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]}
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()],
+    }
 
 
 def stat(title, width, description, expr, unit, decimals=None, legend="", steps=None, mappings=None):
     """One number for each series, as of now."""
     more = {"mappings": mappings} if mappings else {}
     now = {**target(expr, legend), "instant": True, "range": False}
-    return panel("stat", title, width, 4, description, fields(unit, decimals, steps, **more), [now],
-                 {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "graphMode": "none",
-                  "colorMode": "value" if steps else "none", "textMode": "value_and_name" if legend else "value",
-                  "justifyMode": "auto", "orientation": "auto"})
+    return panel(
+        "stat",
+        title,
+        width,
+        4,
+        description,
+        fields(unit, decimals, steps, **more),
+        [now],
+        {
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "graphMode": "none",
+            "colorMode": "value" if steps else "none",
+            "textMode": "value_and_name" if legend else "value",
+            "justifyMode": "auto",
+            "orientation": "auto",
+        },
+    )
 
 
-def lines(title, width, description, queries, unit, decimals=None, height=8, overrides=None, steps=None, step=None,
-          more=None, **custom):
+def lines(
+    title,
+    width,
+    description,
+    queries,
+    unit,
+    decimals=None,
+    height=8,
+    overrides=None,
+    steps=None,
+    step=None,
+    more=None,
+    **custom,
+):
     """Curves; `queries` is a list of (expression, legend). Axes begin at zero, so that noise does not fill the panel."""
     targets = [target(expr, legend, chr(65 + n), step=step) for n, (expr, legend) in enumerate(queries)]
-    style = {"drawStyle": "line", "lineWidth": 2, "fillOpacity": 6, "showPoints": "never", "spanNulls": False,
-             "axisSoftMin": 0, **custom}
+    style = {
+        "drawStyle": "line",
+        "lineWidth": 2,
+        "fillOpacity": 6,
+        "showPoints": "never",
+        "spanNulls": False,
+        "axisSoftMin": 0,
+        **custom,
+    }
     if steps:
         style["thresholdsStyle"] = {"mode": "line"}
     defaults = fields(unit, decimals, steps, custom=style, color={"mode": "palette-classic"})
-    return panel("timeseries", title, width, height, description, defaults, targets,
-                 {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
-                  "tooltip": {"mode": "multi", "sort": "desc"}}, overrides, **(more or {}))
+    return panel(
+        "timeseries",
+        title,
+        width,
+        height,
+        description,
+        defaults,
+        targets,
+        {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+        overrides,
+        **(more or {}),
+    )
 
 
 # A panel for each currency, because amounts of two have no common axis.
@@ -132,7 +224,10 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
     names = {**{value(n): name for n, (name, *_) in enumerate(columns)}, **labels}
     order = list(labels) + [value(n) for n in range(len(columns))]
     keep = {"id": "filterFieldsByName", "options": {"include": {"names": order}}}
-    organize = {"id": "organize", "options": {"indexByName": {name: n for n, name in enumerate(order)}, "renameByName": names}}
+    organize = {
+        "id": "organize",
+        "options": {"indexByName": {name: n for n, name in enumerate(order)}, "renameByName": names},
+    }
     overrides = []
     for name, expression, unit, decimals, steps in columns:
         properties = {"unit": unit}
@@ -141,7 +236,10 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
         if "* 0 - 1" in expression:
             properties["mappings"] = [{"type": "value", "options": {"-1": {"text": "-", "index": 0}}}]
         if steps:
-            properties |= {"thresholds": fields("none", steps=steps)["thresholds"], "custom__cellOptions": {"type": "color-text"}}
+            properties |= {
+                "thresholds": fields("none", steps=steps)["thresholds"],
+                "custom__cellOptions": {"type": "color-text"},
+            }
         overrides.append(by_name(name, **properties))
     for name, url in (links or {}).items():
         overrides.append(by_name(name, links=[{"title": f"Open {name.lower()}", "url": url}]))
@@ -152,15 +250,35 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
     if sort:
         options["sortBy"] = [{"displayName": sort, "desc": True}]
     defaults = fields("none", custom={"minWidth": 70})
-    return panel("table", title, width, height, description, defaults, targets, options, overrides,
-                 transformations=([] if len(columns) == 1 else [{"id": "merge", "options": {}}]) + [keep, organize])
+    return panel(
+        "table",
+        title,
+        width,
+        height,
+        description,
+        defaults,
+        targets,
+        options,
+        overrides,
+        transformations=([] if len(columns) == 1 else [{"id": "merge", "options": {}}]) + [keep, organize],
+    )
 
 
 # ---- dashboards
 
+
 def annotation(name, expr, title, text, color):
-    return {"name": name, "datasource": SOURCE, "enable": True, "expr": expr, "iconColor": color, "titleFormat": title,
-            "textFormat": text, "step": "60s", "useValueForTime": False}
+    return {
+        "name": name,
+        "datasource": SOURCE,
+        "enable": True,
+        "expr": expr,
+        "iconColor": color,
+        "titleFormat": title,
+        "textFormat": text,
+        "step": "60s",
+        "useValueForTime": False,
+    }
 
 
 def laid_out(panels):
@@ -176,10 +294,31 @@ def laid_out(panels):
 
 
 def dashboard(uid, title, description, variables, panels, annotations, begin="now-14d"):
-    links = [{"type": "dashboards", "title": "Marketing messages", "tags": [TAG], "asDropdown": False, "includeVars": True,
-              "keepTime": True, "targetBlank": False, "icon": "external link"}]
+    links = [
+        {
+            "type": "dashboards",
+            "title": "Marketing messages",
+            "tags": [TAG],
+            "asDropdown": False,
+            "includeVars": True,
+            "keepTime": True,
+            "targetBlank": False,
+            "icon": "external link",
+        }
+    ]
     return {
-        "uid": uid, "title": title, "description": description, "tags": [TAG], "schemaVersion": 39, "editable": True,
-        "graphTooltip": 1, "refresh": "1m", "time": {"from": begin, "to": "now"}, "timezone": "browser", "links": links,
-        "templating": {"list": [DATASOURCE, *variables]}, "annotations": {"list": annotations}, "panels": laid_out(panels),
+        "uid": uid,
+        "title": title,
+        "description": description,
+        "tags": [TAG],
+        "schemaVersion": 39,
+        "editable": True,
+        "graphTooltip": 1,
+        "refresh": "1m",
+        "time": {"from": begin, "to": "now"},
+        "timezone": "browser",
+        "links": links,
+        "templating": {"list": [DATASOURCE, *variables]},
+        "annotations": {"list": annotations},
+        "panels": laid_out(panels),
     }

@@ -42,8 +42,10 @@ WITH_TEAM = f"* on ({CAMPAIGN}) group_left (team) campaign:marketing_messages_na
 
 USUAL = f"max by ({CAMPAIGN}, currency) (campaign:marketing_messages_cost_per_link_click:usual)"
 COST_RISE = f'max by ({ACCOUNT}, currency) (account:marketing_messages_threshold:value{{threshold="cost_rise"}})'
-BUDGET = (f'max by ({ACCOUNT}, currency) '
-          f'(account:marketing_messages_threshold:value{{{ACCOUNTS}, {CURRENCY}, threshold="budget_month"}} < Inf)')
+BUDGET = (
+    f"max by ({ACCOUNT}, currency) "
+    f'(account:marketing_messages_threshold:value{{{ACCOUNTS}, {CURRENCY}, threshold="budget_month"}} < Inf)'
+)
 
 ALERTS = 'alertname=~"MarketingMessages.*"'
 # Alerts without an account (a credential, an exporter) are everybody's.
@@ -65,11 +67,14 @@ def clicks(selector, offset=""):
 
 def each_day(by, metric, selector):
     """`yesterday` as it was at noon of the day after, else the most that `today` showed, else what CAMS gained."""
+
     def over(function, window, span):
         return f'max by ({by}) ({function}({metric}{{{selector}, window="{window}"}}{span}))'
 
-    return (f"({over('last_over_time', 'yesterday', NOON_AFTER)} or {over('max_over_time', 'today', DAY)} "
-            f"or {over('last_over_time', 'unspecified', UNTIL_MIDNIGHT)} - {over('last_over_time', 'unspecified', SINCE_MIDNIGHT)} > 0)")
+    return (
+        f"({over('last_over_time', 'yesterday', NOON_AFTER)} or {over('max_over_time', 'today', DAY)} "
+        f"or {over('last_over_time', 'unspecified', UNTIL_MIDNIGHT)} - {over('last_over_time', 'unspecified', SINCE_MIDNIGHT)} > 0)"
+    )
 
 
 def daily(family, selector, *labels):
@@ -93,13 +98,17 @@ def account_sum(name, selector, offset=""):
 
 def account_cost(selector, money, offset=""):
     """An account's cost per click, from sums."""
-    return per_click(account_sum("spend", money, offset), account_sum("link_clicks", selector, offset), f"{ACCOUNT}, window")
+    return per_click(
+        account_sum("spend", money, offset), account_sum("link_clicks", selector, offset), f"{ACCOUNT}, window"
+    )
 
 
 def clicks_by_currency(selector, money, offset=""):
     """Clicks of accounts, with the currency of what they cost."""
-    return (f"({account_sum('spend', money, offset)} >= bool 0) * on ({ACCOUNT}, window) group_left () "
-            f"{account_sum('link_clicks', selector, offset)}")
+    return (
+        f"({account_sum('spend', money, offset)} >= bool 0) * on ({ACCOUNT}, window) group_left () "
+        f"{account_sum('link_clicks', selector, offset)}"
+    )
 
 
 def against_last_week(now, before):
@@ -120,8 +129,10 @@ def extra(selector):
 def deviations(selector):
     """How many standard deviations of a Poisson count fewer clicks came than the money usually buys."""
     expected = usual_clicks(selector)
-    return (f"({expected} - on ({CAMPAIGN}) group_left () {clicks(selector)}) / on ({CAMPAIGN}, currency) "
-            f"sqrt({expected} >= {JUDGED})")
+    return (
+        f"({expected} - on ({CAMPAIGN}) group_left () {clicks(selector)}) / on ({CAMPAIGN}, currency) "
+        f"sqrt({expected} >= {JUDGED})"
+    )
 
 
 def filled(expression, values):
