@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
 """Looks at the status page in a real browser: states, filter, sorting, a hostile name, light, dark and phone.
 
-The daemon runs against the simulated APIs, which are made to fail in all the ways that the page has a word for. Chromium is
-driven by the W3C's WebDriver protocol. With --images the page of an ordinary day is drawn as PNG files instead.
+The daemon runs against the simulated APIs, which are made to fail in all the ways that the page has a word for.
+Chromium is driven by the W3C's WebDriver protocol. With --images the page of an ordinary day is drawn as PNG files
+instead.
 """
 
-import argparse
 import base64
 import json
 import re
-import sys
-import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from stack import HTTP, Child, Failed, free_port, get, wait
+from lib.checks import Checks, run
+from lib.command import command_line
+from lib.process import Failed, Process, free_port, wait
+from lib.web import get, read, send
+from lib.world import Daemon, World
 
 NAME = "<img src=x onerror=alert(1)>\"'&amp;<script>alert(2)</script> & more"
 CAMPAIGN = "120201766000000"
@@ -40,37 +44,30 @@ cams:
     access_key_id: demo-key
     access_key_secret: demo-secret
     endpoint: API
-    channels: [{{cust_space_id: cams-demo, page_id: 323456789012345, ad_account_id: 2399887766, campaigns: [{CAMPAIGN}, 120201766000001]}}]
+    channels:
+      - cust_space_id: cams-demo
+        page_id: 323456789012345
+        ad_account_id: 2399887766
+        campaigns: [{CAMPAIGN}, 120201766000001]
 """
 STATES = {"refused", "stale", "failing", "waiting", "up"}
 
+FAULTS = [
+    "unauthorized: the API does not accept the credential",
+    "issue a new token",
+    "unavailable: the API, or the way to it, is down",
+]
+EMPTY = "No target is like that."
+
 LIGHT, DARK, PHONE = "light", "dark", "phone"
-
-
-def check(what, holds, seen=""):
-    if not holds:
-        raise Failed(f"{what}: {seen}"[:1500])
-    print(f"ok   {what}")
-
-
-def eventually(what, ask, holds):
-    """The same of what a click brings: the browser does not wait for the page."""
-    seen = None
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        seen = ask()
-        if holds(seen):
-            break
-        time.sleep(0.05)
-    check(what, holds(seen), seen)
 
 
 class Browser:
     """A session of Chromium."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         port = free_port()
-        self.driver = Child("chromedriver", ["chromedriver", f"--port={port}"], folder)
+        self.driver = Process("chromedriver", ["chromedriver", f"--port={port}"], folder)
         self.base = f"http://127.0.0.1:{port}"
         wait("the driver answers", 30, [self.driver], lambda: get(f"{self.base}/status")[0] == 200)
         arguments = [
@@ -89,40 +86,40 @@ class Browser:
         session = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         self.base += f"/session/{session['sessionId']}"
 
-    def ask(self, method, path, body=None):
+    def ask(self, method: str, path: str, body: object = None) -> Any:
         data = None if method == "GET" else json.dumps(body or {}).encode()
-        request = urllib.request.Request(
-            self.base + path, data=data, method=method, headers={"content-type": "application/json"}
-        )
-        try:
-            with HTTP.open(request, timeout=60) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Failed(f"{method} {path}: {error.read().decode()[:500]}") from None
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(self.base + path, data=data, method=method, headers=headers)
+        status, _, answer = send(request, seconds=60)
+        if status != 200:
+            raise Failed(f"{method} {path}: {answer.decode()[:500]}")
+        return json.loads(answer)["value"]
 
-    def open(self, url):
+    def open(self, url: str) -> None:
         self.ask("POST", "/url", {"url": url})
 
-    def run(self, script, *arguments):
+    def run(self, script: str, *arguments: object) -> Any:
         return self.ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
-    def find(self, selector):
-        return next(iter(self.ask("POST", "/element", {"using": "css selector", "value": selector}).values()))
+    def find(self, selector: str) -> str:
+        return str(next(iter(self.ask("POST", "/element", {"using": "css selector", "value": selector}).values())))
 
-    def click(self, selector):
+    def click(self, selector: str) -> None:
         self.ask("POST", f"/element/{self.find(selector)}/click")
 
-    def type(self, selector, text):
+    def type(self, selector: str, text: str) -> None:
         self.ask("POST", f"/element/{self.find(selector)}/value", {"text": text})
 
-    def texts(self, selector):
-        return self.run("return [...document.querySelectorAll(arguments[0])].map(e => e.innerText.trim())", selector)
+    def texts(self, selector: str) -> list[str]:
+        texts: list[str] = self.run(
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText.trim())", selector
+        )
+        return texts
 
-    def protocol(self, command, **parameters):
+    def protocol(self, command: str, **parameters: object) -> Any:
         return self.ask("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
-    def look(self, kind):
+    def look(self, kind: str) -> None:
         """Light or dark, wide or as a phone."""
         scheme = "dark" if kind == DARK else "light"
         self.protocol("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -135,224 +132,184 @@ class Browser:
             mobile=kind == PHONE,
         )
 
-    def draw(self, file):
+    def draw(self, file: Path) -> None:
         image = self.protocol("Page.captureScreenshot", format="png")
         file.write_bytes(base64.b64decode(image["data"]))
 
-    def complaints(self):
+    def complaints(self) -> list[str]:
         """What the console says: of broken references, of what the policy refuses."""
         return [entry["message"] for entry in self.ask("POST", "/se/log", {"type": "browser"})]
 
-    def stop(self):
+    def cells(self, label: str) -> list[str]:
+        """A column of the table of targets."""
+        return self.texts(f"table.targets tbody td[data-label='{label}']")
+
+    def states(self) -> set[str]:
+        return set(self.texts("table.targets .state"))
+
+    def stop(self) -> None:
         try:
             self.ask("DELETE", "")
         finally:
             self.driver.stop()
 
 
-class World:
+class Day(World):
     """The simulated APIs and a daemon."""
 
-    def __init__(self, binary, folder):
-        self.children, self.binary, self.folder = [], binary, folder
-        api = f"127.0.0.1:{free_port()}"
-        self.api = f"http://{api}"
-        self.start("simulate", ["simulate", "--listen-address", api])
-        wait("the simulated APIs answer", 30, self.children, lambda: get(f"{self.api}/_control/statistics")[0])
+    def __init__(self, binary: str) -> None:
+        super().__init__(binary, "browser")
+        self.simulation = self.simulate()
 
-    def start(self, name, arguments):
-        self.children.append(Child(name, [self.binary, *arguments], self.folder))
+    def poll(self, configuration: str) -> None:
+        self.exporter: Daemon = self.daemon("--config.file", self.write("config.yaml", configuration))
+        self.page = f"{self.exporter.url}/"
 
-    def start_daemon(self, configuration):
-        file, port = self.folder / "config.yaml", self.folder / "port"
-        file.write_text(configuration)
-        self.start(
-            "daemon", ["--config.file", str(file), "--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port)]
-        )
-        address = wait("the daemon listens", 30, self.children, lambda: port.exists() and port.read_text().strip())
-        self.page = f"http://{address}/"
-
-    def bad_day(self):
+    def bad(self) -> None:
         """A daemon that meets all the faults."""
         self.change({"rename": [int(CAMPAIGN), NAME]})
         usage = ["x-ad-account-usage", '{"acc_id_util_pct": 100, "reset_time_duration": 600}']
         spent = '{"error": {"message": "There have been too many calls", "code": 80000, "error_subcode": 2446079}}'
         self.fail("act_2398765433", 1, {"status": 400, "body": spent, "headers": [usage]})
-        self.start_daemon(CONFIGURATION.replace("API", self.api))
+        self.poll(CONFIGURATION.replace("API", self.api))
         self.settle()
 
-    def ordinary_day(self):
+    def ordinary(self) -> None:
         """A daemon that polls everything as it would by default: one request fails, and the rest is up."""
         self.change({"set_expiry": ["main", int(time.time()) + 52 * 86400]})
         self.fail("totals", 3, {"status": 503, "body": "", "headers": []})
-        self.start_daemon(self.children[0].log.read_text().replace("interval: 10s", "interval: 15m"))
-        wait("every target was polled", 60, self.children, lambda: get(f"{self.page}-/ready")[0] == 200)
-        wait(
-            "the names are known",
-            60,
-            self.children,
-            lambda: all(target["campaignName"] for target in self.overview("?q=cams")["targets"]),
-        )
+        self.poll(self.simulation.output().replace("interval: 10s", "interval: 15m"))
+        self.ready(self.exporter)
+        self.wait("the names are known", 60, lambda: all(one["campaignName"] for one in self.targets("?q=cams")))
 
-    def change(self, change):
-        data = json.dumps(change).encode()
-        with HTTP.open(urllib.request.Request(f"{self.api}/_control/change", data=data), timeout=10) as answer:
-            answer.read()
-
-    def fail(self, call, times, answer):
+    def fail(self, call: str, times: int, answer: dict[str, Any]) -> None:
         """Answers calls whose name or text holds `call`, so often, with this instead."""
         name, text = ("insights", call) if call.startswith("act_") else (call, "")
-        self.change(
-            {"fault": {"endpoint": name, "contains": text, "skip": 0, "times": times, "fault": {"raw": answer}}}
-        )
+        fault = {"endpoint": name, "contains": text, "skip": 0, "times": times, "fault": {"raw": answer}}
+        self.change({"fault": fault})
 
-    def overview(self, query=""):
-        status, _, body = get(f"{self.page}api/v1/targets{query}")
-        if status != 200:
-            raise Failed(f"/api/v1/targets{query}: {status} {body[:200]!r}")
-        return json.loads(body)
+    def overview(self, query: str = "") -> Any:
+        return json.loads(read(f"{self.page}api/v1/targets{query}"))
 
-    def states(self):
+    def targets(self, query: str) -> list[dict[str, Any]]:
+        return list(self.overview(query)["targets"])
+
+    def states(self) -> set[str]:
         return {state for state, number in self.overview()["states"].items() if number}
 
-    def settle(self):
+    def settle(self) -> None:
         """Until every state is there. What is stale was once good."""
-        wait(
-            "CAMS was good once", 60, self.children, lambda: [t for t in self.overview("?q=cams")["targets"] if t["up"]]
-        )
+        self.wait("CAMS was good once", 60, lambda: [one for one in self.targets("?q=cams") if one["up"]])
         self.fail("GetMessageCampaignInsights", 100_000, {"status": 503, "body": "", "headers": []})
-        wait(f"the states {sorted(STATES)} are all there", 90, self.children, lambda: self.states() >= STATES)
-
-    def stop(self):
-        for child in self.children:
-            child.stop()
+        self.wait(f"the states {sorted(STATES)} are all there", 90, lambda: self.states() >= STATES)
 
 
-def check_page(browser, world):
+def check_page(checks: Checks, browser: Browser, day: Day) -> None:
     browser.look(LIGHT)
-    browser.open(world.page)
+    browser.open(day.page)
     tiles = {re.sub(r"\d+\s*", "", text) for text in browser.texts(".states a")}
-    check("every state has a word and a number", tiles >= STATES, tiles)
-    words, colours = (
-        browser.texts("table.targets .state"),
-        browser.run(
-            "return [...document.querySelectorAll('table.targets .state')].map(e => getComputedStyle(e).color)"
-        ),
+    checks.that(tiles >= STATES, "every state has a word and a number", tiles)
+    words = browser.texts("table.targets .state")
+    colours = browser.run(
+        "return [...document.querySelectorAll('table.targets .state')].map(e => getComputedStyle(e).color)"
     )
-    by_word = dict(zip(words, colours))
-    check("each state has a colour of its own", len(set(by_word.values())) == len(by_word) >= len(STATES), by_word)
-    check("the worst come first", words[0] == "refused" and words[-1] == "up", words)
+    by_word = dict(zip(words, colours, strict=True))
+    distinct = len(set(by_word.values())) == len(by_word) >= len(STATES)
+    checks.that(distinct, "each state has a colour of its own", by_word)
+    checks.that(words[0] == "refused" and words[-1] == "up", "the worst come first", words)
     faults = " ".join(browser.texts("td.fault"))
-    for part in [
-        "unauthorized: the API does not accept the credential",
-        "issue a new token",
-        "unavailable: the API, or the way to it, is down",
-    ]:
-        check(f"a fault says “{part}”", part in faults, faults)
-    check("nothing that is secret is shown", "hush" not in browser.run("return document.documentElement.outerHTML"))
-    check(
-        "bars show the allowance", browser.run("return document.querySelectorAll('.bar rect:not(.track)').length") >= 3
-    )
-    check(
-        "a stopped lane says when it opens", any("opens in" in text for text in browser.texts("td[data-label=State]"))
-    )
+    for part in FAULTS:
+        checks.that(part in faults, f"a fault says “{part}”", faults)
+    whole = browser.run("return document.documentElement.outerHTML")
+    checks.that("hush" not in whole, "nothing that is secret is shown")
+    bars = browser.run("return document.querySelectorAll('.bar rect:not(.track)').length")
+    checks.that(bars >= 3, "bars show the allowance", bars)
+    stopped = any("opens in" in text for text in browser.texts("td[data-label=State]"))
+    checks.that(stopped, "a stopped lane says when it opens")
     complaints = browser.complaints()
-    check("the console has nothing to say", not complaints, complaints)
+    checks.that(not complaints, "the console has nothing to say", complaints)
 
 
-def check_name(browser, world):
-    wait(
-        "the name is known",
-        30,
-        world.children,
-        lambda: [target for target in world.overview(f"?q={CAMPAIGN}")["targets"] if target["campaignName"]],
-    )
-    browser.open(f"{world.page}?q={CAMPAIGN}")
-    row = browser.texts("table.targets tbody td[data-label=Target]")
-    check("a hostile name is text", len(row) == 1 and NAME in row[0], row)
-    check("and nothing else", browser.run("return document.querySelectorAll('script, img').length") == 0)
+def check_name(checks: Checks, browser: Browser, day: Day) -> None:
+    query = f"?q={CAMPAIGN}"
+    day.wait("the name is known", 30, lambda: [one for one in day.targets(query) if one["campaignName"]])
+    browser.open(f"{day.page}{query}")
+    row = browser.cells("Target")
+    checks.that(len(row) == 1 and NAME in row[0], "a hostile name is text", row)
+    checks.that(browser.run("return document.querySelectorAll('script, img').length") == 0, "and nothing else")
 
 
-def check_choices(browser, world):
-    cells = lambda label: browser.texts(f"table.targets tbody td[data-label='{label}']")
-    browser.open(world.page)
+def hold_words(rows: Sequence[str]) -> bool:
+    return bool(rows) and all("Europe" in row and "last_3d" in row for row in rows)
+
+
+def check_filters(checks: Checks, browser: Browser, day: Day) -> None:
+    browser.open(day.page)
     browser.type("input[name=q]", "EUROPE last_3d")
     browser.click("form button")
-    eventually(
-        "words filter, whatever their case",
-        lambda: cells("Target"),
-        lambda rows: rows and all("Europe" in row and "last_3d" in row for row in rows),
-    )
+    checks.eventually("words filter, whatever their case", lambda: browser.cells("Target"), hold_words)
     kept = browser.run("return document.querySelector('input[name=q]').value")
-    check("the box keeps them", kept == "EUROPE last_3d", kept)
-    browser.open(world.page)
+    checks.that(kept == "EUROPE last_3d", "the box keeps them", kept)
+    browser.open(day.page)
     browser.click(".states a.refused")
-    states = lambda: set(browser.texts("table.targets .state"))
-    eventually("a tile shows its state alone", states, lambda seen: seen == {"refused"})
+    checks.eventually("a tile shows its state alone", browser.states, lambda seen: seen == {"refused"})
     browser.click(".states a.refused")
-    eventually("and a second click all", states, lambda seen: len(seen) > 1)
+    checks.eventually("and a second click all", browser.states, lambda seen: len(seen) > 1)
+    browser.open(f"{day.page}?q=nothing-like-this")
+    checks.that(browser.texts(".empty") == [EMPTY], "an empty table is explained")
+
+
+def check_sorting(checks: Checks, browser: Browser, day: Day) -> None:
+    browser.open(day.page)
     for order in ("ascending", "descending"):
-        browser.click("th:nth-child(7) a")
-        told = lambda: browser.run("return document.querySelector('th:nth-child(7)').getAttribute('aria-sort')")
-        eventually(f"a heading says how it sorts, {order}", told, lambda seen: seen == order)
-        samples = [int(text) for text in cells("Samples")]
-        check(
-            f"and sorts, {order}",
-            samples == sorted(samples, reverse=order == "descending") and len(set(samples)) > 1,
-            samples,
-        )
-    browser.open(f"{world.page}?q=nothing-like-this")
-    check("an empty table is explained", browser.texts(".empty") == ["No target is like that."])
+        check_order(checks, browser, order)
 
 
-def check_looks(browser, world, images=None):
+def check_order(checks: Checks, browser: Browser, order: str) -> None:
+    browser.click("th:nth-child(7) a")
+    shown = "return document.querySelector('th:nth-child(7)').getAttribute('aria-sort')"
+    checks.eventually(f"a heading says how it sorts, {order}", lambda: browser.run(shown), lambda seen: seen == order)
+    samples = [int(text) for text in browser.cells("Samples")]
+    in_order = samples == sorted(samples, reverse=order == "descending")
+    checks.that(in_order and len(set(samples)) > 1, f"and sorts, {order}", samples)
+
+
+def check_looks(checks: Checks, browser: Browser, day: Day, images: Path | None = None) -> None:
     backgrounds = set()
     for kind in (LIGHT, DARK, PHONE):
         browser.look(kind)
-        browser.open(world.page)
+        browser.open(day.page)
         backgrounds.add(browser.run("return getComputedStyle(document.body).backgroundColor"))
         seen = browser.run("return [document.documentElement.scrollWidth, window.innerWidth]")
-        check(f"{kind}: nothing lies beyond the edge", seen[0] <= seen[1], seen)
+        checks.that(seen[0] <= seen[1], f"{kind}: nothing lies beyond the edge", seen)
         if images:
             images.mkdir(parents=True, exist_ok=True)
             file = images / f"status-{kind}.png"
             browser.draw(file)
             print(f"     {file}")
-    check("dark is another page than light", len(backgrounds) == 2, backgrounds)
+    checks.that(len(backgrounds) == 2, "dark is another page than light", backgrounds)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", type=Path, required=True)
-    parser.add_argument("--images", type=Path, help="draw the page into this folder")
-    options = parser.parse_args()
-    begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mme-browser-") as folder:
-        world, browser = None, None
+def look_at(checks: Checks, binary: str, images: Path | None) -> None:
+    with Day(binary) as day:
+        browser = Browser(day.folder)
         try:
-            world = World(options.binary, Path(folder))
-            browser = Browser(Path(folder))
-            if options.images:
-                world.ordinary_day()
-                check_looks(browser, world, options.images)
-                return 0
-            world.bad_day()
-            check_page(browser, world)
-            check_name(browser, world)
-            check_choices(browser, world)
-            check_looks(browser, world)
-        except Failed as failed:
-            print(f"FAILED {failed}", file=sys.stderr)
-            for child in world.children if world else []:
-                print(child.tail(), file=sys.stderr)
-            return 1
+            if images:
+                day.ordinary()
+                check_looks(checks, browser, day, images)
+                return
+            day.bad()
+            check_page(checks, browser, day)
+            check_name(checks, browser, day)
+            check_filters(checks, browser, day)
+            check_sorting(checks, browser, day)
+            check_looks(checks, browser, day)
         finally:
-            for running in (browser, world):
-                if running:
-                    running.stop()
-    print(f"the page holds in {time.monotonic() - begun:.0f} s")
-    return 0
+            browser.stop()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = command_line(__doc__)
+    parser.add_argument("--images", type=Path, help="draw the page of an ordinary day into this folder instead")
+    options = parser.parse_args()
+    run("browser", lambda checks: look_at(checks, options.binary, options.images))

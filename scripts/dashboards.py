@@ -1,27 +1,28 @@
 #!/usr/bin/env python3
 """Writes deploy/grafana/dashboards from the tables in scripts/grafana; with --check, says which file differs."""
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
 from grafana import campaign, compare, exporter, overview
+from grafana.panels import Json
+from lib.command import command_line
+from lib.process import ROOT
 
-FOLDER = Path(__file__).resolve().parent.parent / "deploy/grafana/dashboards"
+FOLDER = ROOT / "deploy/grafana/dashboards"
 
 
-def dashboards():
+def dashboards() -> list[Json]:
     return [overview.BOARD, campaign.BOARD, compare.BOARD, exporter.BOARD]
 
 
-def text_of(board):
+def text_of(board: Json) -> str:
     """Keys in order, as Grafana exports them and as jsonnet prints them."""
     return json.dumps(board, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    parser = command_line(__doc__, binary=False)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
     check = parser.parse_args().check
     stale = []

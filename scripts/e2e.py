@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
 """Runs the demo under a real Prometheus and Alertmanager, with the files as they are shipped.
 
-Needs prometheus, promtool and prometheus-alertmanager (scripts/install-peers.sh) and nothing beyond Python's standard library.
-Everything that it starts is stopped at its end, and its files lie in a temporary directory.
+Needs prometheus, promtool and prometheus-alertmanager (scripts/install-peers.sh) and nothing beyond Python's standard
+library. Everything that it starts is stopped at its end, and its files lie in a temporary directory.
 """
 
-import argparse
 import gzip
 import json
 import re
-import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dashboards import dashboards
-from stack import ROOT, Failed, Stack, get, query, shortened, wait
-
 from grafana.queries import DAY, filled, hastened
+from lib.checks import Checks, run
+from lib.command import command_line
+from lib.process import ROOT
+from lib.web import Series, get, query
+from lib.world import Daemon
+from stack import Stack, shortened
+
+Queries = Sequence[tuple[str, Series]]
 
 JOB = "marketing-messages"
 DELIVERED_TODAY = 'marketing_messages_delivered{window="today"}'
@@ -34,22 +39,10 @@ CHANGE = 180  # seconds until a figure has to change
 STOP = 5  # seconds from SIGTERM to the end
 
 
-class Checks:
-    """Counts what held, and stops at what did not."""
-
-    def __init__(self):
-        self.passed = 0
-
-    def that(self, holds, what, detail=""):
-        if not holds:
-            raise Failed(f"{what}\n{detail}".rstrip())
-        self.passed += 1
-        print(f"ok   {what}", flush=True)
-
-
-def default_families(reference):
+def default_families(reference: str) -> list[str]:
     """The campaign and account families that are on without being asked for, from the reference's tables."""
-    families, section, columns = [], "", []
+    families: list[str] = []
+    section, columns = "", list[str]()
     for line in reference.splitlines():
         if line.startswith("## "):
             section, columns = line[3:], []
@@ -59,39 +52,39 @@ def default_families(reference):
         if not columns:
             columns = cells
             continue
-        row = dict(zip(columns, cells))
+        row = dict(zip(columns, cells, strict=True))
         if row.get("on by", "default") == "default":
             families.append(row["family"].strip("`"))
     return families
 
 
-def start(checks, stack):
+def start(checks: Checks, stack: Stack) -> None:
     stack.start_exporter()
     checks.that(True, "the demo is ready")
     stack.start_alertmanager()
     stack.start_prometheus()
     stack.start_second_prometheus()
     url = stack.prometheus
-    wait("the target is up", DATA, stack.children, lambda: query(url, f'up{{job="{JOB}"}} == 1'))
-    wait("a query returns data", DATA, stack.children, lambda: query(url, DELIVERED_TODAY))
+    stack.wait("the target is up", DATA, lambda: query(url, f'up{{job="{JOB}"}} == 1'))
+    stack.wait("a query returns data", DATA, lambda: query(url, DELIVERED_TODAY))
     checks.that(True, "Prometheus scrapes with the shipped configuration, and Alertmanager listens")
 
 
-def check_text(checks, address):
+def check_text(checks: Checks, address: str) -> None:
     status, headers, body = get(f"http://{address}/metrics")
     checks.that(status == 200, "GET /metrics is 200", str(status))
     content_type = headers.get("Content-Type", "")
     checks.that(content_type.startswith("text/plain; version=0.0.4"), "plain text is the default", content_type)
-    lint = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, timeout=60)
+    lint = subprocess.run(["promtool", "check", "metrics"], check=False, input=body, capture_output=True, timeout=60)
     findings = (lint.stdout + lint.stderr).decode(errors="replace")
     if findings:
         print(findings, end="")
     checks.that(lint.returncode == 0, "promtool check metrics", f"status {lint.returncode}")
 
 
-def check_open_metrics(checks, address):
-    headers = {"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encoding": "gzip"}
-    status, headers, body = get(f"http://{address}/metrics", headers)
+def check_open_metrics(checks: Checks, address: str) -> None:
+    accepted = {"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encoding": "gzip"}
+    status, headers, body = get(f"http://{address}/metrics", accepted)
     content_type = headers.get("Content-Type", "")
     wanted = "application/openmetrics-text; version=1.0.0"
     checks.that(status == 200 and content_type.startswith(wanted), "OpenMetrics is served when asked for", content_type)
@@ -101,7 +94,7 @@ def check_open_metrics(checks, address):
     checks.that(text.endswith("\n# EOF\n") and text.count("# EOF") == 1, "OpenMetrics ends in # EOF", text[-200:])
 
 
-def check_families(checks, binary, prometheus):
+def check_families(checks: Checks, binary: Path, prometheus: str) -> None:
     reference = subprocess.run([binary, "metrics"], check=True, capture_output=True, text=True, timeout=60).stdout
     families = default_families(reference)
     known = {"delivered", "account_delivered", "window_start_timestamp_seconds", "campaign_info", "account_info"}
@@ -119,41 +112,36 @@ def check_families(checks, binary, prometheus):
     checks.that(not empty, f"all {len(families)} default families have series", f"without: {', '.join(empty)}")
 
 
-def check_life(checks, prometheus, children):
-    def values():
-        return {tuple(sorted(labels.items())): value for labels, value in query(prometheus, DELIVERED_TODAY)}
+def check_life(checks: Checks, stack: Stack) -> None:
+    def values() -> dict[tuple[tuple[str, str], ...], float]:
+        return {tuple(sorted(labels.items())): value for labels, value in query(stack.prometheus, DELIVERED_TODAY)}
 
     first = values()
-    moved = wait(
+    moved = stack.wait(
         f"a value of {DELIVERED_TODAY} changes",
         CHANGE,
-        children,
         lambda: sum(labels in first and first[labels] != value for labels, value in values().items()),
     )
     checks.that(moved > 0, f"figures follow the API: {moved} of {len(first)} series changed")
-    up = query(prometheus, f'up{{job="{JOB}"}}')
+    up = query(stack.prometheus, f'up{{job="{JOB}"}}')
     checks.that([value for _, value in up] == [1.0], "up is 1", str(up))
 
 
-def check_stop(checks, exporter):
+def check_stop(checks: Checks, exporter: Daemon) -> None:
     started = time.monotonic()
-    exporter.process.send_signal(signal.SIGTERM)
-    try:
-        status = exporter.process.wait(STOP)
-    except subprocess.TimeoutExpired:
-        raise Failed(f"the exporter still runs {STOP} s after SIGTERM") from None
+    status = exporter.end(STOP)
     checks.that(status == 0, f"SIGTERM ends it with status 0 ({time.monotonic() - started:.1f} s)", f"status {status}")
-    log = exporter.log.read_text(errors="replace")
-    checks.that("panicked" not in log, "nothing panicked")
+    checks.that("panicked" not in exporter.output(), "nothing panicked")
 
 
 class Watch:
     """When alerts reached the webhook and when they were resolved there, as seconds since the scene began."""
 
-    def __init__(self, stack):
-        self.stack, self.began, self.table = stack, time.monotonic(), []
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.began = stack, time.monotonic()
+        self.table: list[tuple[str, float, float]] = []
 
-    def seen(self, status, alert, labels):
+    def seen(self, status: str, alert: str, labels: dict[str, str]) -> tuple[float, str, Any] | None:
         """The first such notification of this scene, as (seconds, path, alert)."""
         for at, path, body in self.stack.webhook.received:
             for one in body["alerts"]:
@@ -162,18 +150,18 @@ class Watch:
                     return at - self.began, path, one
         return None
 
-    def fires(self, alert, **labels):
-        return wait(f"{alert} reaches the webhook", 60, self.stack.children, lambda: self.seen("firing", alert, labels))
+    def fires(self, alert: str, **labels: str) -> tuple[float, str, Any]:
+        return self.stack.wait(f"{alert} reaches the webhook", 60, lambda: self.seen("firing", alert, labels))
 
-    def resolves(self, alert, fired, since, **labels):
-        found = wait(f"{alert} is resolved", 90, self.stack.children, lambda: self.seen("resolved", alert, labels))
+    def resolves(self, alert: str, fired: float, since: float, **labels: str) -> None:
+        found = self.stack.wait(f"{alert} is resolved", 90, lambda: self.seen("resolved", alert, labels))
         self.table.append((alert, fired, found[0] - since))
 
-    def now(self):
+    def now(self) -> float:
         return time.monotonic() - self.began
 
 
-def check_alerts(checks, stack):
+def check_alerts(checks: Checks, stack: Stack) -> None:
     """The demo's stories, told at once by moving the clock of the simulated world."""
     alert = "MarketingMessagesCostPerClickRising"
     watch = Watch(stack)
@@ -181,7 +169,7 @@ def check_alerts(checks, stack):
     checks.that(not risen, "before anything happens, no cost per click has risen", str(risen))
 
     # Its clicks cost 1.7 times the usual now, and the throttled account is refused for half a minute.
-    stack.change(set_offset=212 - elapsed(stack))
+    stack.change({"set_offset": 212 - stack.elapsed()})
     fired, path, first = watch.fires(alert, **CLIMBING)
     text = first["annotations"]["summary"] + " " + first["annotations"]["description"]
     checks.that(CLIMBING_NAME in text and "EUR" in text, f"{alert} reaches a webhook with the campaign's name", text)
@@ -199,7 +187,7 @@ def check_alerts(checks, stack):
 
     # The cost is as usual again, and the token of another credential has died; a new one comes after a while.
     since = watch.now()
-    stack.change(set_offset=602 - elapsed(stack))
+    stack.change({"set_offset": 602 - stack.elapsed()})
     dead, path, _ = watch.fires("MarketingMessagesCredentialInvalid", credential=EXPIRING)
     checks.that(path == "/on-call", "a dead token is for whoever is on call", path)
     watch.resolves(alert, fired, since, **CLIMBING)
@@ -213,12 +201,7 @@ def check_alerts(checks, stack):
     print(f"     beside them: {', '.join(sorted(others - {name for name, _, _ in watch.table}))}")
 
 
-def elapsed(stack):
-    """Seconds of the simulated world's own time, about."""
-    return time.monotonic() - stack.began
-
-
-def check_rules(checks, stack):
+def check_rules(checks: Checks, stack: Stack) -> None:
     """Every rule is evaluated without an error, and every recording rule records."""
     _, _, body = get(f"{stack.prometheus}/api/v1/rules")
     rules = [rule for group in json.loads(body)["data"]["groups"] for rule in group["rules"]]
@@ -232,7 +215,7 @@ def check_rules(checks, stack):
     )
 
 
-def panel_queries():
+def panel_queries() -> Iterator[tuple[str, str]]:
     """Every query of every panel as (name, expression), for the demo's campaign that climbs."""
     values = {
         "source": ".*",
@@ -256,7 +239,7 @@ def panel_queries():
 QUIET = "mme-exporter: Alerts that fire"
 
 
-def check_panels(checks, stack):
+def check_panels(checks: Checks, stack: Stack) -> None:
     """Every query of every panel returns data."""
     results = [(name, query(stack.prometheus, expression)) for name, expression in panel_queries()]
     # Perhaps nothing about the exporter fires just now; the same query about campaigns must find something.
@@ -280,20 +263,18 @@ TWICE = {
 }
 
 
-def check_pair(checks, stack):
+def check_pair(checks: Checks, stack: Stack) -> None:
     """With two exporters every query is understood, has data, and counts nothing twice."""
-    wait(
+    stack.wait(
         "both exporters are scraped",
         DATA,
-        stack.children,
         lambda: len(query(stack.pair, f'up{{job="{JOB}"}} == 1')) == 2,
     )
     queries = [one for one in [*panel_queries(), *recipes()] if one[0] != QUIET]
     # The rules of the pair have seen as much as the queries look back.
-    wait(
+    stack.wait(
         "the pair has a past",
         CHANGE,
-        stack.children,
         lambda: query(stack.pair, "min_over_time(up[60s]) and up offset 60s"),
     )
     both = [(name, query(stack.prometheus, expression), query(stack.pair, expression)) for name, expression in queries]
@@ -307,7 +288,7 @@ def check_pair(checks, stack):
     ]
     checks.that(not twice, "two exporters make no second row", "\n".join(twice))
 
-    def total(result):
+    def total(result: Series) -> float:
         return sum(value for _, value in result if value == value)
 
     # Figures move between two queries, by a few per cent and never to the double.
@@ -319,9 +300,9 @@ def check_pair(checks, stack):
     checks.that(not double, f"all {len(both)} queries count once what two exporters serve", "\n".join(double))
 
 
-def check_variables(checks, stack):
+def check_variables(checks: Checks, stack: Stack) -> None:
     """Every variable of every dashboard has choices, and those by name have ids and names."""
-    results = []
+    results: list[tuple[str, Series]] = []
     for board in dashboards():
         for variable in board["templating"]["list"]:
             if variable["type"] != "query":
@@ -330,7 +311,7 @@ def check_variables(checks, stack):
             label = re.fullmatch(r"label_values\((.+), (\w+)\)", asked)
             if label:
                 series = query(stack.prometheus, f"group by ({label[2]}) ({label[1]})")
-                choices = [(labels.get(label[2], ""), 1) for labels, _ in series]
+                choices = [labels.get(label[2], "") for labels, _ in series]
             else:
                 series = query(stack.prometheus, asked.removeprefix("query_result(").removesuffix(")"))
                 pattern = re.compile(variable["regex"].strip("/").replace("(?<", "(?P<"))
@@ -343,24 +324,25 @@ def check_variables(checks, stack):
                 wanted = {
                     (labels[f"{variable['name']}_id"], labels[f"{variable['name']}_name"]) for labels, _ in series
                 }
-                choices = [(match["value"], match["text"]) for match in found if match]
-                checks.that(set(choices) == wanted, f"{board['uid']}: every {variable['name']} has an id and a name")
-            results.append((f"{board['uid']}: ${variable['name']}", [(choice, 1) for choice in choices]))
+                named = {(match["value"], match["text"]) for match in found if match}
+                choices = [value for value, _ in named]
+                checks.that(named == wanted, f"{board['uid']}: every {variable['name']} has an id and a name")
+            results.append((f"{board['uid']}: ${variable['name']}", [({"choice": choice}, 1.0) for choice in choices]))
     table(checks, "variables", results)
 
 
-def queries(file):
+def queries(file: Path) -> list[str]:
     return re.findall(r"(?s)```promql\n(.*?)\n```", file.read_text())
 
 
-def recipes(file="docs/cookbook.md"):
+def recipes(file: str = "docs/cookbook.md") -> Iterator[tuple[str, str]]:
     """A document's queries as (beginning, expression); a block may have several, each after a comment."""
     for recipe in (one for block in queries(ROOT / file) for one in re.split(r"(?m)^#.*$", block) if one.strip()):
         recipe = shortened(recipe.replace(DAY, "[1d]"))
         yield " ".join(recipe.split())[:90], recipe
 
 
-def check_documents(checks, stack):
+def check_documents(checks: Checks, stack: Stack) -> None:
     """Every recipe returns data; every query of a runbook is one."""
     table(
         checks,
@@ -375,7 +357,7 @@ def check_documents(checks, stack):
     checks.that(count > 0, f"all {count} queries of the runbooks are understood")
 
 
-def table(checks, what, results):
+def table(checks: Checks, what: str, results: Queries) -> None:
     """Prints how many series each query returned, and wants some of each, with numbers."""
     print(f"     {what:<90}  series")
     for name, result in results:
@@ -384,31 +366,17 @@ def table(checks, what, results):
     checks.that(not empty, f"all {len(results)} {what} return data", "\n".join(empty))
 
 
-def run(binary, checks):
+def whole(checks: Checks, binary: str) -> None:
     with Stack(binary) as stack:
-        stack.began = time.monotonic()
         start(checks, stack)
         check_text(checks, stack.address)
-        check_families(checks, binary, stack.prometheus)
-        check_life(checks, stack.prometheus, stack.children)
+        check_families(checks, stack.binary, stack.prometheus)
+        check_life(checks, stack)
         check_open_metrics(checks, stack.address)
         check_alerts(checks, stack)
         check_stop(checks, stack.exporter)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binary", required=True, help="the exporter: target/release/... or target/debug/...")
-    arguments = parser.parse_args()
-    # A script that is told to stop stops its children too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    checks = Checks()
-    try:
-        run(str(Path(arguments.binary).resolve()), checks)
-    except (Failed, OSError, subprocess.SubprocessError) as error:
-        sys.exit(f"e2e: FAILED after {checks.passed} checks: {error}")
-    print(f"e2e: {checks.passed} checks passed")
-
-
 if __name__ == "__main__":
-    main()
+    arguments = command_line(__doc__).parse_args()
+    run("e2e", lambda checks: whole(checks, arguments.binary))

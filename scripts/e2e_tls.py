@@ -5,19 +5,19 @@ real Prometheus scrapes both over it.
 Needs prometheus, prometheus-node-exporter and openssl (scripts/install-peers.sh).
 """
 
-import argparse
-import signal
 import ssl
 import subprocess
-import sys
-import tempfile
-import urllib.error
 import urllib.request
 from base64 import b64encode
+from email.message import Message
 from pathlib import Path
 
-from e2e import DATA, Checks
-from stack import REQUEST, START, Child, Failed, free_port, query, wait
+from e2e import DATA
+from lib.checks import Checks, run
+from lib.command import command_line
+from lib.process import START, free_port
+from lib.web import REQUEST, query, send
+from lib.world import Daemon, World
 
 USER, PASSWORD = "prometheus", "an open secret"
 # Of that password.
@@ -46,7 +46,7 @@ scrape_configs:
 """
 
 
-def certificate(folder):
+def certificate(folder: Path) -> None:
     """A certificate for 127.0.0.1 that vouches for itself."""
     command = [
         "openssl",
@@ -65,93 +65,75 @@ def certificate(folder):
     subprocess.run(command, check=True, capture_output=True, timeout=REQUEST)
 
 
-def status(context, address, password=None):
+def status(context: ssl.SSLContext, address: str, password: str | None = None) -> tuple[int, Message]:
     """Status and headers of /metrics, asked with a password or without a login."""
     http = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     request = urllib.request.Request(f"https://{address}/metrics")
     if password is not None:
         request.add_header("Authorization", "Basic " + b64encode(f"{USER}:{password}".encode()).decode())
-    try:
-        with http.open(request, timeout=REQUEST) as answer:
-            return answer.status, answer.headers
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers
+    code, headers, _ = send(request, http)
+    return code, headers
 
 
-def start(binary, folder, children):
-    """Both exporters with the same file; their addresses."""
-    config, port_file = folder / "web.yml", folder / "address"
-    config.write_text(WEB_CONFIG)
-    flags = ["--web.listen-address", "127.0.0.1:0", "--web.port-file", str(port_file), "--web.config.file", str(config)]
-    exporter = Child("exporter", [binary, "demo", *flags], folder)
+def start(world: World) -> tuple[Daemon, str, Path]:
+    """Both exporters with the same file; theirs by its address."""
+    config = world.write("web.yml", WEB_CONFIG)
     theirs = f"127.0.0.1:{free_port()}"
     command = ["prometheus-node-exporter", f"--web.listen-address={theirs}", f"--web.config.file={config}"]
-    children += [exporter, Child("node-exporter", command, folder)]
-    ours = wait("the port file", START, children, lambda: port_file.exists() and port_file.read_text().strip())
+    ours = world.daemon("demo", "--web.config.file", config, name="exporter")
+    world.start("node-exporter", command)
     return ours, theirs, config
 
 
-def check_answers(checks, name, context, address, children):
-    wait(f"{name} answers", START, children, lambda: status(context, address)[0])
+def check_answers(checks: Checks, name: str, context: ssl.SSLContext, address: str, world: World) -> None:
+    world.wait(f"{name} answers", START, lambda: status(context, address)[0])
     answers = [status(context, address, password) for password in (None, "a guess", PASSWORD, "a guess", PASSWORD)]
     codes = [code for code, _ in answers]
-    checks.that(codes == [401, 401, 200, 401, 200], f"{name}: TLS, and only with the password", str(codes))
+    checks.that(codes == [401, 401, 200, 401, 200], f"{name}: TLS, and only with the password", codes)
     frames = {headers.get("X-Frame-Options") for _, headers in answers}
-    checks.that(frames == {"deny"}, f"{name}: the header is on every answer", str(frames))
+    checks.that(frames == {"deny"}, f"{name}: the header is on every answer", frames)
 
 
-def check_prometheus(checks, folder, ours, theirs, children):
-    config = folder / "prometheus.yml"
-    config.write_text(PROMETHEUS_CONFIG.format(user=USER, password=PASSWORD, folder=folder, ours=ours, theirs=theirs))
+def is_up(url: str, target: str) -> bool:
+    return bool(query(url, f'up{{instance="{target}"}} == 1'))
+
+
+def check_prometheus(checks: Checks, ours: str, theirs: str, world: World) -> None:
+    folder = world.folder
+    text = PROMETHEUS_CONFIG.format(user=USER, password=PASSWORD, folder=folder, ours=ours, theirs=theirs)
+    config = world.write("prometheus.yml", text)
     address = f"127.0.0.1:{free_port()}"
     command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
-    children.append(Child("prometheus", [*command, f"--web.listen-address={address}", "--log.level=warn"], folder))
+    world.start("prometheus", [*command, f"--web.listen-address={address}", "--log.level=warn"])
     url = f"http://{address}"
-    for name, target in (("ours", ours), ("the node exporter", theirs)):
-        wait(f"{name} is up", DATA, children, lambda: query(url, f'up{{instance="{target}"}} == 1'))
-    wait("figures arrive", DATA, children, lambda: query(url, "marketing_messages_delivered"))
+    world.wait("ours is up", DATA, lambda: is_up(url, ours))
+    world.wait("the node exporter is up", DATA, lambda: is_up(url, theirs))
+    world.wait("figures arrive", DATA, lambda: query(url, "marketing_messages_delivered"))
     checks.that(True, "Prometheus scrapes both over TLS with the password")
 
 
-def run(binary, checks):
-    children = []
-    with tempfile.TemporaryDirectory(prefix="marketing-messages-e2e-tls-") as name:
-        folder = Path(name)
-        try:
-            certificate(folder)
-            context = ssl.create_default_context(cafile=str(folder / "server.crt"))
-            ours, theirs, config = start(binary, folder, children)
-            check_answers(checks, "the node exporter", context, theirs, children)
-            check_answers(checks, "ours", context, ours, children)
-            health = [binary, "healthcheck", "--web.listen-address", ours, "--web.config.file", str(config)]
-            healthy = subprocess.run(health, capture_output=True, text=True, timeout=REQUEST)
-            checks.that(healthy.returncode == 0, "healthcheck finds the way in", healthy.stdout + healthy.stderr)
-            check_prometheus(checks, folder, ours, theirs, children)
-            logs = "".join(child.log.read_text(errors="replace") for child in children[:1])
-            checks.that(PASSWORD not in logs and HASH not in logs, "no password is in the log")
-        except Failed:
-            for child in children:
-                print(child.tail(), file=sys.stderr)
-            raise
-        finally:
-            for child in reversed(children):
-                child.stop()
-
-
-def main():
-    parser = argparse.ArgumentParser(description="One web configuration file for two exporters, under Prometheus.")
-    parser.add_argument("--binary", required=True, help="the exporter: target/release/... or target/debug/...")
-    arguments = parser.parse_args()
-    # A script that is told to stop stops its children too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    checks = Checks()
-    try:
-        run(str(Path(arguments.binary).resolve()), checks)
-    except (Failed, OSError, subprocess.SubprocessError) as error:
-        sys.exit(f"e2e_tls: FAILED after {checks.passed} checks: {error}")
-    print(f"e2e_tls: {checks.passed} checks passed")
+def both(checks: Checks, binary: str) -> None:
+    with World(binary, "e2e-tls") as world:
+        certificate(world.folder)
+        context = ssl.create_default_context(cafile=str(world.folder / "server.crt"))
+        ours, theirs, config = start(world)
+        check_answers(checks, "the node exporter", context, theirs, world)
+        check_answers(checks, "ours", context, ours.address, world)
+        health = [
+            str(world.binary),
+            "healthcheck",
+            "--web.listen-address",
+            ours.address,
+            "--web.config.file",
+            str(config),
+        ]
+        healthy = subprocess.run(health, check=False, capture_output=True, text=True, timeout=REQUEST)
+        checks.that(healthy.returncode == 0, "healthcheck finds the way in", healthy.stdout + healthy.stderr)
+        check_prometheus(checks, ours.address, theirs, world)
+        log = ours.output()
+        checks.that(PASSWORD not in log and HASH not in log, "no password is in the log")
 
 
 if __name__ == "__main__":
-    main()
+    arguments = command_line(__doc__).parse_args()
+    run("e2e_tls", lambda checks: both(checks, arguments.binary))

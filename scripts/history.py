@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
-"""Prints weeks of what an exporter serves, as OpenMetrics with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
+"""Prints weeks of what an exporter serves, as OpenMetrics for `promtool tsdb create-blocks-from openmetrics`.
 
-Made for drawing dashboards (scripts/preview.py): four accounts with noise, daily and weekly curves, clicks that come late,
-and stories (a rise, a creep, a pause, a new name, an account that is throttled). The same seed gives the same weeks.
+Made for drawing dashboards (scripts/preview.py): four accounts with noise, daily and weekly curves, clicks that come
+late, and stories (a rise, a creep, a pause, a new name, an account that is throttled). The same seed gives the same
+weeks.
 """
 
-import argparse
 import math
 import random
 import sys
 import time
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple, TextIO
 from zoneinfo import ZoneInfo
+
+from lib.command import command_line
 
 STEP = 900  # seconds between two polls, and two samples
 FINE = 60  # seconds between two samples of the exporter's own figures, within the last day
@@ -25,25 +30,37 @@ OWN = "marketing_messages_exporter_"
 LATE = [0.24, 0.22, 0.14, 0.1, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.02, 0.01]
 
 
-class Account:
-    def __init__(self, source, credential, number, name, currency, zone, price, team, campaigns):
-        self.source, self.credential, self.id, self.name = source, credential, number, name
-        self.currency, self.zone, self.price, self.team = currency, ZoneInfo(zone), price, team
-        self.zone_name, self.campaigns = zone, campaigns
+def as_usual(_: float) -> float:
+    return 1.0
 
 
+@dataclass(frozen=True)
 class Campaign:
-    """`cost` tells how many times its usual a click costs, by the days that are left until the end."""
+    name: str
+    # Messages of a day.
+    daily: int
+    # Clicks of a message.
+    ratio: float
+    # How many times its usual a click costs, by the days that are left until the end.
+    cost: Callable[[float], float] = as_usual
+    # Days before the end.
+    paused: float | None = None
+    # An earlier name, and until how many days before the end.
+    former: tuple[str, float] | None = None
 
-    def __init__(self, name, daily, ratio, cost=lambda left: 1.0, paused=None, former=None):
-        self.name, self.daily, self.ratio, self.cost, self.paused, self.former = (
-            name,
-            daily,
-            ratio,
-            cost,
-            paused,
-            former,
-        )
+
+@dataclass(frozen=True)
+class Account:
+    source: str
+    credential: str
+    id: str
+    name: str
+    currency: str
+    zone: ZoneInfo
+    # Of a message.
+    price: float
+    team: str
+    campaigns: Sequence[Campaign]
 
 
 ACCOUNTS = [
@@ -53,7 +70,7 @@ ACCOUNTS = [
         "2398765432",
         "Acme Europe",
         "EUR",
-        "Europe/Berlin",
+        ZoneInfo("Europe/Berlin"),
         0.085,
         "growth",
         [
@@ -71,7 +88,7 @@ ACCOUNTS = [
         "2398765433",
         "Acme Brasil",
         "USD",
-        "America/Sao_Paulo",
+        ZoneInfo("America/Sao_Paulo"),
         0.062,
         "growth",
         [
@@ -86,7 +103,7 @@ ACCOUNTS = [
         "2398765434",
         "Acme India",
         "INR",
-        "Asia/Kolkata",
+        ZoneInfo("Asia/Kolkata"),
         0.78,
         "emerging",
         [
@@ -101,7 +118,7 @@ ACCOUNTS = [
         "2399887766",
         "Acme Singapore",
         "SGD",
-        "Asia/Singapore",
+        ZoneInfo("Asia/Singapore"),
         0.09,
         "growth",
         [
@@ -113,7 +130,7 @@ ACCOUNTS = [
 THROTTLED = "2398765433"
 
 
-def poisson(dice, mean):
+def poisson(dice: random.Random, mean: float) -> int:
     if mean > 40:
         return max(0, round(dice.gauss(mean, math.sqrt(mean))))
     bound, product, count = math.exp(-mean), dice.random(), 0
@@ -123,8 +140,8 @@ def poisson(dice, mean):
     return count
 
 
-def curve(local):
-    """Share of a day's messages in the quarter of an hour that begins then: a morning and an evening, fewer at weekends."""
+def curve(local: datetime) -> float:
+    """Share of a day's messages in the quarter of an hour that begins then: mornings, evenings, fewer at weekends."""
     hour = local.hour + local.minute / 60
     shape = 0.15 + math.exp(-(((hour - 10.5) / 2.6) ** 2)) + 0.8 * math.exp(-(((hour - 18.5) / 2.4) ** 2))
     return shape / 41 * (0.7 if local.weekday() >= 5 else 1.0)
@@ -133,14 +150,14 @@ def curve(local):
 class Lines:
     """Samples by family, as OpenMetrics wants them together."""
 
-    def __init__(self):
-        self.families = {}
+    def __init__(self) -> None:
+        self.families: dict[tuple[str, str], dict[str, list[str]]] = {}
 
-    def add(self, family, labels, value, at, kind="gauge"):
-        text = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
+    def add(self, family: str, labels: Mapping[str, str], value: float, at: int, kind: str = "gauge") -> None:
+        text = ",".join(f'{name}="{escaped(label)}"' for name, label in labels.items())
         self.families.setdefault((family, kind), {}).setdefault(text, []).append(f"{value:.10g} {at}")
 
-    def write(self, out):
+    def write(self, out: TextIO) -> None:
         for (family, kind), series in self.families.items():
             out.write(f"# TYPE {family} {kind}\n")
             ending = "_total" if kind == "counter" else ""
@@ -149,20 +166,28 @@ class Lines:
         out.write("# EOF\n")
 
 
-def escaped(text):
-    return str(text).replace("\\", "\\\\").replace('"', '\\"')
+def escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def served(instance="exporter:10396", job="marketing-messages"):
+def served(instance: str = "exporter:10396", job: str = "marketing-messages") -> dict[str, str]:
     return {"instance": instance, "job": job}
+
+
+class Totals(NamedTuple):
+    delivered: int
+    clicked: int
+    read: int
+    spent: float
 
 
 class Sums:
     """Delivered, clicked, read, spent: of each quarter of an hour as running totals, and where each local day began."""
 
-    def __init__(self, dice, account, campaign, begin, end):
-        self.zone, self.begin, self.totals = account.zone, begin, [(0, 0, 0, 0.0)]
-        spread, day, sent = 1.0, None, []
+    def __init__(self, dice: random.Random, account: Account, campaign: Campaign, begin: int, end: int) -> None:
+        self.begin, self.totals = begin, [Totals(0, 0, 0, 0.0)]
+        spread, sent = 1.0, list[float]()
+        day: date | None = None
         for at in range(begin, end, STEP):
             local, left = datetime.fromtimestamp(at, account.zone), (end - at) / DAY
             if local.date() != day:
@@ -170,25 +195,22 @@ class Sums:
             stopped = campaign.paused is not None and left < campaign.paused
             delivered = 0 if stopped else poisson(dice, campaign.daily * curve(local))
             sent.append(delivered / campaign.cost(left) / spread)
-            clicked = poisson(
-                dice, campaign.ratio * sum(share * sent[-1 - n] for n, share in enumerate(LATE) if n < len(sent))
-            )
-            last = self.totals[-1]
-            self.totals.append(
-                (
-                    last[0] + delivered,
-                    last[1] + clicked,
-                    last[2] + poisson(dice, delivered * 0.83),
-                    last[3] + delivered * account.price,
-                )
-            )
+            late = sum(share * sent[-1 - n] for n, share in enumerate(LATE) if n < len(sent))
+            clicked = poisson(dice, campaign.ratio * late)
+            last, read = self.totals[-1], poisson(dice, delivered * 0.83)
+            spent = last.spent + delivered * account.price
+            self.totals.append(Totals(last.delivered + delivered, last.clicked + clicked, last.read + read, spent))
 
-    def between(self, begin, end):
-        first, last = (self.totals[min(len(self.totals) - 1, max(0, (at - self.begin) // STEP))] for at in (begin, end))
-        return [b - a for a, b in zip(first, last)]
+    def at(self, moment: int) -> Totals:
+        return self.totals[min(len(self.totals) - 1, max(0, (moment - self.begin) // STEP))]
+
+    def between(self, begin: int, end: int) -> Totals:
+        first, last = self.at(begin), self.at(end)
+        delivered, clicked, read = (last[n] - first[n] for n in range(3))
+        return Totals(int(delivered), int(clicked), int(read), last.spent - first.spent)
 
 
-def bounds(window, at, zone, begin):
+def bounds(window: str, at: int, zone: ZoneInfo, begin: int) -> tuple[int, int, int, int]:
     """Of a window, as of a moment, in unix time."""
     local = datetime.fromtimestamp(at - 1, zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -203,7 +225,9 @@ def bounds(window, at, zone, begin):
     return int(first.timestamp()), min(at, int(last.timestamp())), int(first.timestamp()), int(last.timestamp())
 
 
-def figures(lines, account, labels, sums, window, at, prefix):
+def figures(
+    lines: Lines, account: Account, labels: dict[str, str], sums: Totals, window: str, at: int, prefix: str
+) -> None:
     delivered, clicked, read, spent = sums
     if not delivered:
         return
@@ -220,7 +244,7 @@ def figures(lines, account, labels, sums, window, at, prefix):
         lines.add(PREFIX + prefix + family, {**of, "window": window}, value, at)
 
 
-def campaigns(lines, seed, first, end):
+def campaigns(lines: Lines, seed: int, first: int, end: int) -> None:
     """All figures that a scrape would have shown."""
     for number, account in enumerate(ACCOUNTS):
         begin = first - BEFORE * DAY
@@ -230,177 +254,183 @@ def campaigns(lines, seed, first, end):
             for n, campaign in enumerate(account.campaigns)
         ]
         ids = [str(120_201_432_000_000 + number * 1_000_000 + n) for n in range(len(every))]
+        about = {
+            **of_account,
+            "account_name": account.name,
+            "currency": account.currency,
+            "timezone": account.zone.key,
+            "status": "ACTIVE",
+            "team": account.team,
+        }
         for at in range(first, end + 1, STEP):
-            left = (end - at) / DAY
-            lines.add(
-                PREFIX + "account_info",
-                {
-                    **of_account,
-                    "account_name": account.name,
-                    "currency": account.currency,
-                    "timezone": account.zone_name,
-                    "status": "ACTIVE",
-                    "team": account.team,
-                },
-                1,
-                at,
-            )
+            lines.add(PREFIX + "account_info", about, 1, at)
             for window in WINDOWS[account.source]:
-                since, until, start, stop = bounds(window, at, account.zone, begin)
-                sums = [one.between(since, until) for one in every]
-                if account.source == "meta":
-                    total = [sum(column) for column in zip(*sums)]
-                    figures(lines, account, {**of_account, "team": account.team}, total, window, at, "account_")
-                    edges = [""]
-                else:
-                    edges = ids
-                for campaign in edges:
-                    edge = {**of_account, "campaign_id": campaign, "window": window, "team": account.team}
-                    lines.add(PREFIX + "window_start_timestamp_seconds", edge, start, at)
-                    lines.add(PREFIX + "window_end_timestamp_seconds", edge, stop, at)
-                for campaign, of in zip(ids, sums):
-                    figures(
-                        lines,
-                        account,
-                        {**of_account, "campaign_id": campaign, "team": account.team},
-                        of,
-                        window,
-                        at,
-                        "",
-                    )
-            for campaign, what in zip(ids, account.campaigns):
-                name = what.former[0] if what.former and left > what.former[1] else what.name
-                active, paused = ("ACTIVE", "PAUSED") if account.source == "meta" else ("AVAILABLE", "UNAVAILABLE")
-                status = paused if what.paused is not None and left < what.paused else active
-                lines.add(
-                    PREFIX + "campaign_info",
-                    {
-                        **of_account,
-                        "campaign_id": campaign,
-                        "campaign_name": name,
-                        "status": status,
-                        "team": account.team,
-                    },
-                    1,
-                    at,
-                )
+                in_window(lines, account, of_account, dict(zip(ids, every, strict=True)), window, at, begin)
+            for campaign, what in zip(ids, account.campaigns, strict=True):
+                named(lines, account, {**of_account, "campaign_id": campaign}, what, at, (end - at) / DAY)
 
 
-def targets(account):
+def in_window(
+    lines: Lines,
+    account: Account,
+    of_account: dict[str, str],
+    every: dict[str, Sums],
+    window: str,
+    at: int,
+    begin: int,
+) -> None:
+    """The account's sum, the edges of the window and each campaign's figures."""
+    since, until, start, stop = bounds(window, at, account.zone, begin)
+    sums = [one.between(since, until) for one in every.values()]
+    edges = [""]
+    if account.source == "meta":
+        total = Totals(*(sum(column) for column in zip(*sums, strict=True)))
+        figures(lines, account, {**of_account, "team": account.team}, total, window, at, "account_")
+    else:
+        edges = list(every)
+    for campaign in edges:
+        edge = {**of_account, "campaign_id": campaign, "window": window, "team": account.team}
+        lines.add(PREFIX + "window_start_timestamp_seconds", edge, start, at)
+        lines.add(PREFIX + "window_end_timestamp_seconds", edge, stop, at)
+    for campaign, of in zip(every, sums, strict=True):
+        figures(lines, account, {**of_account, "campaign_id": campaign, "team": account.team}, of, window, at, "")
+
+
+def named(lines: Lines, account: Account, labels: dict[str, str], campaign: Campaign, at: int, left: float) -> None:
+    """A campaign's name and status, so many days before the end."""
+    name = campaign.former[0] if campaign.former and left > campaign.former[1] else campaign.name
+    active, paused = ("ACTIVE", "PAUSED") if account.source == "meta" else ("AVAILABLE", "UNAVAILABLE")
+    status = paused if campaign.paused is not None and left < campaign.paused else active
+    lines.add(
+        PREFIX + "campaign_info", {**labels, "campaign_name": name, "status": status, "team": account.team}, 1, at
+    )
+
+
+def targets(account: Account) -> Iterator[tuple[str, str]]:
     for window in WINDOWS[account.source]:
         yield "account", window
         if account.source == "meta":
             yield "totals", window
 
 
-def own(lines, first, end, groups):
+@dataclass(frozen=True)
+class Exporter:
     """The exporter's own figures, every minute of the last day, and those of Prometheus about them."""
-    dice = random.Random("own")
-    started = first - 3 * DAY
-    times = [*range(first, end - DAY - 7200, STEP), *range(end - DAY - 7200, end + 1, FINE)]
-    for at in times:
-        left, busy = (end - at) / 3600, 1 + 0.4 * math.sin(at / DAY * 2 * math.pi)
-        blocked = 9 < left < 11.5
-        lines.add(OWN + "build_info", {"version": "0.9.0", "revision": "", "rustversion": "1.90", **served()}, 1, at)
-        lines.add("process_start_time_seconds", served(), started, at)
-        lines.add(
-            "process_resident_memory_bytes", served(), 11.4e6 + 0.3e6 * math.sin(at / 7000) + dice.random() * 2e5, at
-        )
-        lines.add("up", served(), 1, at)
-        lines.add("scrape_samples_scraped", served(), 1148 if left > 70 else 1172, at)
-        lines.add("scrape_duration_seconds", served(), 0.0042 + dice.random() * 0.0015, at)
-        lines.add(OWN + "series_dropped", {"source": "meta", "credential": "main", **served()}, 0, at, "counter")
-        for account in ACCOUNTS:
-            throttled = blocked and account.id == THROTTLED
-            here = {"source": account.source, "credential": account.credential, "account_id": account.id, **served()}
-            lane = {**here, "account_id": "" if account.source == "cams" else account.id}
-            demand, allowed = {"meta": (9.0 * len(WINDOWS["meta"]), 423.0), "cams": (16.0, 13500.0)}[account.source]
-            lines.add(OWN + "api_demand_requests_per_hour", lane, demand, at)
-            lines.add(
-                OWN + "api_allowance_requests_per_hour",
-                lane,
-                allowed if account.id != THROTTLED else 60 + 363 * min(1, left / 200),
-                at,
-            )
-            if account.source == "meta":
-                used = 0.97 if throttled else (0.1 + 0.05 * busy + 0.01 * dice.random())
-                lines.add(OWN + "api_usage_ratio", {**here, "limit": "calls"}, used, at)
-            if throttled:
-                lines.add(OWN + "api_blocked_until_timestamp_seconds", lane, end - 9 * 3600, at)
-            for n, (target, window) in enumerate(targets(account)):
-                whose = {**here, "target": target, "window": window}
-                polled = at - (at + 211 * n + int(account.id)) % STEP - 2
-                success = min(polled, end - int(11.5 * 3600)) if throttled else polled
-                lines.add(OWN + "target_up", whose, 0 if throttled else 1, at)
-                lines.add(OWN + "target_last_success_timestamp_seconds", whose, success, at)
-                lines.add(OWN + "target_poll_interval_seconds", whose, STEP, at)
-                lines.add(OWN + "target_consecutive_failures", whose, (at - success) // STEP, at)
-                lines.add(OWN + "target_rows", whose, 1 if target == "totals" else len(account.campaigns), at)
-        for credential, source, expires in (
-            ("main", "meta", end + 41 * DAY),
-            ("growth", "meta", end + 9 * DAY),
-            ("sg", "cams", None),
-        ):
-            whose = {"source": source, "credential": credential, **served()}
-            lines.add(OWN + "credential_valid", whose, 1, at)
-            lines.add(OWN + "credential_last_read_timestamp_seconds", whose, started, at)
-            if expires:
-                lines.add(OWN + "credential_expires_timestamp_seconds", whose, expires, at)
-            for endpoint, rate in (("insights", 0.02), ("campaigns", 0.004)):
-                lines.add(
-                    OWN + "api_requests",
-                    {**whose, "endpoint": endpoint, "code": "200"},
-                    round((at - started) * rate),
-                    at,
-                    "counter",
-                )
-            for reason in ("unauthorized", "throttled", "unavailable", "timeout"):
-                failed = {
-                    "throttled": max(0, min(10, int((11.5 - left) * 4))) if credential == "main" else 0,
-                    "timeout": int((at - started) / 30000) if source == "meta" else 0,
-                }.get(reason, 0)
-                lines.add(OWN + "poll_failures", {**whose, "reason": reason}, failed, at, "counter")
-        for source, mean in (("meta", 0.7), ("cams", 0.25)):
-            count = int((at - started) / 40)
-            for le in (0.1, 0.25, 0.5, 1, 2.5, 5, 10, "+Inf"):
-                share = 1 if le == "+Inf" else 1 - math.exp(-le / mean)
-                # Written as single series: only the buckets are asked for.
-                lines.add(
-                    OWN + "api_request_duration_seconds_bucket",
-                    {"source": source, "le": le, **served()},
-                    int(count * share),
-                    at,
-                )
-        for n, group in enumerate(groups):
-            whose = {
-                "rule_group": f"/etc/prometheus/rules/rules.yml;{group}",
-                **served("prometheus:9090", "prometheus"),
-            }
-            lines.add(
-                "prometheus_rule_group_last_duration_seconds", whose, 0.03 + 0.05 * (n % 3) + 0.02 * dice.random(), at
-            )
-            lines.add("prometheus_rule_group_interval_seconds", whose, 60, at)
-            lines.add("prometheus_rule_group_iterations_missed", whose, 0, at, "counter")
-            lines.add("prometheus_rule_evaluation_failures", whose, 0, at, "counter")
+
+    lines: Lines
+    dice: random.Random
+    started: int
+    end: int
+
+    def own(self, family: str, labels: Mapping[str, str], value: float, at: int, kind: str = "gauge") -> None:
+        self.lines.add(OWN + family, labels, value, at, kind)
+
+    def left(self, at: int) -> float:
+        """Hours."""
+        return (self.end - at) / 3600
+
+    def scrape(self, at: int) -> None:
+        memory = 11.4e6 + 0.3e6 * math.sin(at / 7000) + self.dice.random() * 2e5
+        self.own("build_info", {"version": "0.9.0", "revision": "", "rustversion": "1.90", **served()}, 1, at)
+        self.lines.add("process_start_time_seconds", served(), self.started, at)
+        self.lines.add("process_resident_memory_bytes", served(), memory, at)
+        self.lines.add("up", served(), 1, at)
+        self.lines.add("scrape_samples_scraped", served(), 1148 if self.left(at) > 70 else 1172, at)
+        self.lines.add("scrape_duration_seconds", served(), 0.0042 + self.dice.random() * 0.0015, at)
+        self.own("series_dropped", {"source": "meta", "credential": "main", **served()}, 0, at, "counter")
+
+    def account(self, account: Account, at: int) -> None:
+        left = self.left(at)
+        throttled = 9 < left < 11.5 and account.id == THROTTLED
+        here = {"source": account.source, "credential": account.credential, "account_id": account.id, **served()}
+        lane = {**here, "account_id": "" if account.source == "cams" else account.id}
+        demand, allowed = {"meta": (9.0 * len(WINDOWS["meta"]), 423.0), "cams": (16.0, 13500.0)}[account.source]
+        if account.id == THROTTLED:
+            allowed = 60 + 363 * min(1, left / 200)
+        self.own("api_demand_requests_per_hour", lane, demand, at)
+        self.own("api_allowance_requests_per_hour", lane, allowed, at)
+        if account.source == "meta":
+            busy = 1 + 0.4 * math.sin(at / DAY * 2 * math.pi)
+            used = 0.97 if throttled else (0.1 + 0.05 * busy + 0.01 * self.dice.random())
+            self.own("api_usage_ratio", {**here, "limit": "calls"}, used, at)
+        if throttled:
+            self.own("api_blocked_until_timestamp_seconds", lane, self.end - 9 * 3600, at)
+        for n, (target, window) in enumerate(targets(account)):
+            whose = {**here, "target": target, "window": window}
+            polled = at - (at + 211 * n + int(account.id)) % STEP - 2
+            success = min(polled, self.end - int(11.5 * 3600)) if throttled else polled
+            self.own("target_up", whose, 0 if throttled else 1, at)
+            self.own("target_last_success_timestamp_seconds", whose, success, at)
+            self.own("target_poll_interval_seconds", whose, STEP, at)
+            self.own("target_consecutive_failures", whose, (at - success) // STEP, at)
+            self.own("target_rows", whose, 1 if target == "totals" else len(account.campaigns), at)
+
+    def credential(self, credential: str, source: str, expires: int | None, at: int) -> None:
+        whose = {"source": source, "credential": credential, **served()}
+        self.own("credential_valid", whose, 1, at)
+        self.own("credential_last_read_timestamp_seconds", whose, self.started, at)
+        if expires:
+            self.own("credential_expires_timestamp_seconds", whose, expires, at)
+        for endpoint, rate in (("insights", 0.02), ("campaigns", 0.004)):
+            count = round((at - self.started) * rate)
+            self.own("api_requests", {**whose, "endpoint": endpoint, "code": "200"}, count, at, "counter")
+        throttled = max(0, min(10, int((11.5 - self.left(at)) * 4))) if credential == "main" else 0
+        timeouts = int((at - self.started) / 30000) if source == "meta" else 0
+        counts = {"unauthorized": 0, "throttled": throttled, "unavailable": 0, "timeout": timeouts}
+        for reason, failed in counts.items():
+            self.own("poll_failures", {**whose, "reason": reason}, failed, at, "counter")
+
+    def durations(self, source: str, mean: float, at: int) -> None:
+        count = int((at - self.started) / 40)
+        for le in (0.1, 0.25, 0.5, 1, 2.5, 5, 10, math.inf):
+            labels = {"source": source, "le": "+Inf" if le == math.inf else str(le), **served()}
+            # Written as single series: only the buckets are asked for.
+            self.own("api_request_duration_seconds_bucket", labels, int(count * (1 - math.exp(-le / mean))), at)
+
+    def rules(self, n: int, group: str, at: int) -> None:
+        path = f"/etc/prometheus/rules/rules.yml;{group}"
+        whose = {"rule_group": path, **served("prometheus:9090", "prometheus")}
+        took = 0.03 + 0.05 * (n % 3) + 0.02 * self.dice.random()
+        self.lines.add("prometheus_rule_group_last_duration_seconds", whose, took, at)
+        self.lines.add("prometheus_rule_group_interval_seconds", whose, 60, at)
+        self.lines.add("prometheus_rule_group_iterations_missed", whose, 0, at, "counter")
+        self.lines.add("prometheus_rule_evaluation_failures", whose, 0, at, "counter")
+
+    def write(self, first: int, groups: Sequence[str]) -> None:
+        fine = self.end - DAY - 7200
+        for at in [*range(first, fine, STEP), *range(fine, self.end + 1, FINE)]:
+            self.scrape(at)
+            for account in ACCOUNTS:
+                self.account(account, at)
+            self.credential("main", "meta", self.end + 41 * DAY, at)
+            self.credential("growth", "meta", self.end + 9 * DAY, at)
+            self.credential("sg", "cams", None, at)
+            self.durations("meta", 0.7, at)
+            self.durations("cams", 0.25, at)
+            for n, group in enumerate(groups):
+                self.rules(n, group, at)
 
 
-def write(out, end, days, seed=7, groups=()):
+def times(end: int, days: int) -> tuple[int, int]:
+    """The first sample's and the last one's."""
     end -= end % STEP
-    first = end - days * DAY
+    return end - days * DAY, end
+
+
+def write(out: TextIO, first: int, end: int, seed: int = 7, groups: Sequence[str] = ()) -> None:
     lines = Lines()
     campaigns(lines, seed, first, end)
-    own(lines, first, end, groups)
+    Exporter(lines, random.Random("own"), first - 3 * DAY, end).write(first, groups)
     lines.write(out)
-    return first, end
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    parser = command_line(__doc__, binary=False)
     parser.add_argument("--days", type=int, default=22)
     parser.add_argument("--end", type=int, default=int(time.time()), help="unix time of the last sample")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    write(sys.stdout, options.end, options.days, options.seed)
+    write(sys.stdout, *times(options.end, options.days), options.seed)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Draws the dashboards as PNG files, light and dark: two weeks of history, asked of a real Prometheus, drawn by Grafana's own libraries.
+"""Draws the dashboards as PNG files, light and dark: two weeks of history, drawn by Grafana's own libraries.
 
-Needs Chromium and npm beside Prometheus and promtool. It shows what panels look like; that a Grafana server takes the
-dashboards in is not shown by it.
+The history is asked of a real Prometheus. Needs Chromium and npm beside Prometheus and promtool. It shows what panels
+look like; that a Grafana server takes the dashboards in is not shown by it.
 """
 
-import argparse
 import copy
 import json
 import math
@@ -13,16 +12,19 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import history
 import replay
 from dashboards import dashboards
-from stack import ROOT, Child, Failed
-
+from grafana.panels import Json
 from grafana.queries import filled
+from lib.command import command_line
+from lib.process import ROOT, Failed
+from lib.world import World
 
 HERE = Path(__file__).resolve().parent / "preview"
 TOOLS = ROOT / ".tools/preview"
@@ -40,25 +42,22 @@ OWN_RULES = """
 groups:
   - name: own-thresholds
     rules:
-      - {record: marketing_messages:threshold:custom, labels: {threshold: budget_month, account_id: "2398765432"}, expr: "62000"}
-      - {record: marketing_messages:threshold:custom, labels: {threshold: budget_month, account_id: "2398765433"}, expr: "15500"}
+      - record: marketing_messages:threshold:custom
+        labels: {threshold: budget_month, account_id: "2398765432"}
+        expr: "62000"
+      - record: marketing_messages:threshold:custom
+        labels: {threshold: budget_month, account_id: "2398765433"}
+        expr: "15500"
 """
 
-BUNDLE = """
-import * as esbuild from 'esbuild';
-await esbuild.build({ entryPoints: ['panels.jsx'], bundle: true, outfile: 'out/panels.js', format: 'iife', platform: 'browser',
-  jsx: 'transform', logLevel: 'error', define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis', 'process.env.NODE_DEBUG': '""' },
-  loader: { '.svg': 'dataurl', '.png': 'dataurl', '.woff2': 'dataurl', '.woff': 'dataurl', '.ttf': 'dataurl' },
-  mainFields: ['module', 'browser', 'main'], conditions: ['import', 'browser'], external: ['fs', 'path', 'stream', 'util'] });
-"""
 PAGE = """<!doctype html><meta charset=utf-8><link rel=stylesheet href=out/panels.css><div id=root></div>
 <script src={name}.js></script><script src=out/panels.js></script>"""
 
 
-def bundle():
+def bundle() -> None:
     """Installs the libraries once, and packs them with the page's code."""
     TOOLS.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "panels.jsx", "check.mjs"):
+    for name in ("package.json", "panels.jsx", "bundle.mjs", "check.mjs"):
         shutil.copy(HERE / name, TOOLS / name)
     if not (TOOLS / "node_modules").exists():
         subprocess.run(
@@ -66,21 +65,22 @@ def bundle():
             cwd=TOOLS,
             check=True,
         )
-    (TOOLS / "bundle.mjs").write_text(BUNDLE)
     subprocess.run(["node", "bundle.mjs"], cwd=TOOLS, check=True)
 
 
-def check():
+def check() -> None:
     """Holds the files against the types that Grafana publishes."""
     files = sorted(str(file) for file in (ROOT / "deploy/grafana/dashboards").glob("*.json"))
     subprocess.run(["node", "check.mjs", *files], cwd=TOOLS, check=True)
 
 
-def seconds(text):
+def seconds(text: str) -> int:
     return int(text[:-1]) * {"m": 60, "h": 3600, "d": 86400}[text[-1]]
 
 
-def answer(database, target, values, width, begin, end):
+def answer(
+    database: replay.Database, target: Json, values: Mapping[str, str], width: int, begin: int, end: int
+) -> list[Json]:
     """What Prometheus has for a panel's query, now or over the time shown, with a step as Grafana chooses it."""
     step = next(step for step in STEPS if (end - begin) / step <= width * WIDTH / 24)
     step = seconds(target["interval"]) if "interval" in target else step
@@ -91,13 +91,14 @@ def answer(database, target, values, width, begin, end):
     return database.ask(expression, start=math.floor(begin / step) * step, end=math.floor(end / step) * step, step=step)
 
 
-def values_of(board):
+def values_of(board: Json) -> dict[str, str]:
     return {**VALUES, "campaign": CAMPAIGNS.get(board["uid"], SPRING_SALE)}
 
 
-def repeated(board, database, end):
+def repeated(board: Json, database: replay.Database, end: int) -> Iterator[tuple[Json, dict[str, str]]]:
     """The panels as a browser lays them out: a panel that is repeated by a variable once for each of its values."""
-    choices, chosen = {}, values_of(board)
+    choices: dict[str, list[str]] = {}
+    chosen = values_of(board)
     for variable in board["templating"]["list"]:
         label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable.get("definition", ""))
         if label:
@@ -120,10 +121,12 @@ def repeated(board, database, end):
             yield one, {name: value}
 
 
-def draw(board, database, end, theme, out):
+def draw(board: Json, database: replay.Database, end: int, theme: str, out: Path) -> None:
     begin = end - seconds(board["time"]["from"].removeprefix("now-"))
     name = board["uid"].removeprefix("mme-")
-    board, panels, answers = copy.deepcopy(board), [], {}
+    board = copy.deepcopy(board)
+    panels: list[Json] = []
+    answers: dict[str, list[Json]] = {}
     for panel, chosen in repeated(board, database, end):
         values = {**values_of(board), **chosen}
         found = {
@@ -163,12 +166,32 @@ def draw(board, database, end, theme, out):
     print(f"{picture}: {drawn} panels", flush=True)
 
 
-def rule_groups(files):
+def rule_groups(files: Sequence[Path]) -> list[str]:
     return [name for file in files for name in re.findall(r"(?m)^  - name: (.+)$", file.read_text())]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def preview(out: Path, end: int) -> None:
+    bundle()
+    check()
+    shipped = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+    with World("", "preview") as world:
+        database = replay.Database(world, [*shipped, world.write("own.yml", OWN_RULES)])
+        first, end = history.times(end, HISTORY)
+
+        def write(file: TextIO) -> None:
+            history.write(file, first, end, groups=rule_groups(shipped))
+
+        database.add("history", write)
+        replay.record(database, first, end, history.STEP)
+        replay.record(database, end - 86400, end, history.FINE, only="target:")
+        replay.alert(database, end - SHOWN * 86400, end, history.STEP)
+        for board in dashboards():
+            for theme in THEMES:
+                draw(board, database, end, theme, out)
+
+
+def main() -> None:
+    parser = command_line(__doc__, binary=False)
     parser.add_argument("--out", type=Path, default=ROOT / "target/images")
     parser.add_argument("--end", type=int, default=int(time.time()), help="unix time at which the history ends")
     options = parser.parse_args()
@@ -178,37 +201,8 @@ def main():
     if missing:
         sys.exit(f"preview: install {', '.join(missing)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    children = []
     try:
-        bundle()
-        check()
-        with tempfile.TemporaryDirectory(prefix="marketing-messages-preview-") as folder:
-            folder = Path(folder)
-
-            def spawn(name, command):
-                children.append(Child(name, command, folder))
-                return children[-1]
-
-            own = folder / "own.yml"
-            own.write_text(OWN_RULES)
-            rules = [*sorted((ROOT / "deploy/prometheus/rules").glob("*.yml")), own]
-            database = replay.Database(folder, rules, spawn)
-            try:
-                times = []
-                database.add(
-                    "history",
-                    lambda out: times.extend(history.write(out, options.end, HISTORY, groups=rule_groups(rules[:-1]))),
-                )
-                first, end = times
-                replay.record(database, first, end, history.STEP)
-                replay.record(database, end - 86400, end, history.FINE, only="target:")
-                replay.alert(database, end - SHOWN * 86400, end, history.STEP)
-                for board in dashboards():
-                    for theme in THEMES:
-                        draw(board, database, end, theme, options.out)
-            finally:
-                for child in children:
-                    child.stop()
+        preview(options.out, options.end)
     except (Failed, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"preview: {error}")
 

@@ -1,40 +1,52 @@
-"""What the shipped rules would have recorded, and which alerts would have fired, over a history in a Prometheus' database.
+"""What the shipped rules would have recorded, and which alerts would have fired, over a history in Prometheus.
 
 promtool can replay recording rules, but none that read each other, and no alerts. Here each rule is asked of a real
 Prometheus as a range query, those first that others read; what comes back is put beside the history as blocks.
 """
 
+import functools
 import json
 import re
 import subprocess
-import urllib.parse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
 
-from stack import Failed, free_port, get, wait
+from lib.process import START, Failed, Process, free_port, wait
+from lib.web import ask_prometheus, get
+from lib.world import World
 
 SLICE = 6 * 86400  # seconds of one range query
 LOOKBACK = 890  # seconds for which a sample counts: until the next one, a quarter of an hour later, and never beside it
 
 
-class Database:
-    """A Prometheus that scrapes nothing, over a folder of blocks. A context manager."""
+Labels = Mapping[str, str]
+Samples = list[tuple[int, str]]  # (time, value), as Prometheus writes them
+Rule = dict[str, Any]
 
-    def __init__(self, stack_folder, rules, spawn):
-        self.folder, self.spawn = stack_folder, spawn
-        self.data = stack_folder / "data"
+
+class Database:
+    """A Prometheus that scrapes nothing, over a folder of blocks."""
+
+    def __init__(self, world: World, rules: Sequence[Path]) -> None:
+        self.world, self.folder = world, world.folder
+        self.data = self.folder / "data"
         self.data.mkdir()
-        self.config = stack_folder / "prometheus.yml"
+        self.config = self.folder / "prometheus.yml"
         # Rules are loaded to be read through the API, and hardly ever evaluated.
         names = json.dumps([str(file) for file in rules])
         self.config.write_text(f"global: {{evaluation_interval: 1d}}\nrule_files: {names}\n")
-        self.child, self.number = None, 0
+        self.process: Process | None = None
+        self.number = 0
+        self.url = ""
 
-    def start(self):
+    def start(self) -> None:
         """Blocks are seen at the start, so that one follows each addition."""
-        if self.child:
-            self.child.stop()
+        if self.process:
+            self.process.stop()
         self.number += 1
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.child = self.spawn(
+        self.process = self.world.start(
             f"prometheus-{self.number}",
             [
                 "prometheus",
@@ -46,9 +58,9 @@ class Database:
                 "--log.level=warn",
             ],
         )
-        wait("Prometheus is ready", 60, [self.child], lambda: get(f"{self.url}/-/ready")[0] == 200)
+        wait("Prometheus is ready", START, [self.process], lambda: get(f"{self.url}/-/ready")[0] == 200)
 
-    def add(self, name, write):
+    def add(self, name: str, write: Callable[[TextIO], None]) -> None:
         """Puts samples that `write` writes as OpenMetrics into the database."""
         file = self.folder / f"{name}.om"
         with file.open("w") as out:
@@ -66,23 +78,20 @@ class Database:
             capture_output=True,
             text=True,
             timeout=300,
+            check=False,
         )
         file.unlink()
         if made.returncode:
             raise Failed(f"promtool: {made.stdout[-500:]}{made.stderr[-500:]}")
         self.start()
 
-    def ask(self, expression, **times):
+    def ask(self, expression: str, **times: float) -> list[dict[str, Any]]:
         path = "query_range" if "step" in times else "query"
-        _, _, body = get(f"{self.url}/api/v1/{path}?" + urllib.parse.urlencode({"query": expression, **times}))
-        found = json.loads(body)
-        if found["status"] != "success":
-            raise Failed(f"{expression}: {found['error']}")
-        return found["data"]["result"]
+        return list(ask_prometheus(self.url, path, query=expression, **times)["result"])
 
-    def over(self, expression, first, end, step):
+    def over(self, expression: str, first: int, end: int, step: int) -> list[tuple[Labels, Samples]]:
         """A range of any length, as one list of (labels, [(time, value)])."""
-        series = {}
+        series: dict[str, Samples] = {}
         while first <= end:
             last = min(end, first + SLICE)
             for one in self.ask(expression, start=first, end=last, step=step):
@@ -90,21 +99,20 @@ class Database:
             first += SLICE + step - SLICE % step
         return [(json.loads(labels), values) for labels, values in series.items()]
 
-    def rules(self):
-        _, _, body = get(f"{self.url}/api/v1/rules")
-        return [rule for group in json.loads(body)["data"]["groups"] for rule in group["rules"]]
+    def rules(self) -> list[Rule]:
+        return [rule for group in ask_prometheus(self.url, "rules")["groups"] for rule in group["rules"]]
 
 
-def written(name, labels):
+def written(name: str, labels: Labels) -> str:
     text = ",".join(
         f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in labels.items() if key != "__name__"
     )
     return f"{name}{{{text}}}"
 
 
-def levels(rules):
+def levels(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Recording rules, those of each level read by none of the levels before it."""
-    left = {}
+    left: dict[str, list[Rule]] = {}
     for rule in rules:
         left.setdefault(rule["name"], []).append(rule)
     while left:
@@ -118,32 +126,34 @@ def levels(rules):
         yield [rule for name in free for rule in left.pop(name)]
 
 
-def record(database, first, end, step, only=""):
+def record(database: Database, first: int, end: int, step: int, only: str = "") -> None:
     """Every recording rule whose name begins so, over the whole of the history."""
     recording = [rule for rule in database.rules() if rule["type"] == "recording" and rule["name"].startswith(only)]
     for number, level in enumerate(levels(recording)):
-
-        def write(out, level=level):
-            for name in sorted({rule["name"] for rule in level}):
-                out.write(f"# TYPE {name} gauge\n")
-                for rule in (rule for rule in level if rule["name"] == name):
-                    for labels, values in database.over(rule["query"], first, end, step):
-                        series = written(name, {**labels, **rule.get("labels", {})})
-                        out.writelines(f"{series} {value} {at}\n" for at, value in values)
-            out.write("# EOF\n")
-
-        database.add(f"level-{only.rstrip(':')}{number}", write)
+        database.add(
+            f"level-{only.rstrip(':')}{number}", functools.partial(write_level, database, level, first, end, step)
+        )
 
 
-def spans(values, hold, keep, step):
+def write_level(database: Database, level: Sequence[Rule], first: int, end: int, step: int, out: TextIO) -> None:
+    for name in sorted({rule["name"] for rule in level}):
+        out.write(f"# TYPE {name} gauge\n")
+        for rule in (rule for rule in level if rule["name"] == name):
+            for labels, values in database.over(rule["query"], first, end, step):
+                series = written(name, {**labels, **rule.get("labels", {})})
+                out.writelines(f"{series} {value} {at}\n" for at, value in values)
+    out.write("# EOF\n")
+
+
+def spans(values: Samples, hold: int, keep: int, step: int) -> list[list[int]]:
     """(pending since, firing from, firing until) of a condition that held at these times."""
-    runs = []
+    runs: list[list[int]] = []
     for at in (at for at, _ in values):
         if runs and at - runs[-1][1] <= step:
             runs[-1][1] = at
         else:
             runs.append([at, at])
-    firing = []
+    firing: list[list[int]] = []
     for since, until in runs:
         if firing and since - firing[-1][2] <= 0:
             firing[-1][2] = max(firing[-1][2], until + keep)
@@ -152,8 +162,8 @@ def spans(values, hold, keep, step):
     return firing
 
 
-def alert(database, first, end, step):
-    """ALERTS and ALERTS_FOR_STATE of the alerts that fire, as Prometheus would have written them; without what is pending."""
+def alert(database: Database, first: int, end: int, step: int) -> None:
+    """ALERTS and ALERTS_FOR_STATE of the alerts that fire, as Prometheus would have written them; nothing pending."""
     found = []
     for rule in (rule for rule in database.rules() if rule["type"] == "alerting"):
         for labels, values in database.over(rule["query"], first, end, step):
@@ -162,7 +172,7 @@ def alert(database, first, end, step):
                 times = [at for at in range(first, end + 1, step) if begin <= at <= until]
                 found.append((labels, since, times))
 
-    def write(out):
+    def write(out: TextIO) -> None:
         out.write("# TYPE ALERTS gauge\n")
         for labels, _, times in found:
             series = written("ALERTS", {**labels, "alertstate": "firing"})
@@ -175,4 +185,3 @@ def alert(database, first, end, step):
 
     if any(times for _, _, times in found):
         database.add("alerts", write)
-    return found

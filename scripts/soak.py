@@ -7,20 +7,21 @@ quiet, memory, threads and file descriptors are counted. It ends with a table, a
 scrape failed or something leaked.
 """
 
-import argparse
 import http.client
-import json
 import os
 import random
 import re
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-import urllib.request
 import zlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lib.checks import Checks, run
+from lib.command import command_line
+from lib.web import post, read
+from lib.world import Daemon, World
 
 ACCOUNTS, CAMPAIGNS = 6, 200
 
@@ -39,60 +40,34 @@ meta:
     accounts: [{accounts}]
 """
 
+IDLE = 15  # seconds after which idle threads have ended
+GROWTH = 0.05  # share by which memory may grow
+
 PREFIX = "marketing_messages_exporter_"
 
 
-def read(url, data=None):
-    with urllib.request.urlopen(urllib.request.Request(url, data=data), timeout=30) as answer:
-        return answer.read().decode()
+class Soak(World):
+    """The simulated API, the daemon, and what is done to both."""
 
-
-def wait_for(what, condition, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if value := condition():
-                return value
-        except OSError:
-            pass
-        time.sleep(0.1)
-    sys.exit(f"never came true: {what}")
-
-
-class World:
-    """The simulated API, and what is done to it."""
-
-    def __init__(self, binary, folder):
-        command = [
-            binary,
-            "simulate",
-            "--listen-address",
-            "127.0.0.1:0",
-            "--accounts",
-            str(ACCOUNTS),
-            "--campaigns",
-            str(CAMPAIGNS),
-        ]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.api = self.process.stdout.readline().split()[-1]
-        self.folder, self.tokens = folder, 0
+    def __init__(self, binary: str) -> None:
+        super().__init__(binary, "soak")
+        self.tokens = self.reloads = 0
+        self.simulate("--accounts", ACCOUNTS, "--campaigns", CAMPAIGNS)
         self.change({"set_restless": True})
         self.rotate()
+        self.configure(ACCOUNTS)
+        config = self.folder / "config.yaml"
+        self.exporter: Daemon = self.daemon("--config.file", config, "--web.enable-lifecycle")
+        self.ready(self.exporter)
 
-    def change(self, change):
-        read(self.api + "/_control/change", json.dumps(change).encode())
-
-    def rotate(self):
+    def rotate(self) -> None:
         """A new token, which the file holds a moment later, as it is when somebody replaces it by hand."""
         self.tokens += 1
         token = f"token-{self.tokens}"
         self.change({"set_token": ["main", token]})
-        with open(f"{self.folder}/token.new", "w") as file:
-            file.write(token)
-        os.chmod(file.name, 0o600)
-        os.rename(file.name, f"{self.folder}/token")
+        self.write("token", token)
 
-    def disturb(self):
+    def disturb(self) -> None:
         spent = '{"error":{"message":"too many calls","code":80000,"error_subcode":2446079}}'
         usage = ["x-ad-account-usage", '{"acc_id_util_pct":100,"reset_time_duration":2}']
         fault = random.choice(
@@ -109,108 +84,76 @@ class World:
                 {"graph": {"status": 400, "code": 190, "subcode": 463, "message": "expired"}},
             ]
         )
-        account = f"act_{1001 + random.randrange(ACCOUNTS)}"
-        self.change(
-            {
-                "fault": {
-                    "endpoint": "insights",
-                    "contains": account,
-                    "skip": 0,
-                    "times": random.randint(1, 4),
-                    "fault": fault,
-                }
-            }
-        )
+        account, times = f"act_{1001 + random.randrange(ACCOUNTS)}", random.randint(1, 4)
+        change = {"endpoint": "insights", "contains": account, "skip": 0, "times": times, "fault": fault}
+        self.change({"fault": change})
 
-
-class Daemon:
-    """The daemon, and what can be seen of it from outside."""
-
-    def __init__(self, binary, world, folder):
-        self.world, self.folder, self.reloads = world, folder, 0
-        self.configure(ACCOUNTS)
-        command = [
-            binary,
-            "--config.file",
-            f"{folder}/config.yaml",
-            "--web.listen-address",
-            "127.0.0.1:0",
-            "--web.port-file",
-            f"{folder}/port",
-            "--web.enable-lifecycle",
-        ]
-        self.log = open(f"{folder}/log", "w")
-        self.process = subprocess.Popen(command, stderr=self.log)
-        wait_for(
-            "the port is known",
-            lambda: os.path.exists(f"{folder}/port") and open(f"{folder}/port").read().endswith("\n"),
-        )
-        self.address = open(f"{folder}/port").read().strip()
-        wait_for("ready", lambda: read(f"http://{self.address}/-/ready"))
-
-    def configure(self, accounts):
+    def configure(self, accounts: int) -> None:
         listed = ", ".join(f"{{id: {1001 + n}, windows: [last_7d, today]}}" for n in range(accounts))
         team = random.choice(["growth", "crm"])
-        with open(f"{self.folder}/config.new", "w") as file:
-            file.write(CONFIGURATION.format(folder=self.folder, api=self.world.api, accounts=listed, team=team))
-        os.rename(file.name, f"{self.folder}/config.yaml")
+        text = CONFIGURATION.format(folder=self.folder, api=self.api, accounts=listed, team=team)
+        self.write("config.yaml", text)
 
-    def reload(self):
+    def reload(self) -> None:
         self.configure(random.randint(len(KEPT), ACCOUNTS))
-        self.process.send_signal(signal.SIGHUP)
+        self.exporter.send(signal.SIGHUP)
         self.reloads += 1
 
-    def storm(self, seconds):
+    def storm(self, seconds: int) -> None:
         """Ten reloads a second, each answered before the next."""
         for turn in range(10 * seconds):
             begun = time.monotonic()
             self.configure(len(KEPT) + turn % 3)
-            read(f"http://{self.address}/-/reload", b"")
+            post(f"{self.exporter.url}/-/reload", b"")
             self.reloads += 1
             time.sleep(max(0, begun + 0.1 - time.monotonic()))
 
-    def status(self, key):
-        line = next(line for line in open(f"/proc/{self.process.pid}/status") if line.startswith(key))
-        return int(line.split()[1])
-
-    def descriptors(self):
+    def descriptors(self) -> int:
         """Open files and sockets, but for connections to the API: how many of these are kept varies."""
-        port = f":{int(self.world.api.rsplit(':', 1)[1]):04X}"
-        to_api = {
-            line.split()[9] for line in open(f"/proc/{self.process.pid}/net/tcp") if line.split()[2].endswith(port)
-        }
-        folder = f"/proc/{self.process.pid}/fd"
-        links = [os.readlink(f"{folder}/{name}") for name in os.listdir(folder)]
-        return sum(1 for link in links if not any(link == f"socket:[{inode}]" for inode in to_api))
+        port, pid = f":{int(self.api.rsplit(':', 1)[1]):04X}", self.exporter.pid
+        with open(f"/proc/{pid}/net/tcp") as table:
+            rows = [line.split() for line in table]
+        to_api = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(port)}
+        folder = f"/proc/{pid}/fd"
+        return sum(os.readlink(f"{folder}/{name}") not in to_api for name in os.listdir(folder))
 
-    def samples(self, family):
-        pattern = re.compile(rf"^{PREFIX}{family}(?:\{{(.*)\}})? (\S+)$", re.M)
-        return [(labels, float(value)) for labels, value in pattern.findall(read(f"http://{self.address}/metrics"))]
+    def samples(self, family: str) -> list[tuple[str, float]]:
+        pattern = re.compile(rf"^{PREFIX}{family}(?:\{{(.*)\}})? (\S+)$", re.MULTILINE)
+        return [(labels, float(value)) for labels, value in pattern.findall(read(f"{self.exporter.url}/metrics"))]
 
-    def all_up(self):
+    def all_up(self) -> bool:
         return sum(value for _, value in self.samples("target_up")) == ACCOUNTS * 2 * 2
 
-    def quiet(self):
+    def quiet(self) -> "Counts":
         """Waits until every target is up and idle threads have ended, then counts."""
-        self.world.change("calm")
+        self.change("calm")
         # The API may have refused the last one; a refused token is not tried again.
-        self.world.rotate()
+        self.rotate()
         self.configure(ACCOUNTS)
-        self.process.send_signal(signal.SIGHUP)
-        wait_for("every target is up", self.all_up, 600)
-        time.sleep(15)
-        return {"memory": self.status("VmRSS:"), "threads": self.status("Threads:"), "descriptors": self.descriptors()}
+        self.exporter.send(signal.SIGHUP)
+        self.wait("every target is up", 600, self.all_up)
+        time.sleep(IDLE)
+        return Counts(self.exporter.memory(), self.exporter.status("Threads"), self.descriptors())
+
+
+class Counts(NamedTuple):
+    """What the daemon takes when all is quiet."""
+
+    memory: int
+    threads: int
+    descriptors: int
 
 
 class Scraper(threading.Thread):
     """Scrapes on a kept connection, and looks at each body whole."""
 
-    def __init__(self, address, headers):
+    def __init__(self, address: str, headers: dict[str, str]) -> None:
         super().__init__(daemon=True)
         self.address, self.headers = address, headers
-        self.scrapes, self.failures, self.stopped = 0, [], False
+        self.scrapes, self.stopped = 0, False
+        self.failures: list[str] = []
 
-    def run(self):
+    def run(self) -> None:
         connection = http.client.HTTPConnection(self.address, timeout=10)
         while not self.stopped:
             try:
@@ -224,9 +167,10 @@ class Scraper(threading.Thread):
             time.sleep(0.25)
         connection.close()
 
-    def look_at(self, answer, body):
+    def look_at(self, answer: http.client.HTTPResponse, body: bytes) -> None:
         if answer.status != 200:
-            return self.failures.append(f"status {answer.status}")
+            self.failures.append(f"status {answer.status}")
+            return
         if answer.getheader("content-encoding") == "gzip":
             body = zlib.decompress(body, zlib.MAX_WBITS | 16)
         text = body.decode()
@@ -243,28 +187,25 @@ class Scraper(threading.Thread):
             self.failures.append(f"{kept} samples of {KEPT_SAMPLES}")
 
 
-def live(minutes, daemon, world):
-    """Disturbs both for so long, and tells what the scrapers saw."""
-    scrapers = [
-        Scraper(daemon.address, {"Accept-Encoding": "gzip"}),
-        Scraper(daemon.address, {"Accept": "application/openmetrics-text;version=1.0.0"}),
-    ]
+def live(minutes: float, soak: Soak) -> tuple[list[Scraper], list[int]]:
+    """Disturbs both for so long; what the scrapers saw, and the memory of each minute."""
+    accepted = [{"Accept-Encoding": "gzip"}, {"Accept": "application/openmetrics-text;version=1.0.0"}]
+    scrapers = [Scraper(soak.exporter.address, headers) for headers in accepted]
     for scraper in scrapers:
         scraper.start()
-    begun, turn, memory = time.monotonic(), 0, []
+    begun, turn, memory = time.monotonic(), 0, list[int]()
     while (passed := time.monotonic() - begun) < 60 * minutes:
         turn += 1
         if passed >= 60 * len(memory):
-            memory.append(daemon.status("VmRSS:"))
-        world.disturb()
+            memory.append(soak.exporter.memory())
+        soak.disturb()
         if turn % 5 == 0:
-            daemon.reload()
+            soak.reload()
         if turn % 13 == 0:
-            world.rotate()
-        if daemon.process.poll() is not None:
-            sys.exit("the daemon ended")
+            soak.rotate()
+        soak.exporter.ensure_running()
         time.sleep(random.uniform(0.2, 0.8))
-    daemon.storm(round(min(60, 20 * minutes)))
+    soak.storm(round(min(60, 20 * minutes)))
     for scraper in scrapers:
         scraper.stopped = True
     for scraper in scrapers:
@@ -272,56 +213,85 @@ def live(minutes, daemon, world):
     return scrapers, memory
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--minutes", type=float, default=10)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(options.binary, folder)
-        daemon = Daemon(options.binary, world, folder)
-        try:
-            # The first disturbances touch what is set up once: compressors, caches, connections.
-            live(min(2, options.minutes / 5), daemon, world)
-            before = daemon.quiet()
-            scrapers, memory = live(options.minutes, daemon, world)
-            after = daemon.quiet()
-            polls = sum(value for _, value in daemon.samples("polls_total"))
-            faults = {labels: value for labels, value in daemon.samples("poll_failures_total") if value}
-        finally:
-            for process in (daemon.process, world.process):
-                process.send_signal(signal.SIGTERM)
-            codes = [process.wait(timeout=30) for process in (daemon.process, world.process)]
-        problems = [line for line in open(f"{folder}/log") if "panicked" in line]
-    growth = after["memory"] / before["memory"] - 1
-    scrapes, failed = sum(s.scrapes for s in scrapers), [f for s in scrapers for f in s.failures]
-    rows = [("polls", f"{polls:.0f}"), ("reloads", daemon.reloads), ("tokens", world.tokens)]
-    rows += [
-        (f"faults, {re.search('reason=.([a-z_]+)', labels).group(1)}", f"{value:.0f}")
-        for labels, value in sorted(faults.items())
+class Record(NamedTuple):
+    """All that a run has seen."""
+
+    before: Counts
+    after: Counts
+    scrapers: Sequence[Scraper]
+    memory: Sequence[int]
+    polls: float
+    faults: Mapping[str, float]
+    status: int
+    panics: Sequence[str]
+
+    @property
+    def growth(self) -> float:
+        return self.after.memory / self.before.memory - 1
+
+    @property
+    def failed(self) -> list[str]:
+        return [failure for scraper in self.scrapers for failure in scraper.failures]
+
+
+def lived(soak: Soak, minutes: float) -> Record:
+    # The first disturbances touch what is set up once: compressors, caches, connections.
+    live(min(2, minutes / 5), soak)
+    before = soak.quiet()
+    scrapers, memory = live(minutes, soak)
+    after = soak.quiet()
+    polls = sum(value for _, value in soak.samples("polls_total"))
+    faults = {labels: value for labels, value in soak.samples("poll_failures_total") if value}
+    status = soak.exporter.end(30)
+    panics = [line for line in soak.exporter.output().splitlines() if "panicked" in line]
+    return Record(before, after, scrapers, memory, polls, faults, status, panics)
+
+
+def mib(size: int) -> str:
+    return f"{size / 2**20:.1f}"
+
+
+def print_table(soak: Soak, record: Record) -> None:
+    before, after = record.before, record.after
+    rows: list[tuple[str, object]] = [
+        ("polls", f"{record.polls:.0f}"),
+        ("reloads", soak.reloads),
+        ("tokens", soak.tokens),
     ]
+    for labels, value in sorted(record.faults.items()):
+        reason = re.search("reason=.([a-z_]+)", labels)
+        rows.append((f"faults, {reason[1] if reason else labels}", f"{value:.0f}"))
     rows += [
-        ("scrapes", scrapes),
-        ("failed scrapes", len(failed)),
-        (
-            "memory at start and end",
-            f"{before['memory'] / 1024:.1f} and {after['memory'] / 1024:.1f} MiB ({growth:+.1%})",
-        ),
-        ("memory each minute, MiB", " ".join(f"{size / 1024:.1f}" for size in memory)),
-        ("threads at start and end", f"{before['threads']} and {after['threads']}"),
-        ("descriptors at start and end", f"{before['descriptors']} and {after['descriptors']}"),
-        ("exit status of the daemon", codes[0]),
+        ("scrapes", sum(scraper.scrapes for scraper in record.scrapers)),
+        ("failed scrapes", len(record.failed)),
+        ("memory at start and end", f"{mib(before.memory)} and {mib(after.memory)} MiB ({record.growth:+.1%})"),
+        ("memory each minute, MiB", " ".join(mib(size) for size in record.memory)),
+        ("threads at start and end", f"{before.threads} and {after.threads}"),
+        ("descriptors at start and end", f"{before.descriptors} and {after.descriptors}"),
+        ("exit status of the daemon", record.status),
     ]
-    for name, value in rows:
-        print(f"{name:<32}{value}")
-    wrong = [*failed[:5], *problems[:5]]
-    wrong += [f"memory grew by {growth:.1%}"] * (growth >= 0.05)
-    wrong += [f"{what} leaked" for what in ("threads", "descriptors") if after[what] > before[what]]
-    wrong += ["the daemon did not end well"] * (codes[0] != 0)
-    for what in wrong:
-        print(f"WRONG: {what}")
-    sys.exit(1 if wrong else 0)
+    for name, shown in rows:
+        print(f"{name:<32}{shown}")
+
+
+def judge(checks: Checks, record: Record) -> None:
+    checks.record(not record.failed, "no scrape failed", "\n".join(record.failed[:5]))
+    checks.record(not record.panics, "nothing panicked", "\n".join(record.panics[:5]))
+    checks.record(record.growth < GROWTH, f"memory grew by less than {GROWTH:.0%}", f"{record.growth:.1%}")
+    checks.record(record.after.threads <= record.before.threads, "no thread leaked")
+    checks.record(record.after.descriptors <= record.before.descriptors, "no descriptor leaked")
+    checks.record(record.status == 0, "SIGTERM ends the daemon with status 0", record.status)
+
+
+def soak_for(checks: Checks, binary: str, minutes: float) -> None:
+    with Soak(binary) as soak:
+        record = lived(soak, minutes)
+        print_table(soak, record)
+        judge(checks, record)
 
 
 if __name__ == "__main__":
-    main()
+    parser = command_line(__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    options = parser.parse_args()
+    run("soak", lambda checks: soak_for(checks, options.binary, options.minutes))

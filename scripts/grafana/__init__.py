@@ -1,1 +1,1 @@
-"""The tables that scripts/dashboards.py writes dashboards from: one module a dashboard, on top of queries and panels."""
+"""The tables that scripts/dashboards.py writes dashboards from: a module a dashboard, on top of queries and panels."""

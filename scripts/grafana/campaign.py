@@ -47,12 +47,12 @@ DAILY_EXTRA = (
 )
 
 
-def edge(sign):
+def edge(sign: str) -> str:
     """Where the cost per click lies if so many clicks fewer, or more, came than the money usually buys."""
     return f"{USUAL} / on ({CAMPAIGN}, currency) (1 {sign} {CHANCE} / sqrt{EXPECTED})"
 
 
-def began(offset=""):
+def began(offset: str = "") -> str:
     """When the window of the figure began: a figure that began anew is not compared with the one before."""
     return (
         f"max by ({ACCOUNT}, window) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, "
@@ -60,7 +60,7 @@ def began(offset=""):
     )
 
 
-def gained(family, *labels):
+def gained(family: str, *labels: str) -> str:
     """What was added to a figure within the chosen time; where it began anew meanwhile, all of it."""
     by = ", ".join([CAMPAIGN, "window", *labels])
     now = f"max by ({by}) (marketing_messages_{family}{{{TODAY}}})"
@@ -108,7 +108,8 @@ PANELS = [
         "Cost per click, and what chance allows",
         24,
         f"In the chosen window. Between the edges lie {CHANCE} standard deviations of a Poisson count "
-        f"around the usual cost: a cost inside may be chance. Drawn from {JUDGED} expected clicks on, so `today` begins some hours "
+        f"around the usual cost: a cost inside may be chance. Drawn from {JUDGED} expected clicks on, so "
+        f"`today` begins some hours "
         "after midnight.",
         [
             (f"{COST} and on ({CAMPAIGN}) {EXPECTED}", "cost per click {{currency}}"),
@@ -159,7 +160,8 @@ PANELS = [
         "Cost of the last clicks",
         12,
         "What was spent within the last hours (variable “Last”) by the clicks within them, or since midnight if "
-        "that is later. It moves before the day's mean does. Times with fewer clicks than “Clicks at least” are left out, because a "
+        "that is later. It moves before the day's mean does. Times with fewer clicks than “Clicks at "
+        "least” are left out, because a "
         "cost of few clicks is noise.",
         [
             (
@@ -257,12 +259,14 @@ PANELS = [
         [
             column(
                 "From",
-                f"min by (campaign_name, status) (min_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
+                f"min by (campaign_name, status) "
+                f"(min_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
                 "dateTimeAsIso",
             ),
             column(
                 "Until",
-                f"max by (campaign_name, status) (max_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
+                f"max by (campaign_name, status) "
+                f"(max_over_time(timestamp(marketing_messages_campaign_info{{{ONE}}})[$__range:5m])) * 1000",
                 "dateTimeAsIso",
             ),
         ],
@@ -277,7 +281,8 @@ PANELS = [
         [
             column(
                 "Threshold",
-                f"max by (threshold, currency) (account:marketing_messages_threshold:value{{{ACCOUNTS}}} < Inf and on ({ACCOUNT}) "
+                f"max by (threshold, currency) (account:marketing_messages_threshold:value{{{ACCOUNTS}}} < "
+                f"Inf and on ({ACCOUNT}) "
                 f"campaign:marketing_messages_name:info{{{ONE}}})",
                 "none",
                 2,
@@ -326,7 +331,8 @@ BOARD = dashboard(
         annotation(
             "A new day",
             f'max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}}) '
-            f'> max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="today"}} offset 1h) {ITS_ACCOUNT}',
+            f"> max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, "
+            f'window="today"}} offset 1h) {ITS_ACCOUNT}',
             "A new day",
             "today began",
             "blue",

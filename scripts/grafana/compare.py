@@ -28,11 +28,11 @@ NAME_AND_TEAM = f"* on ({CAMPAIGN}) group_left (campaign_name, team) campaign:ma
 LABELS = {"campaign_name": "Campaign", "campaign_id": "Id", "currency": "Currency"}
 
 
-def named(expression):
+def named(expression: str) -> str:
     return f"({expression}) {CAMPAIGN_NAME}"
 
 
-def cost(offset=""):
+def cost(offset: str = "") -> str:
     return per_click(spend(MONEY, offset), clicks(CHOSEN, offset))
 
 

@@ -16,12 +16,12 @@ ALERT_SINCE = (
 )
 
 
-def lane(expr):
+def lane(expr: str) -> str:
     """With a label for the legend; an access key of CAMS has no account."""
     return f'label_join({expr}, "lane", " ", "source", "account_id")'
 
 
-def group(expr):
+def group(expr: str) -> str:
     """With the name of the rule group, without the path of its file."""
     return f'label_replace({expr}, "group", "$1", "rule_group", ".*;(.*)")'
 
@@ -130,7 +130,8 @@ PANELS = [
             ),
             column(
                 "Days left",
-                f"(min by (source, credential) ({OWN}credential_expires_timestamp_seconds{{{SOURCES}}}) - time()) / 86400 "
+                f"(min by (source, credential) ({OWN}credential_expires_timestamp_seconds{{{SOURCES}}}) - "
+                f"time()) / 86400 "
                 f"or min by (source, credential) ({OWN}credential_valid{{{SOURCES}}}) * 0 - 1",
                 "none",
                 0,
@@ -228,7 +229,8 @@ PANELS = [
         "Half of the requests, and one in twenty, take longer.",
         [
             (
-                f"histogram_quantile({quantile}, sum by (source, le) (rate({OWN}api_request_duration_seconds_bucket{{{SOURCES}}}[$__rate_interval])))",
+                f"histogram_quantile({quantile}, sum by (source, le) "
+                f"(rate({OWN}api_request_duration_seconds_bucket{{{SOURCES}}}[$__rate_interval])))",
                 f"{{{{source}}}} {name}",
             )
             for quantile, name in ((0.5, "median"), (0.95, "95 %"))
@@ -255,7 +257,8 @@ PANELS = [
     lines(
         "Duration of the rules",
         12,
-        "How long Prometheus takes for one round of each group, as a share of the group's interval. At 100 % rounds are "
+        "How long Prometheus takes for one round of each group, as a share of the group's interval. At "
+        "100 % rounds are "
         "missed. Needs Prometheus to scrape itself.",
         [
             (

@@ -64,12 +64,16 @@ SINCE = (
     f'and ignoring (alertstate) ALERTS{{{ALERTS_OF_ACCOUNTS}, alertstate="firing"}})'
 )
 
-# Since the account's own midnight of the first; a day into the month, its number of days is the same in every time zone.
+# Since the account's own midnight of the first; a day into the month, its number of days is the same in every time
+# zone.
 MONTH_BEGAN = (
     f'max by ({ACCOUNT}) (marketing_messages_window_start_timestamp_seconds{{{ACCOUNTS}, window="this_month"}})'
 )
 MONTH_GONE = f"(time() - {MONTH_BEGAN}) / 86400 / days_in_month({MONTH_BEGAN} + 86400)"
-SPENT = f'max by ({ACCOUNT}, currency) (account:marketing_messages_spend:sum{{{ACCOUNTS}, {CURRENCY}, window="this_month"}})'
+SPENT = (
+    f"max by ({ACCOUNT}, currency) "
+    f'(account:marketing_messages_spend:sum{{{ACCOUNTS}, {CURRENCY}, window="this_month"}})'
+)
 SHARE_SPENT = f"{SPENT} / on ({ACCOUNT}, currency) {BUDGET}"
 # Shares of the month have no currency: each is put on what is spent.
 PROJECTED = f"{SPENT} / on ({ACCOUNT}) group_left () ({MONTH_GONE}) and on ({ACCOUNT}, currency) {BUDGET}"
@@ -80,16 +84,16 @@ MOVERS = (
 )
 
 
-def moved(expression):
+def moved(expression: str) -> str:
     """A column about the campaigns that moved most."""
     return f"({expression}) {CAMPAIGN_NAME} and on ({CAMPAIGN}, currency) {MOVERS}"
 
 
-def named_account(expression):
+def named_account(expression: str) -> str:
     return f"({expression}) {ACCOUNT_NAME}"
 
 
-def by_team(expression, *labels):
+def by_team(expression: str, *labels: str) -> str:
     return f"sum by ({', '.join(['team', *labels])}) ({expression} {WITH_TEAM})"
 
 
@@ -184,7 +188,8 @@ PANELS = [
         24,
         8,
         "Campaigns whose clicks cost more or less money than they usually do, dearest first. “Extra cost” is the "
-        f"spend of the window less its clicks at the usual cost. Only changes beyond chance are listed: at least {JUDGED} clicks "
+        f"spend of the window less its clicks at the usual cost. Only changes beyond chance are listed: at "
+        f"least {JUDGED} clicks "
         f"were to be expected, and what came differs by {CHANCE} standard deviations or more.",
         [
             column("Extra cost", moved(extra(WINDOW)), "none", 2),
@@ -233,7 +238,8 @@ PANELS = [
     lines(
         "Pacing",
         8,
-        "Share of the monthly budget that is spent, and share of the month that is over. Above the dashed line an account "
+        "Share of the monthly budget that is spent, and share of the month that is over. Above the dashed "
+        "line an account "
         "spends too fast.",
         [
             (named_account(SHARE_SPENT), "{{account_name}} {{currency}}"),
@@ -328,7 +334,8 @@ PANELS = [
         "Teams",
         12,
         7,
-        "By the static label `team` of the configuration, from the campaigns' sums. Campaigns without one have none here.",
+        "By the static label `team` of the configuration, from the campaigns' sums. Campaigns without one "
+        "have none here.",
         [
             column("Spend", by_team(spend(MONEY), "currency"), "none", 2),
             column("Link clicks", by_team(CLICKS_WITH_CURRENCY, "currency"), "locale", 0),

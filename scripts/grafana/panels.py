@@ -3,6 +3,13 @@
 Money has no unit here, because a panel can have one unit only: its currency stands in the legend, or in a column.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = dict[str, Any]
+Steps = Sequence[tuple[str, float | None]]
+Column = tuple[str, str, str, int | None, Steps | None]
+
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 TAG = "marketing-messages"
 # Where runbooks lie; deploy/mixin puts another address in its place.
@@ -11,20 +18,20 @@ CAMPAIGN_LINK = "/d/mme-campaign?${__url_time_range}&var-campaign=${__data.field
 STATUS_LINK = "http://${__data.fields.Instance}/"
 
 
-def red_above(value):
+def red_above(value: float) -> Steps:
     return [("green", None), ("red", value)]
 
 
-def red_below(value):
+def red_below(value: float) -> Steps:
     return [("red", None), ("green", value)]
 
 
 # ---- variables
 
 
-def variable(name, label, query, regex="", several=True, every=True):
+def variable(name: str, label: str, query: str, regex: str = "", several: bool = True, every: bool = True) -> Json:
     """A choice from what a query returns; `every` offers All, and starts with it."""
-    choice = {"includeAll": several and every, "multi": several}
+    choice: Json = {"includeAll": several and every, "multi": several}
     if several and every:
         choice |= {"allValue": ".*", "current": {"text": ["All"], "value": ["$__all"]}}
     return {
@@ -42,12 +49,12 @@ def variable(name, label, query, regex="", several=True, every=True):
     }
 
 
-def named(label):
+def named(label: str) -> str:
     """Values are ids, texts are names. Grafana writes label values without escapes, so a name may hold quotes."""
     return f'/{label}_id="(?<value>[^"]*)".*{label}_name="(?<text>.*?)"[,}}]/'
 
 
-def interval(name, label, values, first):
+def interval(name: str, label: str, values: Sequence[str], first: str) -> Json:
     return {
         "name": name,
         "label": label,
@@ -60,7 +67,7 @@ def interval(name, label, values, first):
     }
 
 
-def custom(name, label, values, first):
+def custom(name: str, label: str, values: Sequence[str], first: str) -> Json:
     return {
         "name": name,
         "label": label,
@@ -90,7 +97,7 @@ DATASOURCE = {
 # ---- panels
 
 
-def target(expr, legend="", ref="A", table=False, step=None):
+def target(expr: str, legend: str = "", ref: str = "A", table: bool = False, step: str | None = None) -> Json:
     shape = {"format": "table", "instant": True, "range": False} if table else {"instant": False, "range": True}
     return {
         "datasource": SOURCE,
@@ -102,13 +109,24 @@ def target(expr, legend="", ref="A", table=False, step=None):
     }
 
 
-def fields(unit, decimals=None, steps=None, **more):
+def fields(unit: str, decimals: int | None = None, steps: Steps | None = None, **more: Any) -> Json:
     steps = steps or [("green", None)]
     thresholds = {"mode": "absolute", "steps": [{"color": color, "value": value} for color, value in steps]}
     return {"unit": unit, "thresholds": thresholds, **({} if decimals is None else {"decimals": decimals}), **more}
 
 
-def panel(kind, title, width, height, description, defaults, targets, options=None, overrides=None, **more):
+def panel(
+    kind: str,
+    title: str,
+    width: int,
+    height: int,
+    description: str,
+    defaults: Json,
+    targets: list[Json],
+    options: Json | None = None,
+    overrides: list[Json] | None = None,
+    **more: Any,
+) -> Json:
     return {
         "type": kind,
         "title": title,
@@ -122,7 +140,7 @@ def panel(kind, title, width, height, description, defaults, targets, options=No
     }
 
 
-def by_name(name, **properties):
+def by_name(name: str, **properties: Any) -> Json:
     """Settings of one series or column; `__` stands for the dot in `custom.axisPlacement`."""
     return {
         "matcher": {"id": "byName", "options": name},
@@ -130,7 +148,17 @@ def by_name(name, **properties):
     }
 
 
-def stat(title, width, description, expr, unit, decimals=None, legend="", steps=None, mappings=None):
+def stat(
+    title: str,
+    width: int,
+    description: str,
+    expr: str,
+    unit: str,
+    decimals: int | None = None,
+    legend: str = "",
+    steps: Steps | None = None,
+    mappings: list[Json] | None = None,
+) -> Json:
     """One number for each series, as of now."""
     more = {"mappings": mappings} if mappings else {}
     now = {**target(expr, legend), "instant": True, "range": False}
@@ -154,20 +182,20 @@ def stat(title, width, description, expr, unit, decimals=None, legend="", steps=
 
 
 def lines(
-    title,
-    width,
-    description,
-    queries,
-    unit,
-    decimals=None,
-    height=8,
-    overrides=None,
-    steps=None,
-    step=None,
-    more=None,
-    **custom,
-):
-    """Curves; `queries` is a list of (expression, legend). Axes begin at zero, so that noise does not fill the panel."""
+    title: str,
+    width: int,
+    description: str,
+    queries: Sequence[tuple[str, str]],
+    unit: str,
+    decimals: int | None = None,
+    height: int = 8,
+    overrides: list[Json] | None = None,
+    steps: Steps | None = None,
+    step: str | None = None,
+    more: Json | None = None,
+    **custom: Any,
+) -> Json:
+    """Curves; `queries` is a list of (expression, legend). Axes begin at zero, lest noise fill the panel."""
     targets = [target(expr, legend, chr(65 + n), step=step) for n, (expr, legend) in enumerate(queries)]
     style = {
         "drawStyle": "line",
@@ -202,27 +230,46 @@ def lines(
 FOR_EACH_CURRENCY = {"repeat": "currency", "repeatDirection": "h", "maxPerRow": 4}
 
 
-def days(title, width, description, queries, unit, decimals=None, stacked=False, more=None):
+def days(
+    title: str,
+    width: int,
+    description: str,
+    queries: Sequence[tuple[str, str]],
+    unit: str,
+    decimals: int | None = None,
+    stacked: bool = False,
+    more: Json | None = None,
+) -> Json:
     """A bar for each day, which stands over its day."""
-    style = {"drawStyle": "bars", "barAlignment": 1, "barWidthFactor": 0.75, "fillOpacity": 70, "lineWidth": 1}
+    style: Json = {"drawStyle": "bars", "barAlignment": 1, "barWidthFactor": 0.75, "fillOpacity": 70, "lineWidth": 1}
     if stacked:
         style["stacking"] = {"mode": "normal", "group": "A"}
     return lines(title, width, description, queries, unit, decimals, step="1d", more=more, **style)
 
 
-def column(name, expression, unit, decimals=None, steps=None):
+def column(name: str, expression: str, unit: str, decimals: int | None = None, steps: Steps | None = None) -> Column:
     return name, expression, unit, decimals, steps
 
 
-def table(title, width, height, description, columns, labels, sort=None, links=None, texts=None):
+def table(
+    title: str,
+    width: int,
+    height: int,
+    description: str,
+    columns: Sequence[Column],
+    labels: Mapping[str, str],
+    sort: str | None = None,
+    links: Mapping[str, str] | None = None,
+    texts: Mapping[str, tuple[str, str]] | None = None,
+) -> Json:
     """A row for each set of labels; `columns` is a list of column().
 
     An expression that ends in `* 0 - 1` stands in for what is unknown.
     """
     targets = [target(expr, ref=chr(65 + n), table=True) for n, (_, expr, *_) in enumerate(columns)]
-    value = (lambda n: "Value") if len(columns) == 1 else (lambda n: f"Value #{chr(65 + n)}")
-    names = {**{value(n): name for n, (name, *_) in enumerate(columns)}, **labels}
-    order = list(labels) + [value(n) for n in range(len(columns))]
+    values = ["Value"] if len(columns) == 1 else [f"Value #{chr(65 + n)}" for n in range(len(columns))]
+    names = {**{value: name for value, (name, *_) in zip(values, columns, strict=True)}, **labels}
+    order = [*labels, *values]
     keep = {"id": "filterFieldsByName", "options": {"include": {"names": order}}}
     organize = {
         "id": "organize",
@@ -230,7 +277,7 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
     }
     overrides = []
     for name, expression, unit, decimals, steps in columns:
-        properties = {"unit": unit}
+        properties: Json = {"unit": unit}
         if decimals is not None:
             properties["decimals"] = decimals
         if "* 0 - 1" in expression:
@@ -246,9 +293,9 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
     for name, (pattern, text) in (texts or {}).items():
         mapping = {"type": "regex", "options": {"pattern": pattern, "result": {"text": text, "index": 0}}}
         overrides.append(by_name(name, mappings=[mapping]))
-    options = {"showHeader": True, "cellHeight": "sm"}
+    shape: Json = {"showHeader": True, "cellHeight": "sm"}
     if sort:
-        options["sortBy"] = [{"displayName": sort, "desc": True}]
+        shape["sortBy"] = [{"displayName": sort, "desc": True}]
     defaults = fields("none", custom={"minWidth": 70})
     return panel(
         "table",
@@ -258,7 +305,7 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
         description,
         defaults,
         targets,
-        options,
+        shape,
         overrides,
         transformations=([] if len(columns) == 1 else [{"id": "merge", "options": {}}]) + [keep, organize],
     )
@@ -267,7 +314,7 @@ def table(title, width, height, description, columns, labels, sort=None, links=N
 # ---- dashboards
 
 
-def annotation(name, expr, title, text, color):
+def annotation(name: str, expr: str, title: str, text: str, color: str) -> Json:
     return {
         "name": name,
         "datasource": SOURCE,
@@ -281,7 +328,7 @@ def annotation(name, expr, title, text, color):
     }
 
 
-def laid_out(panels):
+def laid_out(panels: list[Json]) -> list[Json]:
     """Rows from left to right; each begins below the highest panel of the one before."""
     x = y = height = 0
     for number, item in enumerate(panels, 1):
@@ -293,7 +340,15 @@ def laid_out(panels):
     return panels
 
 
-def dashboard(uid, title, description, variables, panels, annotations, begin="now-14d"):
+def dashboard(
+    uid: str,
+    title: str,
+    description: str,
+    variables: Sequence[Json],
+    panels: list[Json],
+    annotations: list[Json],
+    begin: str = "now-14d",
+) -> Json:
     links = [
         {
             "type": "dashboards",
