@@ -223,7 +223,7 @@ def panel_queries() -> Iterator[tuple[str, str]]:
         "campaign": CLIMBING["campaign_id"],
         "window": "today",
         "currency": ".*",
-        "last": "10s",
+        "last": "30s",
         "least": "1",
         "__rate_interval": "30s",
         "__range": "1m",

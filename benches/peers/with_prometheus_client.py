@@ -7,6 +7,7 @@ import argparse
 import json
 import time
 import urllib.parse
+from collections.abc import Iterator
 from http.client import HTTPConnection
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -26,9 +27,9 @@ PREFIX = "marketing_messages_"
 LABELS = ["source", "account_id", "campaign_id", "window", "team"]
 
 
-def pages(connection, account, window):
-    fields = ",".join(["account_id", "account_currency", "ad_id"] + [PREFIX + field for _, field, _, _ in FAMILIES])
-    after = ""
+def pages(connection: HTTPConnection, account: int, window: str) -> Iterator[list[dict[str, str]]]:
+    fields = ",".join(["account_id", "account_currency", "ad_id", *(PREFIX + field for _, field, _, _ in FAMILIES)])
+    after: str | None = ""
     while after is not None:
         query = urllib.parse.urlencode(
             {"level": "ad", "fields": fields, "date_preset": window, "limit": 500, "after": after}
@@ -41,7 +42,7 @@ def pages(connection, account, window):
         after = page["paging"]["cursors"]["after"] if "next" in page["paging"] else None
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--api", required=True)
     parser.add_argument("--accounts", type=int, required=True)
@@ -50,10 +51,11 @@ def main():
     options = parser.parse_args()
     registry = CollectorRegistry()
     gauges = [
-        Gauge(PREFIX + name, name, LABELS + ["currency"] * money, registry=registry) for name, _, _, money in FAMILIES
+        Gauge(PREFIX + name, name, [*LABELS, *["currency"] * money], registry=registry)
+        for name, _, _, money in FAMILIES
     ]
     server, _ = start_http_server(0, "127.0.0.1", registry)
-    print("listening 127.0.0.1:%d" % server.server_port, flush=True)
+    print(f"listening 127.0.0.1:{server.server_port}", flush=True)
     connection = HTTPConnection(urllib.parse.urlsplit(options.api).netloc)
     first = True
     while True:
@@ -61,7 +63,7 @@ def main():
         for window in options.windows.split(","):
             for account in range(1001, 1001 + options.accounts):
                 for row in (row for page in pages(connection, account, window) for row in page):
-                    for gauge, (_, field, percent, money) in zip(gauges, FAMILIES):
+                    for gauge, (_, field, percent, money) in zip(gauges, FAMILIES, strict=True):
                         text = row.get(PREFIX + field)
                         if text is not None:
                             labels = ["meta", row["account_id"], row["ad_id"], window, "growth"]

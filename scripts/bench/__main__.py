@@ -8,21 +8,27 @@ simulated API; the results are also written as JSON.
 import argparse
 import json
 import subprocess
-import tempfile
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import show
-from measure import Scenario, figures
-from peers import EXPORTER, PEERS, TARGET
-from process import Process, machine
+# A folder that is run finds its own modules only.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import show
+from bench.measure import Scenario, figures
+from bench.meter import machine
+from bench.peers import EXPORTER, PEERS, TARGET
+from lib.process import Failed
 
 
-def numbers(text):
+def numbers(text: str) -> list[int]:
     return [int(part.replace("_", "")) for part in text.split(",")]
 
 
-def arguments():
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
         "--campaigns",
@@ -63,10 +69,10 @@ def arguments():
     return options
 
 
-def build(names):
+def build(names: Sequence[str]) -> list[str]:
     """Builds who is wanted; who cannot be built here is skipped, and said so."""
     if not EXPORTER.exists():
-        raise SystemExit(f"{EXPORTER} is missing: make release")
+        raise Failed(f"{EXPORTER} is missing: make release")
     TARGET.mkdir(parents=True, exist_ok=True)
     built = []
     PEERS[0].build()  # The floor and the load client come with the peers in Rust.
@@ -79,39 +85,35 @@ def build(names):
     return built
 
 
-def main():
+def main() -> None:
     options = arguments()
     names = build(options.peers)
     connections = (1,) if options.check else (1, 4)
-    results, begun = [], time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for windows in options.windows:
-            for campaigns in options.campaigns:
-                print(f"{campaigns:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}", flush=True)
-                scenario = Scenario(
-                    campaigns, windows, Path(folder) / f"{campaigns}-{windows}", names, options.rounds, connections
-                )
-                try:
-                    scenario.still()
-                    if not options.still:
-                        scenario.moving()
-                finally:
-                    Process.stop_all()
-                scenario.result["figures"] = figures(scenario.result)
-                results.append(scenario.result)
-                options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
+    results, begun = list[dict[str, Any]](), time.monotonic()
+    for windows in options.windows:
+        for campaigns in options.campaigns:
+            print(f"{campaigns:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}", flush=True)
+            with Scenario(campaigns, windows, names, options.rounds, connections) as scenario:
+                scenario.still()
+                if not options.still:
+                    scenario.moving()
+            scenario.result["figures"] = figures(scenario.result)
+            results.append(scenario.result)
+            options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
     if not options.check:
         for result in results:
             show.scenario(result, connections)
     print("## Floors\n" if options.check else "## Goals\n")
     met = show.verdicts(results, options.check)
     about = machine()
-    print(
-        f"\n{about['cores']} cores, {about['cpu']}, load {about['load']:.1f}; {time.monotonic() - begun:.0f} s; {options.json}"
-    )
+    took = f"{time.monotonic() - begun:.0f} s"
+    print(f"\n{about['cores']} cores, {about['cpu']}, load {about['load']:.1f}; {took}; {options.json}")
     if options.check and not met:
         raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(f"bench: {failed}")

@@ -5,6 +5,7 @@ ratios of CPU; it leaves room for a busy machine and another compiler. Goals wit
 of the check. Limits in milliseconds and seconds are for one window and grow with the windows.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 AT_MOST, AT_LEAST = "<=", ">="
@@ -26,11 +27,11 @@ class Goal:
     # Not a goal of its own, only checked.
     only_check: bool = False
 
-    def bound(self, windows, checking):
-        limit = self.check if checking else self.limit
+    def bound(self, windows: int, checking: bool) -> float:
+        limit = self.check if checking and self.check is not None else self.limit
         return limit * windows if self.by_window else limit
 
-    def met(self, value, windows, checking):
+    def met(self, value: float, windows: int, checking: bool) -> bool:
         bound = self.bound(windows, checking)
         return value <= bound if self.sense == AT_MOST else value >= bound
 
@@ -75,7 +76,9 @@ GOALS = [
 ]
 
 
-def judge(figures, size, windows, checking=False):
+def judge(
+    figures: Mapping[str, float], size: int, windows: int, checking: bool = False
+) -> Iterator[tuple[Goal, float | None, bool | None]]:
     """Each goal of this size with its value and verdict; what was not measured has neither."""
     for goal in GOALS:
         wanted = goal.check is not None if checking else not goal.only_check

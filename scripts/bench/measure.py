@@ -9,11 +9,14 @@ import socket
 import statistics
 import subprocess
 import time
-import urllib.request
 import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
-from peers import CONFIGURATION, EXPORTER, LOAD, PEERS, Running, World, start_floor, start_peer
-from process import Meter, Process
+from bench.meter import Meter
+from bench.peers import CONFIGURATION, FIRST_ROUND, LOAD, PAUSE, PEERS, Fleet, Peer, Running, start_floor, start_peer
+from lib.process import Failed, wait
+from lib.web import HTTP
 
 WINDOWS = ("last_7d", "last_14d", "last_28d")
 FAMILIES = 8
@@ -26,47 +29,35 @@ SLOW_SCRAPE_MS, SLOW_START_S = 4_000, 20
 STILL, MOVING = 3600, 1
 
 
-def median(values):
+def median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
 
 
-def load(running, *flags):
+def load(running: Running, *flags: object) -> Any:
     """Scrapes in a process of its own."""
     answer = subprocess.run([LOAD, running.address, *map(str, flags)], stdout=subprocess.PIPE, check=True)
     return json.loads(answer.stdout)
 
 
-def say(text):
+def say(text: str) -> None:
     print(f"  {text}", flush=True)
 
 
 class Scenario:
-    """One world, and everybody who reads it."""
+    """One world, and everybody who reads it; a context manager that ends them."""
 
-    def __init__(self, campaigns, windows, folder, names, rounds, connections):
-        self.campaigns, self.windows, self.folder = campaigns, windows, folder
+    def __init__(
+        self, campaigns: int, windows: int, names: Sequence[str], rounds: int, connections: Sequence[int]
+    ) -> None:
+        self.campaigns, self.windows = campaigns, windows
         self.peers = [peer for peer in PEERS if peer.name in names]
         self.rounds, self.connections = rounds, connections
         self.series = campaigns * FAMILIES * windows
-        folder.mkdir(parents=True, exist_ok=True)
-        accounts = -(-campaigns // 1000)
-        command = [
-            EXPORTER,
-            "simulate",
-            "--listen-address",
-            "127.0.0.1:0",
-            "--accounts",
-            accounts,
-            "--campaigns",
-            min(campaigns, 1000),
-        ]
-        self.simulation = Process(command, folder / "simulate.log")
-        self.world = World(
-            self.simulation.line("# simulated Meta and CAMS APIs: "), accounts, WINDOWS[:windows], folder
-        )
+        self.fleet = Fleet(f"{campaigns}-{windows}", campaigns, WINDOWS[:windows])
+        self.folder = self.fleet.folder
         # What the first scrape took, by exporter and encoding.
-        self.first_ms = {}
-        self.result = {
+        self.first_ms: dict[tuple[str, str], float] = {}
+        self.result: dict[str, Any] = {
             "campaigns": campaigns,
             "windows": windows,
             "series": self.series,
@@ -74,41 +65,27 @@ class Scenario:
             "figures": {},
         }
 
-    def start_ours(self, interval):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
+        self.fleet.__exit__(kind, *more)
+
+    def start_ours(self, interval: int) -> Running:
         begun = time.monotonic()
-        accounts = ", ".join(f"{{id: {1001 + index}, totals: false}}" for index in range(self.world.accounts))
-        config, port = self.folder / "config.yaml", self.folder / "port"
-        port.unlink(missing_ok=True)
-        config.write_text(
-            CONFIGURATION.format(
-                interval=f"{interval}s", api=self.world.api, windows=", ".join(self.world.windows), accounts=accounts
-            )
+        accounts = ", ".join(f"{{id: {1001 + index}, totals: false}}" for index in range(self.fleet.accounts))
+        text = CONFIGURATION.format(
+            interval=f"{interval}s", api=self.fleet.api, windows=", ".join(self.fleet.windows), accounts=accounts
         )
-        command = [
-            EXPORTER,
-            "run",
-            "--config.file",
-            config,
-            "--web.listen-address",
-            "127.0.0.1:0",
-            "--web.port-file",
-            port,
-            "--web.disable-exporter-metrics",
-            "--log.level",
-            "error",
-        ]
-        process = Process(command, self.folder / "ours.log")
-        while not (port.exists() and port.read_text().endswith("\n")):
-            if process.child.poll() is not None:
-                raise SystemExit(f"the exporter ended; see {process.log.name}")
-            time.sleep(0.002)
-        running = Running("ours", process, port.read_text().strip())
-        while not self.ready(running):
-            time.sleep(0.002)
+        config = self.fleet.write("config.yaml", text)
+        words = ["run", "--config.file", config, "--web.disable-exporter-metrics", "--log.level", "error"]
+        daemon = self.fleet.daemon(*words, name="ours", pause=PAUSE)
+        running = Running("ours", daemon, daemon.address)
+        wait("the exporter is ready", FIRST_ROUND, [daemon], lambda: self.ready(running), PAUSE)
         return self.first_scrape(running, begun)
 
     @staticmethod
-    def ready(running):
+    def ready(running: Running) -> bool:
         connection = http.client.HTTPConnection(running.address, timeout=60)
         try:
             connection.request("GET", "/-/ready")
@@ -116,23 +93,23 @@ class Scenario:
         finally:
             connection.close()
 
-    def start(self, peer, interval):
+    def start(self, peer: Peer, interval: int) -> Running:
         begun = time.monotonic()
-        return self.first_scrape(start_peer(peer, self.world, interval), begun)
+        return self.first_scrape(start_peer(peer, self.fleet, interval), begun)
 
-    def first_scrape(self, running, begun):
+    def first_scrape(self, running: Running, begun: float) -> Running:
         # Reading is part of the start, checking what was read is not.
         load(running, "--gzip")
         running.start_s = time.monotonic() - begun
         found = load(running, "--gzip", "--verify")
         running.lines = found["lines"]
         if found["series"] != self.series:
-            raise SystemExit(f"{running.name} shows {found['series']} campaign series, not {self.series}")
+            raise Failed(f"{running.name} shows {found['series']} campaign series, not {self.series}")
         return running
 
     # Still figures.
 
-    def still(self):
+    def still(self) -> None:
         ours = self.start_ours(STILL)
         everybody = [ours]
         for peer in self.peers:
@@ -151,7 +128,7 @@ class Scenario:
         }
         if self.campaigns <= 10_000:
             self.same_samples(everybody)
-        floor = start_floor(self.world, plain, packed)
+        floor = start_floor(self.fleet, plain, packed)
         floor.start_s, floor.lines = 0, ours.lines
         everybody.append(floor)
         for running in everybody:
@@ -169,13 +146,14 @@ class Scenario:
         for running in everybody:
             running.process.stop()
 
-    def pages(self):
-        return self.windows * self.world.accounts * -(-min(self.campaigns, 1000) // PAGE)
+    def pages(self) -> int:
+        return self.windows * self.fleet.accounts * -(-min(self.campaigns, 1000) // PAGE)
 
-    def in_turn(self, everybody, mode, connections):
+    def in_turn(self, everybody: Sequence[Running], mode: str, connections: int) -> None:
         """A round is everybody once. The first scrape of each tells how many are enough, and is thrown away."""
         say(f"{mode}, {connections} {'client' if connections == 1 else 'clients'}")
-        flags, plan = ["--gzip"] * (mode == "gzip"), {}
+        flags: list[object] = [*["--gzip"] * (mode == "gzip")]
+        plan: dict[str, tuple[int, int]] = {}
         for running in everybody:
             if (running.name, mode) not in self.first_ms:
                 self.first_ms[running.name, mode] = load(running, *flags)["milliseconds"][0]
@@ -203,18 +181,23 @@ class Scenario:
                 }
                 self.result["exporters"][running.name]["scrapes"].setdefault(f"{mode}.{connections}", []).append(row)
 
-    def same_samples(self, everybody):
+    def same_samples(self, everybody: Sequence[Running]) -> None:
         """Nobody may win by showing less."""
-        wanted = None
+        wanted: set[Sample] = set()
         for running in everybody:
-            body = urllib.request.urlopen(f"http://{running.address}/metrics", timeout=120).read().decode()
+            body = self.body(running)
             found = set(samples(body))
             wanted = wanted or found
             if found != wanted:
-                raise SystemExit(f"{running.name} shows other samples than ours: {sorted(found ^ wanted)[:4]}")
+                raise Failed(f"{running.name} shows other samples than ours: {sorted(found ^ wanted)[:4]}")
         say(f"the same {len(wanted)} samples everywhere")
 
-    def gzip_clients(self, ours, plain):
+    @staticmethod
+    def body(running: Running) -> str:
+        with HTTP.open(f"http://{running.address}/metrics", timeout=120) as answer:
+            return str(answer.read().decode())
+
+    def gzip_clients(self, ours: Running, plain: str) -> None:
         url, wanted = f"http://{ours.address}/metrics", campaign_lines(plain)
         packed = (self.folder / "gzip").read_bytes()
         texts = {"zlib, one shot": zlib.decompressobj(31).decompress(packed), "gzip module": gzip.decompress(packed)}
@@ -233,15 +216,12 @@ class Scenario:
 
     # Moving figures.
 
-    def statistics(self):
-        with urllib.request.urlopen(f"{self.world.api}/_control/statistics") as answer:
+    def statistics(self) -> dict[str, int]:
+        with HTTP.open(f"{self.fleet.api}/_control/statistics", timeout=60) as answer:
             return {"insights": 0, **json.load(answer)["endpoints"]}
 
-    def moving(self):
-        body = json.dumps({"set_restless": True}).encode()
-        urllib.request.urlopen(
-            urllib.request.Request(f"{self.world.api}/_control/change", data=body, method="POST")
-        ).read()
+    def moving(self) -> None:
+        self.fleet.change({"set_restless": True})
         ours = self.start_ours(MOVING)
         self.watch(ours, seconds=10)
         self.stuck(ours)
@@ -254,11 +234,11 @@ class Scenario:
             self.watch(running, seconds=5)
             running.process.stop()
 
-    def watch(self, running, seconds):
+    def watch(self, running: Running, seconds: float) -> None:
         """CPU of polling without scrapes; then scrapes while it polls."""
         time.sleep(1)
         before, begun = self.statistics()["insights"], time.monotonic()
-        meter, api = Meter(running.process), Meter(self.simulation)
+        meter, api = Meter(running.process), Meter(self.fleet.simulation)
         time.sleep(seconds)
         while self.statistics()["insights"] < before + self.pages() and time.monotonic() < begun + 60:
             time.sleep(0.1)
@@ -274,17 +254,15 @@ class Scenario:
             "scrapes": len(scrapes),
             "p50_ms": median(scrapes),
             "p99_ms": scrapes[int(0.99 * (len(scrapes) - 1) + 0.5)],
-            "rss": running.process.memory("VmRSS"),
+            "rss": running.process.memory(),
             "peak": running.process.memory("VmHWM"),
         }
         self.result["exporters"].setdefault(running.name, {})["moving"] = row
         say(f"{running.name} polls {row['refreshed_per_s']:,.0f} campaigns a second")
 
-    def stuck(self, ours, scrapers=20):
+    def stuck(self, ours: Running, scrapers: int = 20) -> None:
         """Scrapes that are asked for and never read, each of another moment."""
-        rss = lambda: ours.process.memory("VmRSS")
-        highest = lambda seconds: max(rss() for _ in range(seconds * 10) if not time.sleep(0.1))
-        before, sockets = highest(3), []
+        before, sockets = highest(ours, 3), list[socket.socket]()
         host, port = ours.address.rsplit(":", 1)
         for _ in range(scrapers):
             stuck = socket.socket()
@@ -293,18 +271,27 @@ class Scenario:
             stuck.sendall(b"GET /metrics HTTP/1.1\r\nHost: stuck\r\nAccept-Encoding: gzip\r\n\r\n")
             sockets.append(stuck)
             time.sleep(0.3)
-        held = highest(3)
+        held = highest(ours, 3)
         for stuck in sockets:
             stuck.close()
-        after, end = rss(), time.monotonic() + 30
+        after, end = ours.process.memory(), time.monotonic() + 30
         while after > before + (held - before) / 10 and time.monotonic() < end:
             time.sleep(0.1)
-            after = min(after, rss())
+            after = min(after, ours.process.memory())
         self.result["stuck"] = {"scrapers": scrapers, "before": before, "held": held, "after": after}
         self.result["figures"]["stuck.per_series"] = max(0, held - before) / scrapers / self.series
 
 
-def campaign_lines(text):
+def highest(running: Running, seconds: int) -> int:
+    """The most memory that it takes meanwhile."""
+    most = 0
+    for _ in range(seconds * 10):
+        time.sleep(0.1)
+        most = max(most, running.process.memory())
+    return most
+
+
+def campaign_lines(text: str) -> list[str]:
     return [
         line
         for line in text.splitlines()
@@ -312,10 +299,12 @@ def campaign_lines(text):
     ]
 
 
+Sample = tuple[str, tuple[tuple[str, str], ...], float]
+
 OURS_ALONE = ("marketing_messages_campaign_info", "marketing_messages_account_info", "marketing_messages_window_")
 
 
-def samples(text):
+def samples(text: str) -> Iterator[Sample]:
     """Name, labels in order and value of each sample that all exporters show."""
     for line in campaign_lines(text):
         if not line.startswith(OURS_ALONE):
@@ -324,11 +313,18 @@ def samples(text):
             yield name, tuple(sorted(re.findall(r'(\w+)="([^"]*)"', labels))), float(value)
 
 
-def figures(result):
+def ratio(above: Sequence[dict[str, float]], below: Sequence[dict[str, float]], key: str) -> float | None:
+    """The median of the ratios round by round; a figure that is too small to be seen has none."""
+    return median([a[key] / b[key] for a, b in zip(above, below, strict=False) if b[key] > 0])
+
+
+def figures(result: dict[str, Any]) -> dict[str, float]:
     """What the goals ask for: ratios round by round, medians of them."""
     found, exporters = dict(result["figures"]), result["exporters"]
-    rounds = lambda name, mode: exporters.get(name, {}).get("scrapes", {}).get(f"{mode}.1", [])
-    ratio = lambda above, below, key: median([a[key] / b[key] for a, b in zip(above, below) if b[key] > 0])
+
+    def rounds(name: str, mode: str) -> list[dict[str, float]]:
+        return list(exporters.get(name, {}).get("scrapes", {}).get(f"{mode}.1", []))
+
     for mode in ("plain", "gzip"):
         ours = rounds("ours", mode)
         found[f"{mode}.cpu_ms"] = median([row["cpu_ms"] for row in ours])

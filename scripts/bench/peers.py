@@ -3,19 +3,23 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from process import Process
+from lib.process import ROOT, Process
+from lib.world import World
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "benches" / "peers"
 TARGET = ROOT / "target" / "bench"
 BINARIES = TARGET / "peers" / "release"
 LOAD = BINARIES / "load"
 EXPORTER = ROOT / "target" / "release" / "marketing-messages-exporter"
 VENV = TARGET / "venv"
+
+PER_ACCOUNT = 1000  # campaigns
+FIRST_ROUND = 1800  # seconds that the slowest may take for all campaigns
+PAUSE = 0.002  # seconds between two looks at what starts, because its start is measured
 
 CONFIGURATION = """\
 poll: {{interval: {interval}}}
@@ -31,31 +35,34 @@ meta:
 """
 
 
-@dataclass(frozen=True)
-class World:
-    """A simulated API and what is read of it."""
+class Fleet(World):
+    """A simulated API, what is read of it, and those who read."""
 
-    api: str
-    accounts: int
-    windows: tuple[str, ...]
-    folder: Path
+    def __init__(self, folder: str, campaigns: int, windows: Sequence[str]) -> None:
+        super().__init__(EXPORTER, f"bench-{folder}")
+        self.accounts = -(-campaigns // PER_ACCOUNT)
+        self.windows = windows
+        flags = ["--accounts", self.accounts, "--campaigns", min(campaigns, PER_ACCOUNT)]
+        self.simulation = self.simulate(*flags)
 
 
-def build_rust():
+def build_rust() -> None:
     subprocess.run(
         ["cargo", "build", "--locked", "--release", "--quiet", "--target-dir", TARGET / "peers"], cwd=HERE, check=True
     )
 
 
-def build_python():
+def build_python() -> None:
     if not (VENV / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    have = subprocess.run([VENV / "bin" / "python", "-c", "import prometheus_client"], stderr=subprocess.DEVNULL)
+    have = subprocess.run(
+        [VENV / "bin" / "python", "-c", "import prometheus_client"], stderr=subprocess.DEVNULL, check=False
+    )
     if have.returncode:
         subprocess.run([VENV / "bin" / "pip", "--quiet", "install", "prometheus_client==0.26.0"], check=True)
 
 
-def build_go():
+def build_go() -> None:
     """From Debian's packages, which are installed where that can be done."""
     packages = ["golang-go", "golang-github-prometheus-client-golang-dev"]
     sources = Path("/usr/share/gocode")
@@ -84,9 +91,7 @@ class Peer:
     # What is compared, for a reader of the table.
     what: str
     build: Callable[[], None]
-    command: tuple
-    # The first round is awaited so long, for each 10,000 campaigns.
-    patience: float = 30
+    command: tuple[Path, ...]
 
 
 PEERS = [
@@ -105,20 +110,20 @@ PEERS = [
 class Running:
     """An exporter that shows every campaign: where it is, and how long that took to be so."""
 
-    def __init__(self, name, process, address):
+    def __init__(self, name: str, process: Process, address: str) -> None:
         self.name, self.process, self.address = name, process, address
-        self.start_s = self.lines = None
+        self.start_s = 0.0
+        self.lines = 0
 
 
-def start_peer(peer, world, interval):
-    flags = {"api": world.api, "accounts": world.accounts, "windows": ",".join(world.windows), "interval": interval}
-    command = [*peer.command, *(f"--{name}={value}" for name, value in flags.items())]
-    process = Process(command, world.folder / f"{peer.name}.log")
-    running = Running(peer.name, process, process.line("listening "))
-    process.line("ready")
+def start_peer(peer: Peer, fleet: Fleet, interval: int) -> Running:
+    flags = {"api": fleet.api, "accounts": fleet.accounts, "windows": ",".join(fleet.windows), "interval": interval}
+    process = fleet.start(peer.name, [*peer.command, *(f"--{name}={value}" for name, value in flags.items())])
+    running = Running(peer.name, process, process.line(r"(?m)^listening (\S+)", PAUSE)[1])
+    process.line("(?m)^ready", PAUSE, FIRST_ROUND)
     return running
 
 
-def start_floor(world, plain, gzip):
-    process = Process([BINARIES / "floor", "--plain", plain, "--gzip", gzip], world.folder / "floor.log")
-    return Running("floor", process, process.line("listening "))
+def start_floor(fleet: Fleet, plain: Path, gzip: Path) -> Running:
+    process = fleet.start("floor", [BINARIES / "floor", "--plain", plain, "--gzip", gzip])
+    return Running("floor", process, process.line(r"(?m)^listening (\S+)")[1])

@@ -1,11 +1,13 @@
 """Results as tables for people."""
 
 import statistics
+from collections.abc import Sequence
+from typing import Any
 
-from goals import judge
+from bench.goals import judge
 
 
-def number(value, digits=3):
+def number(value: float | None, digits: int = 3) -> str:
     """So many significant digits, without an exponent."""
     if value is None:
         return "-"
@@ -14,13 +16,17 @@ def number(value, digits=3):
     return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.1e}"
 
 
-def table(head, rows):
-    rows = [head, *rows]
+def median(rounds: Sequence[dict[str, float]], key: str) -> str:
+    return number(statistics.median(each[key] for each in rounds))
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> None:
+    rows = [head, *body]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for index, row in enumerate(rows):
         cells = [
             cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         print("| " + " | ".join(cells) + " |")
         if index == 0:
@@ -28,10 +34,11 @@ def table(head, rows):
     print()
 
 
-def scenario(result, connections):
+def scenario(result: dict[str, Any], connections: Sequence[int]) -> None:
     windows, body = result["windows"], result["body"]
     print(
-        f"\n## {result['campaigns']:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}: {result['series']:,} series\n"
+        f"\n## {result['campaigns']:,} campaigns, {windows} {'window' if windows == 1 else 'windows'}: "
+        f"{result['series']:,} series\n"
     )
     print(
         f"Body: {body['plain_bytes']:,} bytes, {body['lines']:,} lines, {number(body['bytes_per_line'])} bytes a line; "
@@ -44,8 +51,7 @@ def scenario(result, connections):
         row = [name]
         for mode, count in kinds:
             rounds = exporter["scrapes"].get(f"{mode}.{count}")
-            middle = lambda key: number(statistics.median(each[key] for each in rounds))
-            row.append(f"{middle('wall_ms')} / {middle('cpu_ms')}" if rounds else "-")
+            row.append(f"{median(rounds, 'wall_ms')} / {median(rounds, 'cpu_ms')}" if rounds else "-")
         rows.append(row)
     print("Still figures, milliseconds a scrape, wall / CPU:\n")
     table(["exporter", *heads], rows)
@@ -68,7 +74,8 @@ def scenario(result, connections):
             ]
         )
     print(
-        "Start, memory, and what happens while every figure moves each second (CPU of 10,000 campaigns refreshed in a window;\n"
+        "Start, memory, and what happens while every figure moves each second (CPU of 10,000 campaigns "
+        "refreshed in a window;\n"
         "gzip scrapes meanwhile):\n"
     )
     table(
@@ -87,14 +94,14 @@ def scenario(result, connections):
         ],
         rows,
     )
-    print(
-        f"The simulated API needed {100 * result['exporters']['ours'].get('moving', {}).get('api_cpu_share', 0):.0f} % of a core while ours polled.\n"
-    )
+    share = result["exporters"]["ours"].get("moving", {}).get("api_cpu_share", 0)
+    print(f"The simulated API needed {100 * share:.0f} % of a core while ours polled.\n")
     threads(result)
     if stuck := result.get("stuck"):
         mib = {key: f"{stuck[key] / 2**20:,.1f} MiB" for key in ("before", "held", "after")}
         print(
-            f"{stuck['scrapers']} stuck scrapers: {mib['before']} before, {mib['held']} while they hold, {mib['after']} after they left.\n"
+            f"{stuck['scrapers']} stuck scrapers: {mib['before']} before, {mib['held']} while they hold, "
+            f"{mib['after']} after they left.\n"
         )
     if clients := result.get("gzip_clients"):
         print(
@@ -104,7 +111,7 @@ def scenario(result, connections):
         )
 
 
-def threads(result):
+def threads(result: dict[str, Any]) -> None:
     ours = result["exporters"]["ours"]
     for what, spent in [
         ("a gzip scrape", (ours["scrapes"].get("gzip.1") or [{}])[-1]),
@@ -119,7 +126,7 @@ def threads(result):
             )
 
 
-def verdicts(results, checking):
+def verdicts(results: Sequence[dict[str, Any]], checking: bool) -> bool:
     """Each goal with its value and verdict; whether all were met."""
     rows, all_met = [], True
     for result in results:

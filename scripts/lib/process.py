@@ -44,10 +44,10 @@ class Process:
     def tail(self, lines: int = 30) -> str:
         return "\n".join(f"  {self.name}: {line}" for line in self.output().splitlines()[-lines:])
 
-    def line(self, pattern: str, pause: float = 0.05) -> re.Match[str]:
+    def line(self, pattern: str, pause: float = 0.05, seconds: float = START) -> re.Match[str]:
         """The first whole line of its output that the pattern finds something in."""
         whole = re.compile(f"{pattern}.*\n")
-        return wait(f"{self.name} writes {pattern}", START, [self], lambda: whole.search(self.output()), pause)
+        return wait(f"{self.name} writes {pattern}", seconds, [self], lambda: whole.search(self.output()), pause)
 
     def file(self, path: Path, pause: float = 0.05) -> str:
         """What it writes into a file, which is complete when it ends in a newline."""
