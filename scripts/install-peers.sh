@@ -10,6 +10,7 @@ for peer in $peers; do
 done
 [ "$missing" ] || exit 0
 
+# shellcheck source=scripts/packages.sh
 . "$(dirname "$0")/packages.sh"
 set -- prometheus prometheus-alertmanager prometheus-node-exporter openssl systemd
 guard scripts/install-peers.sh "$missing" "$@"
