@@ -22,10 +22,6 @@ def red_above(value: float) -> Steps:
     return [("green", None), ("red", value)]
 
 
-def red_below(value: float) -> Steps:
-    return [("red", None), ("green", value)]
-
-
 # ---- variables
 
 
