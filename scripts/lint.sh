@@ -29,7 +29,7 @@ try() {
     fi
 }
 
-mapfile -t shell < <(git ls-files '*.sh' .ci)
+shell=(scripts/*.sh .ci/run)
 try 'Python: rules' "$bin/ruff" check
 try 'Python: format' "$bin/ruff" format --check
 try 'Python: types' "$bin/mypy"
