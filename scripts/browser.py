@@ -55,9 +55,9 @@ STATES = {"refused", "stale", "failing", "waiting", "up"}
 FAULTS = [
     "unauthorized: the API does not accept the credential",
     "issue a new token",
-    "unavailable: the API, or the way to it, is down",
+    "unavailable: the API is down or cannot be reached",
 ]
-EMPTY = "No target is like that."
+EMPTY = "No target matches."
 
 LIGHT, DARK, PHONE = "light", "dark", "phone"
 
@@ -224,8 +224,8 @@ def check_page(checks: Checks, browser: Browser, day: Day) -> None:
     checks.that("hush" not in whole, "nothing that is secret is shown")
     bars = browser.run("return document.querySelectorAll('.bar rect:not(.track)').length")
     checks.that(bars >= 3, "bars show the allowance", bars)
-    stopped = any("opens in" in text for text in browser.texts("td[data-label=State]"))
-    checks.that(stopped, "a stopped lane says when it opens")
+    stopped = any("resumes in" in text for text in browser.texts("td[data-label=State]"))
+    checks.that(stopped, "a blocked lane says when it resumes")
     complaints = browser.complaints()
     checks.that(not complaints, "the console has nothing to say", complaints)
 

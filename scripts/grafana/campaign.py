@@ -1,4 +1,4 @@
-"""One campaign: what it costs against what chance allows, day by day, and what changed."""
+"""One campaign: what it costs compared with what chance explains, day by day, and what changed."""
 
 from .overview import ACCOUNT_CHOICE, LAST_WEEK, SOURCE, WINDOW_CHOICE
 from .panels import annotation, by_name, column, custom, dashboard, days, interval, lines, named, stat, table, variable
@@ -80,16 +80,16 @@ PANELS = [
         "{{campaign_name}}  {{status}}",
         mappings=[{"type": "value", "options": {"1": {"text": " ", "index": 0}}}],
     ),
-    stat("Cost per click", 4, "In the chosen window, from spend and clicks.", COST, "none", 3, "{{currency}}"),
+    stat("Cost per click", 4, "Spend divided by clicks, in the selected window.", COST, "none", 3, "{{currency}}"),
     stat(
-        "Usual cost per click", 4, "Of the long window that it is compared with.", USUAL_HERE, "none", 3, "{{currency}}"
+        "Usual cost per click", 4, "Cost per click of the long window used for comparison.", USUAL_HERE, "none", 3, "{{currency}}"
     ),
-    stat("Times the usual", 3, "The first by the second.", TIMES_USUAL, "none", 2),
+    stat("Times the usual", 3, "Cost per click divided by the usual cost per click.", TIMES_USUAL, "none", 2),
     stat(
         "Of the threshold",
         3,
-        "Times the usual, as a share of the threshold `cost_rise` that counts for this campaign's account: at 100 % "
-        "the rise is large enough for an alert. Whether there are enough clicks is another matter.",
+        "Times the usual, as a share of the threshold `cost_rise` for this campaign's account: at 100 % "
+        "the rise is large enough for an alert, which also requires enough clicks.",
         f"{TIMES_USUAL} / on ({ACCOUNT}, currency) group_left () {COST_RISE}",
         "percentunit",
         0,
@@ -98,7 +98,7 @@ PANELS = [
     stat(
         "Costs more than usual",
         4,
-        "Money: the spend of the window less its clicks at the usual cost. Below zero it costs less.",
+        "Spend of the window minus the price of its clicks at the usual cost. Below zero it costs less than usual.",
         extra(CHOSEN),
         "none",
         2,
@@ -107,7 +107,7 @@ PANELS = [
     lines(
         "Cost per click, and what chance allows",
         24,
-        f"In the chosen window. Between the edges lie {CHANCE} standard deviations of a Poisson count "
+        f"In the selected window. The band is {CHANCE} standard deviations of a Poisson count wide on either side "
         f"around the usual cost: a cost inside may be chance. Drawn from {JUDGED} expected clicks on, so "
         f"`today` begins some hours "
         "after midnight.",
@@ -148,7 +148,7 @@ PANELS = [
         "none",
         3,
     ),
-    days("Spend a day", 12, "What was spent on each day.", [(daily("spend", ONE, "currency"), "{{currency}}")], "none"),
+    days("Spend a day", 12, "What was spent each day.", [(daily("spend", ONE, "currency"), "{{currency}}")], "none"),
     days(
         "Cost beyond the usual, a day",
         12,
@@ -159,10 +159,10 @@ PANELS = [
     lines(
         "Cost of the last clicks",
         12,
-        "What was spent within the last hours (variable “Last”) by the clicks within them, or since midnight if "
+        "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in that time. "
         "that is later. It moves before the day's mean does. Times with fewer clicks than “Clicks at "
         "least” are left out, because a "
-        "cost of few clicks is noise.",
+        "cost of a few clicks is noise.",
         [
             (
                 f"{gained('spend', 'currency')} / on ({CAMPAIGN}) group_left () ({gained('link_clicks')} >= $least)",
@@ -175,7 +175,7 @@ PANELS = [
     lines(
         "Cost per click, against a week ago",
         12,
-        "In the chosen window, and at the same time a week ago.",
+        "In the selected window, now and at the same time a week ago.",
         [
             (f"{COST} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})", "now {{currency}}"),
             (
@@ -190,7 +190,7 @@ PANELS = [
     lines(
         "Delivered and clicked",
         12,
-        "In the chosen window. Clicks have the axis on the right.",
+        "In the selected window. Clicks use the axis on the right.",
         [(f"max({figure('delivered', CHOSEN)})", "delivered"), (f"max({clicks(CHOSEN)})", "link clicks")],
         "locale",
         0,
@@ -199,7 +199,7 @@ PANELS = [
     lines(
         "Click ratio",
         12,
-        "Link clicks for each delivered message, window by window, from “Clicks at least” on.",
+        "Link clicks per delivered message, for each window with at least “Clicks at least” clicks.",
         [
             (
                 f"max by (window) (marketing_messages_link_click_ratio{{{ONE}}}) and on (window) "
@@ -213,7 +213,7 @@ PANELS = [
     lines(
         "Read ratio",
         12,
-        "Messages read for each delivered message, window by window, from 100 messages on.",
+        "Messages read per delivered message, for each window with at least 100 messages.",
         [
             (
                 f"max by (window) (marketing_messages_read_ratio{{{ONE}}}) and on (window) "
@@ -255,7 +255,7 @@ PANELS = [
         "Names and states",
         12,
         6,
-        "Every name and status that the campaign had within the time shown, and when each was seen first and last.",
+        "Every name and status that the campaign had in the time range, and when each was first and last seen.",
         [
             column(
                 "From",
@@ -277,7 +277,7 @@ PANELS = [
         "Thresholds",
         12,
         6,
-        "What counts for the campaign's account, your own thresholds included.",
+        "The thresholds that apply to the campaign's account, including your own.",
         [
             column(
                 "Threshold",

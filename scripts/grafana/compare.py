@@ -41,7 +41,7 @@ PANELS = [
         "Side by side",
         24,
         8,
-        "The chosen campaigns in the chosen window. “Extra cost” is their spend less their clicks at the usual cost.",
+        "The selected campaigns in the selected window. “Extra cost” is the spend minus the price of the clicks at the usual cost.",
         [
             column("Spend", f"({spend(MONEY)}) {NAME_AND_TEAM}", "none", 2),
             column("Delivered", f"({figure('delivered', CHOSEN)}) {NAME_AND_TEAM}", "locale", 0),
@@ -63,7 +63,7 @@ PANELS = [
     lines(
         "Cost per click a day in $currency",
         24,
-        "What a click cost on each day, campaign by campaign.",
+        "What a click cost each day, by campaign.",
         [
             (
                 named(per_click(daily("spend", f"{SEVERAL}, {CURRENCY}", "currency"), daily("link_clicks", SEVERAL))),
@@ -80,7 +80,7 @@ PANELS = [
     days(
         "Spend a day in $currency",
         24,
-        "What each campaign spent on each day.",
+        "What each campaign spent each day.",
         [(named(daily("spend", f"{SEVERAL}, {CURRENCY}", "currency")), "{{campaign_name}}")],
         "none",
         stacked=True,
@@ -89,7 +89,7 @@ PANELS = [
     lines(
         "Cost per click in $currency",
         24,
-        f"In the chosen window, from {JUDGED} clicks on.",
+        f"In the selected window, from {JUDGED} clicks on.",
         [(named(f"{cost()} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})"), "{{campaign_name}}")],
         "none",
         3,
@@ -98,7 +98,7 @@ PANELS = [
     days(
         "Delivered a day",
         12,
-        "Messages delivered on each day.",
+        "Messages delivered each day.",
         [(named(daily("delivered", SEVERAL)), "{{campaign_name}}")],
         "locale",
         0,
@@ -107,7 +107,7 @@ PANELS = [
     lines(
         "Click ratio a day",
         12,
-        "Link clicks of each day for each message delivered on it.",
+        "Link clicks per delivered message, each day.",
         [(named(f"{daily('link_clicks', SEVERAL)} / ({daily('delivered', SEVERAL)} > 0)"), "{{campaign_name}}")],
         "percentunit",
         1,
@@ -119,7 +119,7 @@ PANELS = [
         "Week over week",
         24,
         8,
-        "The window against the same window a week ago, at the same time of the day.",
+        "The window compared with the same window a week ago, at the same time of day.",
         [
             column("Spend", named(spend(MONEY)), "none", 2),
             column("A week ago", named(spend(MONEY, LAST_WEEK)), "none", 2),

@@ -27,7 +27,7 @@ def group(expr: str) -> str:
 
 
 PANELS = [
-    stat("Targets", 4, "Targets that are polled, however many exporters poll them.", f"count({UP})", "none", 0),
+    stat("Targets", 4, "Number of targets polled; a target polled by several exporters counts once.", f"count({UP})", "none", 0),
     stat(
         "On time",
         4,
@@ -58,7 +58,7 @@ PANELS = [
     stat(
         "Allowance used",
         4,
-        "The fullest allowance of any account, by all who use it.",
+        "The most used allowance of any account, counting everyone who uses it.",
         f"max({OWN}api_usage_ratio{{{ACCOUNTS}}})",
         "percentunit",
         1,
@@ -67,7 +67,7 @@ PANELS = [
     stat(
         "Rejected",
         4,
-        "Values that could not be read, and series that were left out, within a day.",
+        "Values that could not be read, and series that were left out, in the last day.",
         f"sum(max by (source, credential) (increase({OWN}series_dropped_total{{{SOURCES}}}[1d]))) "
         f"+ (sum(max by (source, field) (increase({OWN}samples_rejected_total{{{SOURCES}}}[1d]))) or vector(0))",
         "none",
@@ -78,7 +78,7 @@ PANELS = [
         "Alerts that fire",
         24,
         6,
-        "About the exporter, its credentials and its targets. The name opens the runbook.",
+        "Alerts about the exporter, its credentials and its targets. Click an alert for its runbook.",
         [column("For", ALERT_SINCE, "s", 0)],
         {
             "alertname": "Alert",
@@ -119,8 +119,8 @@ PANELS = [
         "Credentials",
         12,
         5,
-        "Whether the API accepts them, when they were last read, and the days that a token has left; "
-        "none where it never expires or nothing is known.",
+        "Whether the API accepts each, when it was last read, and how many days its token has left; "
+        "none if it never expires or its expiry is unknown.",
         [
             column("Valid", f"min by (source, credential) ({OWN}credential_valid{{{SOURCES}}})", "bool_yes_no"),
             column(
@@ -151,7 +151,7 @@ PANELS = [
     lines(
         "Age of the figures",
         12,
-        "Of the target of each account that has waited longest. It rises until the next poll and falls to 0.",
+        "Age of each account's oldest target. It rises until the next poll, then falls to 0.",
         [(f"max by ({ACCOUNT}) ({AGE})", "{{source}} {{account_id}}")],
         "s",
         0,
@@ -159,7 +159,7 @@ PANELS = [
     lines(
         "Demand for the allowance",
         12,
-        "Requests that the configured intervals take, as a share of what the budget allows. Above 100 % intervals are "
+        "Requests that the configured intervals need, as a share of what the budget allows. Above 100 %, intervals are "
         "stretched.",
         [
             (
@@ -177,7 +177,7 @@ PANELS = [
     lines(
         "Allowance used",
         12,
-        "Share of each account's fullest allowance that is used up, by everyone who uses it, as the API's headers say.",
+        "Used share of each account's most used allowance, counting everyone who uses it, as reported in the API's headers.",
         [(f"max by ({ACCOUNT}) ({OWN}api_usage_ratio{{{ACCOUNTS}}})", "{{source}} {{account_id}}")],
         "percentunit",
         0,
@@ -186,7 +186,7 @@ PANELS = [
     lines(
         "Blocked",
         12,
-        "1 while the API refuses requests of an account and none is sent.",
+        "1 while the API refuses an account's requests and the exporter sends none.",
         [
             (
                 lane(
@@ -213,7 +213,7 @@ PANELS = [
     lines(
         "Requests",
         12,
-        "Requests a second, by endpoint and answer, of all exporters.",
+        "Requests per second of all exporters, by endpoint and HTTP status.",
         [
             (
                 f"sum by (endpoint, code) (rate({OWN}api_requests_total{{{SOURCES}}}[$__rate_interval]))",
@@ -226,7 +226,7 @@ PANELS = [
     lines(
         "Duration of a request",
         12,
-        "Half of the requests, and one in twenty, take longer.",
+        "Half of the requests take longer than the median, one in twenty longer than 95 %.",
         [
             (
                 f"histogram_quantile({quantile}, sum by (source, le) "
@@ -241,7 +241,7 @@ PANELS = [
     lines(
         "Series of a scrape",
         12,
-        "Samples that Prometheus takes from each exporter.",
+        "Samples that Prometheus scrapes from each exporter.",
         [(f"scrape_samples_scraped {IS_EXPORTER}", "{{instance}}")],
         "locale",
         0,
@@ -249,7 +249,7 @@ PANELS = [
     lines(
         "Duration of a scrape",
         12,
-        "Of each exporter. Prometheus gives up after its `scrape_timeout`.",
+        "For each exporter. Prometheus gives up after its `scrape_timeout`.",
         [(f"scrape_duration_seconds {IS_EXPORTER}", "{{instance}}")],
         "s",
         2,
@@ -277,7 +277,7 @@ PANELS = [
     lines(
         "Missed rounds of the rules",
         12,
-        "Rounds that were left out because the one before took too long, and rules that failed, within an hour.",
+        "Evaluations skipped because the previous one took too long, and rules that failed, in the last hour.",
         [
             (
                 group(f"max by (rule_group) (increase(prometheus_rule_group_iterations_missed_total{{{GROUPS}}}[1h]))"),
@@ -304,7 +304,7 @@ PANELS = [
         "Targets",
         24,
         10,
-        "What is polled, and how it went.",
+        "Every target and the result of its last poll.",
         [
             column("Up", f"min by ({TARGET}) ({OWN}target_up{{{ACCOUNTS}}})", "bool_yes_no"),
             column("Age", AGE, "s", 0),
@@ -328,7 +328,7 @@ PANELS = [
 BOARD = dashboard(
     "mme-exporter",
     "Marketing messages: exporter",
-    "Targets, allowances, credentials, faults, and what they cost Prometheus.",
+    "Targets, allowances, credentials, faults, and what scrapes and rules cost Prometheus.",
     [SOURCE, ACCOUNT_CHOICE],
     PANELS,
     [

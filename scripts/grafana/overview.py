@@ -1,4 +1,4 @@
-"""The first dashboard: accounts, what fires, what moves, and whether the month's budget lasts."""
+"""The first dashboard: accounts, firing alerts, top movers, and whether the month's budget lasts."""
 
 from .panels import (
     CAMPAIGN_LINK,
@@ -110,7 +110,7 @@ PANELS = [
     stat(
         "Spend",
         6,
-        "Spent in the window, by currency. Amounts of different currencies are never added up.",
+        "Spend in the window, by currency. Amounts in different currencies are never added up.",
         SPEND_BY_CURRENCY,
         "none",
         2,
@@ -120,7 +120,7 @@ PANELS = [
     stat(
         "Cost per click",
         6,
-        "Spend by link clicks of the window, from sums, by currency.",
+        "Total spend divided by total link clicks in the window, by currency.",
         f"{SPEND_BY_CURRENCY} / ({CLICKS_BY_CURRENCY} > 0)",
         "none",
         3,
@@ -129,7 +129,7 @@ PANELS = [
     stat(
         "Firing alerts",
         4,
-        "Alerts of the chosen accounts, their credentials and the exporters. The table below names them.",
+        "Alerts about the selected accounts, their credentials and the exporters. The table below lists them.",
         f"count({SINCE}) or vector(0)",
         "none",
         0,
@@ -148,8 +148,8 @@ PANELS = [
         "Alerts that fire",
         24,
         7,
-        "By name, with the campaign or credential concerned. The name of the alert opens its runbook, "
-        "the campaign its dashboard.",
+        "By name, with the campaign or credential concerned. Click an alert for its runbook, "
+        "or a campaign for its dashboard.",
         [column("For", SINCE, "s", 0)],
         {
             "alertname": "Alert",
@@ -168,7 +168,7 @@ PANELS = [
         "Accounts",
         24,
         7,
-        "Each account's figures in the window; CAMS has only one. Ratios are computed from sums.",
+        "Each account's figures in the selected window; CAMS has only one window. Ratios are computed from sums.",
         [
             column("Spend", named_account(account_sum("spend", ANY_MONEY)), "none", 2),
             column("Delivered", named_account(account_sum("delivered", ANY)), "locale", 0),
@@ -187,10 +187,10 @@ PANELS = [
         "Top movers",
         24,
         8,
-        "Campaigns whose clicks cost more or less money than they usually do, dearest first. “Extra cost” is the "
+        "Campaigns whose clicks cost more or less than usual, largest extra cost first. “Extra cost” is the "
         f"spend of the window less its clicks at the usual cost. Only changes beyond chance are listed: at "
         f"least {JUDGED} clicks "
-        f"were to be expected, and what came differs by {CHANCE} standard deviations or more.",
+        f"clicks were expected, and the actual number differs by {CHANCE} standard deviations or more.",
         [
             column("Extra cost", moved(extra(WINDOW)), "none", 2),
             column("Cost per click", moved(per_click(spend(WINDOW), clicks(WINDOW))), "none", 3),
@@ -214,8 +214,8 @@ PANELS = [
         "Budget of the month",
         16,
         7,
-        "Accounts with a threshold `budget_month` and the window `this_month`. “Projected” is what is "
-        "spent if the rest of the month goes on as it began.",
+        "Accounts with a threshold `budget_month` and the window `this_month`. “Projected” is the "
+        "spend for the whole month at the current rate.",
         [
             column("Budget", named_account(BUDGET), "none", 2),
             column("Spent", named_account(f"{SPENT} and on ({ACCOUNT}, currency) {BUDGET}"), "none", 2),
@@ -263,8 +263,8 @@ PANELS = [
     days(
         "Spend a day in $currency",
         24,
-        "What each account spent on each day. Days begin at midnight of the dashboard's time zone: set it to the "
-        "account's. Of CAMS, what its only window gained.",
+        "What each account spent each day. Days begin at midnight in the dashboard's time zone: set it to the "
+        "account's. For CAMS, the increase of its only window.",
         [(named_account(daily_of_account("spend", f"{ACCOUNTS}, {CURRENCY}", "currency")), "{{account_name}}")],
         "none",
         stacked=True,
@@ -273,7 +273,7 @@ PANELS = [
     lines(
         "Cost per click a day in $currency",
         24,
-        "What a click cost on each day, account by account, from sums.",
+        "What a click cost each day, by account, computed from sums.",
         [
             (
                 named_account(
@@ -297,7 +297,7 @@ PANELS = [
         "Week over week",
         24,
         7,
-        "The window against the same window a week ago, at the same time of the day.",
+        "The window compared with the same window a week ago, at the same time of day.",
         [
             column("Spend", named_account(account_sum("spend", MONEY)), "none", 2),
             column("A week ago", named_account(account_sum("spend", MONEY, LAST_WEEK)), "none", 2),
@@ -353,7 +353,7 @@ PANELS = [
         "Currencies",
         12,
         7,
-        "Accounts with the same currency, from their sums.",
+        "Totals of the accounts in each currency.",
         [
             column("Spend", SPEND_BY_CURRENCY, "none", 2),
             column("Link clicks", CLICKS_BY_CURRENCY, "locale", 0),
@@ -366,7 +366,7 @@ PANELS = [
     lines(
         "Age of the figures",
         24,
-        "Of the target of each account that has waited longest. It rises until the next poll and falls to 0.",
+        "Age of each account's oldest target. It rises until the next poll, then falls to 0.",
         [
             (
                 f"max by ({ACCOUNT}) (target:marketing_messages_data:age_seconds{{{ACCOUNTS}}})",
@@ -381,7 +381,7 @@ PANELS = [
 BOARD = dashboard(
     "mme-overview",
     "Marketing messages: overview",
-    "Accounts, spend, cost per click, what fires and what moves.",
+    "Accounts, spend, cost per click, firing alerts and top movers.",
     [SOURCE, ACCOUNT_CHOICE, WINDOW_CHOICE, CURRENCY_CHOICE],
     PANELS,
     [
