@@ -177,6 +177,7 @@ struct Peaks {
     over: Vec<String>,
 }
 
+#[allow(clippy::print_stdout, reason = "the figures are what `make memory` is for")]
 impl Peaks {
     async fn above(trial: Trial) -> Self {
         let most = trial.most as u64;
