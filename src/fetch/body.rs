@@ -73,7 +73,7 @@ mod tests {
             assert!(body.into_bytes() == text, "{length} bytes by {chunk}");
         }
         let mut body = Incoming::default();
-        body.push(&[0; SMALL], SMALL + 1).unwrap();
+        body.push(&vec![0; SMALL], SMALL + 1).unwrap();
         body.push(&[0], SMALL + 1).unwrap();
         assert!(body.push(&[0], SMALL + 1).is_err());
     }
