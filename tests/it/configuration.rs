@@ -89,7 +89,7 @@ fn whoever_sets_everything_by_variables_misses_no_file() {
     };
     assert_eq!(check(r#"[{"id": 2398765432}]"#).0, Some(0));
     for (accounts, expected) in [
-        ("2398765432", "a text is not a mapping; in a variable, mappings are JSON, such as {\"key\": \"value\"}"),
+        ("2398765432", "a string is not a mapping; in a variable, mappings are JSON, such as {\"key\": \"value\"}"),
         (r#"[{"id": "0501"}]"#, "`0501` is not an ad account id; write its digits, at most 19 and the first not 0"),
     ] {
         let (code, _, stderr) = check(accounts);
