@@ -82,7 +82,13 @@ PANELS = [
     ),
     stat("Cost per click", 4, "Spend divided by clicks, in the selected window.", COST, "none", 3, "{{currency}}"),
     stat(
-        "Usual cost per click", 4, "Cost per click of the long window used for comparison.", USUAL_HERE, "none", 3, "{{currency}}"
+        "Usual cost per click",
+        4,
+        "Cost per click of the long window used for comparison.",
+        USUAL_HERE,
+        "none",
+        3,
+        "{{currency}}",
     ),
     stat("Times the usual", 3, "Cost per click divided by the usual cost per click.", TIMES_USUAL, "none", 2),
     stat(
@@ -159,10 +165,9 @@ PANELS = [
     lines(
         "Cost of the last clicks",
         12,
-        "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in that time. "
-        "that is later. It moves before the day's mean does. Times with fewer clicks than “Clicks at "
-        "least” are left out, because a "
-        "cost of a few clicks is noise.",
+        "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in "
+        "that time. It moves before the day's mean does. Times with fewer clicks than “Clicks at least” are left "
+        "out, because a cost of a few clicks is noise.",
         [
             (
                 f"{gained('spend', 'currency')} / on ({CAMPAIGN}) group_left () ({gained('link_clicks')} >= $least)",

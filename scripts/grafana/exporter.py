@@ -27,7 +27,14 @@ def group(expr: str) -> str:
 
 
 PANELS = [
-    stat("Targets", 4, "Number of targets polled; a target polled by several exporters counts once.", f"count({UP})", "none", 0),
+    stat(
+        "Targets",
+        4,
+        "Number of targets polled; a target polled by several exporters counts once.",
+        f"count({UP})",
+        "none",
+        0,
+    ),
     stat(
         "On time",
         4,
@@ -177,7 +184,8 @@ PANELS = [
     lines(
         "Allowance used",
         12,
-        "Used share of each account's most used allowance, counting everyone who uses it, as reported in the API's headers.",
+        "Used share of each account's most used allowance, counting everyone who uses "
+        "it, as reported in the API's headers.",
         [(f"max by ({ACCOUNT}) ({OWN}api_usage_ratio{{{ACCOUNTS}}})", "{{source}} {{account_id}}")],
         "percentunit",
         0,
