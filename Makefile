@@ -56,6 +56,10 @@ rules: ## the alerts and their tests, with promtool; installs it where it is mis
 	scripts/dashboards.py --check
 	scripts/mixin.sh
 
+.PHONY: alert-quality
+alert-quality: ## replay the alerts over months of simulated campaigns; fails beyond the budgets. ARGUMENTS="--short"
+	cargo run --locked --quiet --manifest-path tools/alert-quality/Cargo.toml -- $(ARGUMENTS)
+
 .PHONY: e2e
 e2e: build ## the demo under a real Prometheus and Alertmanager; installs them where they are missing
 	scripts/install-peers.sh
