@@ -10,9 +10,8 @@ use crate::promql::column::is_present;
 use crate::promql::series::NAME;
 use crate::study::Trial;
 
-/// Days between which alerts are compared: promtool takes a minute for six weeks.
-const FIRST: usize = 36;
-const LAST: usize = 43;
+/// Days that are compared: promtool takes a minute for two weeks.
+const DAYS: std::ops::Range<usize> = 31..43;
 
 /// Writes the rules without their texts, and a test of one campaign, into a folder.
 pub fn write(trial: &Trial, number: u64, rules: &Path, folder: &Path) -> Result<usize, String> {
@@ -32,21 +31,22 @@ pub fn write(trial: &Trial, number: u64, rules: &Path, folder: &Path) -> Result<
         let _ = writeln!(test, "  - {group}");
     }
     test.push_str("tests:\n  - interval: 15m\n    input_series:\n");
-    let mut evaluation = trial.evaluation(&Model::new(&trial.profile), number);
-    let steps = LAST * DAY;
+    let model = Model::new(&trial.profile);
+    let mut evaluation = trial.evaluation(&model, number).within(DAYS.start * DAY..DAYS.end * DAY);
+    let steps = DAYS.len() * DAY;
     for series in evaluation.scraped() {
         let labels: Vec<_> = series.labels.iter().filter(|(name, _)| *name != NAME).map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        let values = series.column.values(trial.days() * DAY);
+        let values = series.column.values(steps);
         // promtool begins its clock at 0.
         let shift = if series.labels.get(NAME).ends_with("timestamp_seconds") { evaluation.grid().start as f64 } else { 0.0 };
-        let values: Vec<_> = values.iter().take(steps).map(|value| if is_present(*value) { format!("{}", value - shift) } else { "_".to_owned() }).collect();
+        let values: Vec<_> = values.iter().map(|value| if is_present(*value) { format!("{}", value - shift) } else { "_".to_owned() }).collect();
         let _ = writeln!(test, "      - series: '{}{{{}}}'\n        values: '{}'", series.labels.get(NAME), labels.join(", "), values.join(" "));
     }
     test.push_str("    alert_rule_test:\n");
     let mut checks = 0;
     for rule in trial.rules.alerts().filter(|rule| trial.alerts.iter().any(|name| rule.name.ends_with(name))) {
         let found = episodes(&mut evaluation, rule)?;
-        let mut times: Vec<usize> = found.iter().flat_map(|one| [one.start.saturating_sub(1), one.start, one.end.saturating_sub(1), one.end]).chain((0..steps).step_by(DAY / 4)).filter(|step| (FIRST * DAY..steps).contains(step)).collect();
+        let mut times: Vec<usize> = found.iter().flat_map(|one| [one.start.saturating_sub(1), one.start, one.end.saturating_sub(1), one.end]).chain((0..steps).step_by(DAY / 4)).filter(|step| *step < steps).collect();
         times.sort_unstable();
         times.dedup();
         for step in times {

@@ -54,6 +54,17 @@ impl<'a> Evaluation<'a> {
         self.grid
     }
 
+    /// The same of some steps only, as if Prometheus had begun with the first of them.
+    pub fn within(mut self, steps: std::ops::Range<usize>) -> Self {
+        let all = self.grid.steps;
+        for one in self.store.values_mut().flatten() {
+            one.column = Column::Each(one.column.values(all)[steps.clone()].into());
+        }
+        self.grid.start += (steps.start as u64 * self.grid.step) as i64;
+        self.grid.steps = steps.len();
+        self
+    }
+
     /// What was there before any rule.
     pub fn scraped(&self) -> Vec<Series> {
         let recorded = |name: &str| self.rules.recording(name).next().is_some();
