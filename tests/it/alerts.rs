@@ -19,6 +19,7 @@ const OF_RULES: &[&str] = &[
     "threshold",
     "day",
     "expires",
+    "span",
     "present",
     "alertname",
     "alertstate",
