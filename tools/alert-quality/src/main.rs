@@ -1,10 +1,11 @@
 //! Replays the shipped alerting rules over months of simulated campaigns, prints how good they are, and fails where they
 //! are worse than the budgets.
 //!
-//! `alert-quality [--short] [--rules DIR] [--seeds 101,102,103] [--no-budgets]`, or `--promtool DIR` for a test that holds
-//! this program's PromQL to promtool's.
+//! `alert-quality [--short] [--before DIR] [--rules DIR] [--seeds 301,302,303] [--campaigns 100]`, or `--promtool DIR` for
+//! tests that hold this program's PromQL to promtool's.
 
 mod alert;
+mod budget;
 mod figures;
 mod promql;
 mod promtool;

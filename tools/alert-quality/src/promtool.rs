@@ -35,27 +35,57 @@ pub fn write(trial: &Trial, number: u64, rules: &Path, folder: &Path) -> Result<
     let mut evaluation = trial.evaluation(&model, number).within(DAYS.start * DAY..DAYS.end * DAY);
     let steps = DAYS.len() * DAY;
     for series in evaluation.scraped() {
-        let labels: Vec<_> = series.labels.iter().filter(|(name, _)| *name != NAME).map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let labels: Vec<_> = series
+            .labels
+            .iter()
+            .filter(|(name, _)| *name != NAME)
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
         let values = series.column.values(steps);
         // promtool begins its clock at 0.
-        let shift = if series.labels.get(NAME).ends_with("timestamp_seconds") { evaluation.grid().start as f64 } else { 0.0 };
-        let values: Vec<_> = values.iter().map(|value| if is_present(*value) { format!("{}", value - shift) } else { "_".to_owned() }).collect();
-        let _ = writeln!(test, "      - series: '{}{{{}}}'\n        values: '{}'", series.labels.get(NAME), labels.join(", "), values.join(" "));
+        let shift =
+            if series.labels.get(NAME).ends_with("timestamp_seconds") { evaluation.grid().start as f64 } else { 0.0 };
+        let values: Vec<_> = values
+            .iter()
+            .map(|value| if is_present(*value) { format!("{}", value - shift) } else { "_".to_owned() })
+            .collect();
+        let _ = writeln!(
+            test,
+            "      - series: '{}{{{}}}'\n        values: '{}'",
+            series.labels.get(NAME),
+            labels.join(", "),
+            values.join(" ")
+        );
     }
     test.push_str("    alert_rule_test:\n");
     let mut checks = 0;
     for rule in trial.rules.alerts().filter(|rule| trial.alerts.iter().any(|name| rule.name.ends_with(name))) {
         let found = episodes(&mut evaluation, rule)?;
-        let mut times: Vec<usize> = found.iter().flat_map(|one| [one.start.saturating_sub(1), one.start, one.end.saturating_sub(1), one.end]).chain((0..steps).step_by(DAY / 4)).filter(|step| *step < steps).collect();
+        let mut times: Vec<usize> = found
+            .iter()
+            .flat_map(|one| [one.start.saturating_sub(1), one.start, one.end.saturating_sub(1), one.end])
+            .chain((0..steps).step_by(DAY / 4))
+            .filter(|step| *step < steps)
+            .collect();
         times.sort_unstable();
         times.dedup();
         for step in times {
-            let _ = writeln!(test, "      - eval_time: {}m\n        alertname: {}\n        exp_alerts:", step * 15, rule.name);
+            let _ = writeln!(
+                test,
+                "      - eval_time: {}m\n        alertname: {}\n        exp_alerts:",
+                step * 15,
+                rule.name
+            );
             let firing = found.iter().filter(|one| (one.start..one.end).contains(&step));
             let mut any = false;
             for one in firing {
                 any = true;
-                let labels: Vec<_> = one.labels.iter().map(|(name, value)| format!("{name}: \"{value}\"")).chain(rule.labels.iter().map(|(name, value)| format!("{name}: {value}"))).collect();
+                let labels: Vec<_> = one
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}: \"{value}\""))
+                    .chain(rule.labels.iter().map(|(name, value)| format!("{name}: {value}")))
+                    .collect();
                 let _ = writeln!(test, "          - exp_labels: {{{}}}", labels.join(", "));
             }
             if !any {

@@ -62,6 +62,17 @@ impl Rules {
         Ok(())
     }
 
+    /// The same with another default of a threshold.
+    pub fn set_default(&mut self, threshold: &str, value: f64) -> Result<(), String> {
+        let is_it = |rule: &&mut Rule| {
+            rule.name == "marketing_messages:threshold:default"
+                && rule.labels == [("threshold".to_owned(), threshold.to_owned())]
+        };
+        let rule = self.rules.iter_mut().find(is_it).ok_or(format!("no threshold {threshold}"))?;
+        rule.expression = parse(&value.to_string())?;
+        Ok(())
+    }
+
     /// The rules that record a series of this name.
     pub fn recording(&self, name: &str) -> impl Iterator<Item = &Rule> {
         let places = self.by_name.get(name).into_iter().flatten();

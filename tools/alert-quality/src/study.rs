@@ -7,6 +7,7 @@ use crate::alert::{Episode, episodes};
 use crate::figures::{DAY, Windows, grid, scraped};
 use crate::model::{Event, Lag, Model, Profile, Shape, Tick};
 use crate::promql::Evaluation;
+use crate::promql::series::{NAME, Series};
 use crate::rules::Rules;
 
 /// Days before anything is counted: the longest window, and a week to compare with.
@@ -17,6 +18,14 @@ pub const COUNTED: usize = 90;
 
 /// When something happens to a campaign: at 11:00 of the second day that is counted.
 const EVENT: Tick = Tick { day: WARM_UP as i64 + 2, slot: 44 };
+
+/// The step at which something happened at 11:00, or so many slots after midnight.
+const fn step_of(slot: u16) -> usize {
+    EVENT.day as usize * DAY + slot as usize
+}
+
+/// A runaway begins at 9:00.
+const RUNAWAY: u16 = 36;
 
 /// Days that are watched after that.
 const WATCHED: usize = 40;
@@ -153,6 +162,30 @@ impl Trial<'_> {
         found.into_iter().map(|(_, result)| result).collect()
     }
 
+    /// What each account spent from the runaway to its alert, in usual days, in order: of those that had one.
+    pub fn gone(&self, found: &[Vec<Episode>]) -> Vec<f64> {
+        let model = Model::new(&self.profile);
+        let event = step_of(RUNAWAY);
+        let alerts = found.iter().map(|own| own.iter().find(|episode| episode.end > event));
+        let mut gone: Vec<f64> = (0..)
+            .zip(alerts)
+            .filter_map(|(number, episode)| {
+                let alert = episode?.start.max(event);
+                let evaluation = self.evaluation(&model, number);
+                let is_spend = |one: &Series| {
+                    one.labels.get(NAME) == "marketing_messages_account_spend" && one.labels.get("window") == "today"
+                };
+                let spend = evaluation.scraped().into_iter().find(is_spend)?.column.values(self.days() * DAY).to_vec();
+                let midnights = (1..=7).map(|back| (EVENT.day as usize - back + 1) * DAY);
+                let usual = midnights.map(|step| spend[step]).sum::<f64>() / 7.0;
+                let days_between = (event / DAY + 1..=(alert - 1) / DAY).map(|day| spend[day * DAY]).sum::<f64>();
+                Some((spend[alert] + days_between - spend[event]) / usual)
+            })
+            .collect();
+        gone.sort_by(f64::total_cmp);
+        gone
+    }
+
     fn one(&self, model: &Model, number: u64) -> Result<Vec<Episode>, String> {
         let mut evaluation = self.evaluation(model, number);
         let mut all = Vec::new();
@@ -190,8 +223,17 @@ pub struct Detection {
 
 impl Detection {
     pub fn of(found: &[Vec<Episode>]) -> Self {
-        let event = EVENT.day as usize * DAY + usize::from(EVENT.slot);
-        let after = |own: &Vec<Episode>| own.iter().find(|episode| episode.end > event).map(|episode| episode.start.max(event));
+        Self::since(found, step_of(44))
+    }
+
+    /// Of a runaway, which begins earlier in the day.
+    pub fn of_runaway(found: &[Vec<Episode>]) -> Self {
+        Self::since(found, step_of(RUNAWAY))
+    }
+
+    fn since(found: &[Vec<Episode>], event: usize) -> Self {
+        let after =
+            |own: &Vec<Episode>| own.iter().find(|episode| episode.end > event).map(|episode| episode.start.max(event));
         let mut hours: Vec<f64> = found.iter().filter_map(after).map(|start| (start - event) as f64 / 4.0).collect();
         hours.sort_by(f64::total_cmp);
         let within = |episode: &&Episode| episode.end > event && episode.start < event + 30 * DAY;
@@ -220,5 +262,5 @@ pub fn rise(text: &str) -> Event {
 
 /// So many times the usual volume, from 9:00.
 pub fn runaway(times: f64) -> Event {
-    Event::runaway(Tick { slot: 36, ..EVENT }, times)
+    Event::runaway(Tick { slot: RUNAWAY as _, ..EVENT }, times)
 }

@@ -74,10 +74,9 @@ pub fn binary(operator: &str, left: Value, right: Value, modifier: Option<&BinMo
         }
         (Value::Vector(left), Value::Scalar(right)) => {
             let apply = function(operator, as_bool)?;
-            let series = left.iter().map(|one| Series {
-                labels: label(&one.labels),
-                column: one.column.zip_present(&right, &apply),
-            });
+            let series = left
+                .iter()
+                .map(|one| Series { labels: label(&one.labels), column: one.column.zip_present(&right, &apply) });
             merged(series).map(Value::Vector)
         }
         (Value::Scalar(left), Value::Vector(right)) => {
@@ -87,10 +86,9 @@ pub fn binary(operator: &str, left: Value, right: Value, modifier: Option<&BinMo
                 let result = apply(a, b);
                 if named && is_present(result) { b } else { result }
             };
-            let series = right.iter().map(|one| Series {
-                labels: label(&one.labels),
-                column: left.zip_present(&one.column, apply),
-            });
+            let series = right
+                .iter()
+                .map(|one| Series { labels: label(&one.labels), column: left.zip_present(&one.column, apply) });
             merged(series).map(Value::Vector)
         }
         (Value::Vector(left), Value::Vector(right)) => {
@@ -182,7 +180,11 @@ fn single(series: &[Series], key: &Key) -> Result<(), String> {
         for place in places {
             let column = &series[*place].column;
             if seen.overlaps(column) {
-                return Err(format!("many-to-many: {:?} of {}", series[*place].labels, series[*place].labels.get(NAME)));
+                return Err(format!(
+                    "many-to-many: {:?} of {}",
+                    series[*place].labels,
+                    series[*place].labels.get(NAME)
+                ));
             }
             seen = seen.or(column);
         }

@@ -42,10 +42,11 @@ pub fn call(evaluation: &mut Evaluation, name: &str, arguments: &[Box<Expr>]) ->
         }
         "timestamp" => {
             let (series, time) = (evaluation.vector(&arguments[0])?, evaluation.time());
-            return merged(series.into_iter().map(|one| Series {
-                labels: one.labels.unnamed(),
-                column: time.masked(&one.column, true),
-            }))
+            return merged(
+                series
+                    .into_iter()
+                    .map(|one| Series { labels: one.labels.unnamed(), column: time.masked(&one.column, true) }),
+            )
             .map(Value::Vector);
         }
         _ => {}
@@ -53,19 +54,22 @@ pub fn call(evaluation: &mut Evaluation, name: &str, arguments: &[Box<Expr>]) ->
     if name == "max_over_time" {
         let (series, window) = evaluation.range(&arguments[0])?;
         let steps = evaluation.steps();
-        return merged(series.into_iter().map(|one| Series {
-            labels: one.labels.unnamed(),
-            column: greatest(&one.column.values(steps), window),
-        }))
+        return merged(
+            series.into_iter().map(|one| Series {
+                labels: one.labels.unnamed(),
+                column: greatest(&one.column.values(steps), window),
+            }),
+        )
         .map(Value::Vector);
     }
     if let Some(fold) = over_time(name) {
         let (series, window) = evaluation.range(&arguments[0])?;
         let steps = evaluation.steps();
-        return merged(series.into_iter().map(|one| Series {
-            labels: one.labels.unnamed(),
-            column: rolled(&one.column, window, steps, fold),
-        }))
+        return merged(
+            series
+                .into_iter()
+                .map(|one| Series { labels: one.labels.unnamed(), column: rolled(&one.column, window, steps, fold) }),
+        )
         .map(Value::Vector);
     }
     if let Some(apply) = of_time(name) {
@@ -105,9 +109,7 @@ pub fn call(evaluation: &mut Evaluation, name: &str, arguments: &[Box<Expr>]) ->
 }
 
 fn each(series: Vec<Series>, apply: impl Fn(f64) -> f64) -> Result<Vec<Series>, String> {
-    merged(
-        series.into_iter().map(|one| Series { labels: one.labels.unnamed(), column: one.column.map(&apply) }),
-    )
+    merged(series.into_iter().map(|one| Series { labels: one.labels.unnamed(), column: one.column.map(&apply) }))
 }
 
 /// Parts of the calendar in UTC.
@@ -191,7 +193,8 @@ fn over_time(name: &str) -> Option<Fold> {
 fn rolled(column: &Column, window: usize, steps: usize, fold: Fold) -> Column {
     let values = column.values(steps);
     let at = |step: usize| {
-        let mut samples = values[step.saturating_sub(window)..=step].iter().copied().filter(|value| is_present(*value)).peekable();
+        let mut samples =
+            values[step.saturating_sub(window)..=step].iter().copied().filter(|value| is_present(*value)).peekable();
         if samples.peek().is_none() { ABSENT } else { fold(&mut samples) }
     };
     Column::Each((0..steps).map(at).collect())

@@ -124,10 +124,11 @@ impl<'a> Evaluation<'a> {
             Expr::Paren(inner) => self.value(&inner.expr),
             Expr::Unary(inner) => match self.value(&inner.expr)? {
                 Value::Scalar(column) => Ok(Value::Scalar(column.map(|value| -value))),
-                Value::Vector(series) => merged(series.into_iter().map(|one| Series {
-                    labels: one.labels.unnamed(),
-                    column: one.column.map(|value| -value),
-                }))
+                Value::Vector(series) => merged(
+                    series
+                        .into_iter()
+                        .map(|one| Series { labels: one.labels.unnamed(), column: one.column.map(|value| -value) }),
+                )
                 .map(Value::Vector),
             },
             Expr::VectorSelector(selector) => self.selected(selector).map(Value::Vector),

@@ -74,5 +74,9 @@ pub fn merged(series: impl IntoIterator<Item = Series>) -> Result<Vec<Series>, S
             }
         }
     }
-    Ok(all.into_iter().filter(|(_, column)| !column.is_empty()).map(|(labels, column)| Series { labels, column }).collect())
+    Ok(all
+        .into_iter()
+        .filter(|(_, column)| !column.is_empty())
+        .map(|(labels, column)| Series { labels, column })
+        .collect())
 }
