@@ -4,9 +4,6 @@
 /// than the three that are allowed (the table of the trade); the quieter side was chosen.
 pub const X4_AT_50_WITHIN_12_HOURS: f64 = 75.0;
 
-/// x2 at 500 clicks a day, percent within six hours: 95 was written. The same trade.
-pub const X2_AT_500_WITHIN_6_HOURS: f64 = 85.0;
-
 /// Whether a budget was met.
 struct Line {
     budget: String,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::alert::Episode;
-use crate::budget::{Budgets, X2_AT_500_WITHIN_6_HOURS, X4_AT_50_WITHIN_12_HOURS};
+use crate::budget::{Budgets, X4_AT_50_WITHIN_12_HOURS};
 use crate::figures::Windows;
 use crate::model::{Event, Profile};
 use crate::rules::Rules;
@@ -159,12 +159,7 @@ impl Study<'_> {
                 let what = format!("{text} times at {volume}/d");
                 match (volume as u64, *text) {
                     (500, "2") => {
-                        self.budgets.at_least(
-                            &format!("{what}: 95 % within 6 h"),
-                            share(6.0),
-                            95.0,
-                            Some(X2_AT_500_WITHIN_6_HOURS),
-                        );
+                        self.budgets.at_least(&format!("{what}: 95 % within 6 h"), share(6.0), 95.0, None);
                     }
                     (50, "4") => {
                         self.budgets.at_least(
