@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Measures the Rust code: what CONTRIBUTING.md promises about it and no compiler checks.
+
+    scripts/house.py               the working tree
+    scripts/house.py --rev REV     a commit, for comparison
+
+Circles are counted between files, from their `use` lines. A type has two meanings when its name is that of two
+top-level types outside `settings/raw.rs`. Comments are those inside functions, as a share of the lines there; doc
+comments do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+Sources = dict[str, str]
+
+
+def working_tree() -> Sources:
+    """Every source file below `src/`, by its path from there."""
+    files = sorted((ROOT / "src").rglob("*.rs"))
+    return {str(file.relative_to(ROOT / "src")): file.read_text() for file in files}
+
+
+def commit(rev: str) -> Sources:
+    """The same of a commit."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    names = [name for name in git("ls-tree", "-r", "--name-only", rev, "src").splitlines() if name.endswith(".rs")]
+    return {name.removeprefix("src/"): git("show", f"{rev}:{name}") for name in names}
+
+
+def without_tests(text: str) -> str:
+    """A file up to its unit tests."""
+    return text.split("#[cfg(test)]\nmod tests", maxsplit=1)[0]
+
+
+def production(sources: Sources) -> Sources:
+    """The files that are no tests, without their unit tests."""
+    return {name: without_tests(text) for name, text in sources.items() if not re.search(r"(^|/)tests(/|\.rs$)", name)}
+
+
+def types(sources: Sources) -> dict[str, list[str]]:
+    """The files of each top-level type."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, text in sources.items():
+        if name == "settings/raw.rs":
+            continue
+        for match in re.finditer(r"^(?:pub(?:\([^)]*\))? )?(?:struct|enum|type|trait) (\w+)", text, re.MULTILINE):
+            found[match.group(1)].append(name)
+    return found
+
+
+def implementations(sources: Sources) -> dict[str, set[str]]:
+    """The files that hold an inherent `impl` of each type."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, text in sources.items():
+        for match in re.finditer(r"^impl(?:<[^>]*>)? (\w+)(?:<[^{]*>)?(?: where[^{]*)? \{", text, re.MULTILINE):
+            found[match.group(1)].add(name)
+    return found
+
+
+def functions(text: str) -> Iterator[list[str]]:
+    """The lines inside each function, as rustfmt indents them."""
+    lines = text.splitlines()
+    at = 0
+    while at < len(lines):
+        head = re.match(r"^(\s*)(?:pub(?:\([^)]*\))? )?(?:const |async |unsafe )*fn \w+", lines[at])
+        if head and not lines[at].rstrip().endswith(("}", ";")):
+            body = next((i for i in range(at, len(lines)) if lines[i].rstrip().endswith("{")), len(lines))
+            end = next((i for i in range(body, len(lines)) if lines[i] == head.group(1) + "}"), len(lines))
+            yield lines[body + 1 : end]
+            at = end
+        at += 1
+
+
+def comment_share(sources: Sources) -> tuple[int, int]:
+    """Comment lines inside functions, and all lines there."""
+    bodies = [line.strip() for text in sources.values() for body in functions(text) for line in body]
+    return sum(line.startswith("//") for line in bodies), sum(bool(line) for line in bodies)
+
+
+def module(name: str) -> tuple[str, ...]:
+    """The path of a file's module."""
+    parts = name.removesuffix(".rs").split("/")
+    return tuple(parts[:-1] if parts[-1] in ("mod", "lib", "main") else parts)
+
+
+def imports(sources: Sources) -> dict[str, set[str]]:
+    """The files that each file uses, by its `use` lines."""
+    files = {module(name): name for name in sources}
+    graph: dict[str, set[str]] = defaultdict(set)
+    for name, text in sources.items():
+        here = module(name)
+        for match in re.finditer(r"^\s*(?:pub(?:\([^)]*\))? )?use ((?:crate|super|self)[\w:]*)", text, re.MULTILINE):
+            path = here
+            for step in match.group(1).rstrip(":").split("::"):
+                if step == "crate":
+                    path = ()
+                elif step == "super":
+                    path = path[:-1]
+                elif step != "self":
+                    path = (*path, step)
+            while path and path not in files:
+                path = path[:-1]
+            if path in files and files[path] != name:
+                graph[name].add(files[path])
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of files that use each other around a corner (Tarjan). A `mod.rs` is no corner: it names its files."""
+    plain = {
+        file: {used for used in graph[file] if not used.endswith("mod.rs") and not file.endswith("mod.rs")}
+        for file in list(graph)
+    }
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(file: str) -> None:
+        index[file] = low[file] = len(index)
+        stack.append(file)
+        for used in plain.get(file, set()):
+            if used not in index:
+                visit(used)
+                low[file] = min(low[file], low[used])
+            elif used in stack:
+                low[file] = min(low[file], index[used])
+        if low[file] == index[file]:
+            group = []
+            while True:
+                group.append(stack.pop())
+                if group[-1] == file:
+                    break
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for file in plain:
+        if file not in index:
+            visit(file)
+    return found
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rev", help="measure this commit instead of the working tree")
+    arguments = parser.parse_args()
+    everything = commit(arguments.rev) if arguments.rev else working_tree()
+    sources = production(everything)
+
+    twice = {name: files for name, files in types(sources).items() if len(files) > 1}
+    spread = {name: files for name, files in implementations(sources).items() if len(files) > 2}
+    comments, lines = comment_share(sources)
+    rings = circles(imports(sources))
+    total = sum(len(text.splitlines()) for text in everything.values())
+
+    print(f"lines, tests included            {total:>8,}")
+    print(f"lines without tests              {sum(len(text.splitlines()) for text in sources.values()):>8,}")
+    print(f"files                            {len(sources):>8,}")
+    print(f"type names with two meanings     {len(twice):>8,}")
+    print(f"comments inside functions        {100 * comments / max(lines, 1):>7.1f}%  ({comments} of {lines} lines)")
+    print(f"circles of files                 {len(rings):>8,}")
+    print(f"types with impls in > 2 files    {len(spread):>8,}")
+    for name, files in sorted(twice.items()):
+        print(f"  two meanings: {name}: {', '.join(files)}")
+    for ring in rings:
+        print(f"  circle: {', '.join(ring)}")
+    for name, holders in sorted(spread.items()):
+        print(f"  impls: {name}: {', '.join(sorted(holders))}")
+
+
+if __name__ == "__main__":
+    main()
