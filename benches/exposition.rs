@@ -86,7 +86,7 @@ fn account(account: u32) -> Option<AccountId> {
 
 fn target(number: u32) -> TargetKey {
     TargetKey {
-        source: Source::Meta,
+        source: Source::META,
         account: account(number),
         credential: "main".into(),
         subject: Subject::Campaigns,

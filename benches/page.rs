@@ -42,7 +42,7 @@ fn target() -> MetaTarget {
         metrics: MetricSet::default_on(),
     };
     let key = TargetKey {
-        source: Source::Meta,
+        source: Source::META,
         account: AccountId::parse("1001").ok(),
         credential: "main".into(),
         subject: Subject::Campaigns,

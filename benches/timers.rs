@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use marketing_messages_exporter::clock::Clock;
-use marketing_messages_exporter::poll::Poller;
+use marketing_messages_exporter::daemon::{Driver, Publication};
 use marketing_messages_exporter::publish::Publisher;
 use marketing_messages_exporter::settings;
 use marketing_messages_exporter::store::Store;
@@ -44,11 +44,11 @@ fn main() {
         let (clock, store, telemetry) =
             (Clock::start(), Arc::new(Store::default()), Arc::new(Telemetry::new(false).unwrap()));
         let (publisher, outlet) = Publisher::new(settings.max_series, clock, store, telemetry.clone());
-        let poller = Poller::new(&settings, clock, outlet, telemetry).unwrap();
+        let driver = Driver::new(&settings, clock, Publication::new(outlet, telemetry)).unwrap();
         let mut tasks = JoinSet::new();
         let (done, over) = tokio::sync::oneshot::channel::<()>();
         tasks.spawn(lateness(clock, over));
-        let (failed, told) = tokio::join!(poller.run_once(), publisher.run());
+        let (failed, told) = tokio::join!(driver.run_once(), publisher.run());
         told.unwrap();
         assert_eq!(failed.unwrap().targets, 0);
         let took = clock.uptime();

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::daemon::{Driver, Publication};
 use crate::heartbeat::Heartbeat;
-use crate::poll::Poller;
 use crate::publish::Publisher;
 use crate::reload::{Load, Reloader};
 use crate::settings::Settings;
@@ -81,9 +81,9 @@ pub struct App {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
     clock: Clock,
-    /// The poller's, if a watchdog feels it.
+    /// The driver's, if a watchdog feels it.
     heart: Option<Heartbeat>,
-    poller: Poller,
+    driver: Driver<Publication>,
     publisher: Publisher,
     reloader: Reloader,
     lifecycle: Lifecycle,
@@ -103,20 +103,20 @@ impl App {
             Reloader::new(load, options.config.clone(), telemetry.clone(), store.clone(), settings);
         let clock = Clock::start();
         let (mut publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
-        let mut poller = Poller::new(settings, clock, outlet, telemetry.clone())?;
+        let mut driver = Driver::new(settings, clock, Publication::new(outlet, telemetry.clone()))?;
         if let Some(file) = &settings.state_file {
-            poller.remember(state::load(file));
+            driver.restore(state::load(file));
             publisher.write_to(file.clone());
         }
-        publisher.begin(poller.first_news());
+        publisher.begin(driver.first_update());
         let heart = systemd::watchdog().map(Heartbeat::for_watchdog);
-        poller.beat(heart.clone().unwrap_or_default());
+        driver.beat(heart.clone().unwrap_or_default());
         let lifecycle = Lifecycle::new(options.lifecycle, reload, options.external_url.as_ref());
         let path = &options.telemetry_path;
         let site = Site::new(store.clone(), telemetry.clone(), clock, options.max_requests, path, lifecycle.clone());
         let router = web::router(site, &options.prefix);
         let server = Server::new(router, options.config.clone(), options.limits, telemetry, clock);
-        Ok(Self { listeners, addresses, clock, heart, poller, publisher, reloader, lifecycle, store, server })
+        Ok(Self { listeners, addresses, clock, heart, driver, publisher, reloader, lifecycle, store, server })
     }
 
     /// The first bound address; a real port from here on.
@@ -154,7 +154,7 @@ impl App {
         }
         let mut pollers = JoinSet::new();
         let (orders, obeyed) = mpsc::channel(1);
-        pollers.spawn(self.poller.run(obeyed));
+        pollers.spawn(self.driver.run(obeyed));
         pollers.spawn(self.publisher.run());
         let mut reloaders = JoinSet::new();
         reloaders.spawn(self.reloader.run(orders));

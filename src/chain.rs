@@ -70,7 +70,7 @@ impl Chain {
             Ok(place) => place,
             Err(fault) => return Ok(Self::fixed(None, fault.message)),
         };
-        tracing::info!(source = Api::Cams.label(), credential = name, "access keys come from {}", place.name());
+        tracing::info!(source = Api::CAMS.label(), credential = name, "access keys come from {}", place.name());
         let fetch = match &place {
             Place::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
             Place::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
@@ -213,7 +213,7 @@ async fn renew(
 /// One line when keys fail to come or come again, and one an hour while they fail; the rest is told
 /// at debug level.
 fn report(credential: &str, place: &str, asked: Result<&Temporary, &Fault>, telling: Telling) {
-    let source = Api::Cams.label();
+    let source = Api::CAMS.label();
     let fault = match asked {
         Ok(keys) => {
             let expires = keys.expires;

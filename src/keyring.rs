@@ -10,24 +10,27 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::chain::{Chain, Found};
-use crate::domain::target::Source;
+use crate::domain::target::CredentialId;
+use crate::engine::Generation;
 use crate::settings::{Access, Credential, Keys as KeySource, Secret, SecretError};
 use crate::source::{Keys, Redactor};
 
 /// All credentials of a configuration.
 #[derive(Debug)]
 pub struct Keyring {
-    credentials: BTreeMap<(Source, Arc<str>), Held>,
-    /// The chains' tasks; they end with the keyring.
+    credentials: BTreeMap<CredentialId, Held>,
+    /// The chains' tasks; each ends when nobody holds its chain any more.
     tasks: JoinSet<()>,
     news: Arc<Notify>,
+    /// The newest content of any credential.
+    newest: Generation,
     /// Knows every content that was read, and takes it out of texts.
     redactor: Arc<Redactor>,
 }
 
 /// Former contents of a credential that are still kept to themselves: an API may quote a key a while
 /// after it was replaced.
-const FORMER: usize = 4;
+const FORMER_CONTENTS: usize = 4;
 
 /// Where a credential's content is.
 #[derive(Debug)]
@@ -39,20 +42,22 @@ enum Content {
 
 #[derive(Debug)]
 struct Held {
+    /// As it is configured.
+    credential: Credential,
     content: Content,
     /// The last good content.
-    keys: Option<Arc<Keys>>,
+    keys: Option<(Arc<Keys>, Generation)>,
     /// Those before it, the newest last.
     former: VecDeque<Arc<Keys>>,
 }
 
-/// A credential's content, and whether it differs from the last one.
+/// A credential's content.
 #[derive(Debug)]
 pub struct Read {
     /// What the API knows us by.
     pub keys: Arc<Keys>,
-    /// Whether it is new.
-    pub changed: bool,
+    /// Which content this is: higher than that of every former one.
+    pub generation: Generation,
     /// Why the files or variables could not be read; the last good content stands.
     pub trouble: Option<SecretError>,
 }
@@ -74,43 +79,38 @@ pub enum Unread {
 impl Keyring {
     /// Credentials whose content was not read yet. Chains begin to ask: a runtime must be there.
     pub fn new(credentials: &[Credential]) -> anyhow::Result<Self> {
-        let (mut tasks, news) = (JoinSet::new(), Arc::default());
-        let mut held = BTreeMap::new();
-        for credential in credentials {
-            let key = (credential.access.source(), credential.name.clone());
-            let content = Content::of(credential, &news, &mut tasks);
-            let content = content.context("the HTTP client for access keys cannot be set up")?;
-            // One API may quote what another credential's request will only show it later.
-            let former = if matches!(content, Content::Chain(_)) { None } else { content.read().ok() };
-            held.insert(key, Held { content, keys: None, former: former.into_iter().collect() });
-        }
-        let mut keyring = Self { credentials: held, tasks, news, redactor: Arc::default() };
-        keyring.learn();
+        let mut keyring = Self {
+            credentials: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            news: Arc::default(),
+            newest: Generation::default(),
+            redactor: Arc::default(),
+        };
+        keyring.update(credentials)?;
         Ok(keyring)
     }
 
-    /// Is over after a chain asked for keys, whatever came of it. A chain that ends is a bug.
-    pub async fn news(&mut self) -> anyhow::Result<()> {
-        tokio::select! {
-            Some(ended) = self.tasks.join_next() => {
-                ended.context("the task of a chain broke")?;
-                anyhow::bail!("the task of a chain ended");
+    /// Other credentials from now on. Those that are configured as before keep their content and their chain. When one
+    /// of them cannot be set up, all stay as they were.
+    pub fn update(&mut self, credentials: &[Credential]) -> anyhow::Result<()> {
+        let mut new = BTreeMap::new();
+        for credential in credentials {
+            let id = CredentialId { source: credential.access.source(), name: credential.name.clone() };
+            if self.credentials.get(&id).is_none_or(|held| held.credential != *credential) {
+                let content = Content::of(credential, &self.news, &mut self.tasks);
+                let content = content.context("the HTTP client for access keys cannot be set up")?;
+                // One API may quote what another credential's request will only show it later, and a credential whose
+                // settings changed what it was known by before.
+                let before = self.credentials.get(&id).into_iter().flat_map(Held::contents);
+                let now = if matches!(content, Content::Chain(_)) { None } else { content.read().ok() };
+                let former = before.chain(now).collect();
+                new.insert(id, Held { credential: credential.clone(), content, keys: None, former });
             }
-            () = self.news.notified() => Ok(()),
         }
-    }
-
-    /// Has temporary keys that the API refused asked for anew. Says whether it is worth reading the
-    /// credential again.
-    pub fn renew(&self, source: Source, name: &Arc<str>, refused: &Keys) -> bool {
-        let held = self.credentials.get(&(source, name.clone()));
-        let Some(Held { content: Content::Chain(chain), .. }) = held else { return false };
-        match chain.keys() {
-            Found::Keys(keys) if same(&keys, refused) => chain.renew(),
-            // Others are there or on their way already.
-            Found::Keys(_) | Found::Pending => true,
-            Found::Nothing(_) => false,
-        }
+        self.credentials.retain(|_, held| credentials.contains(&held.credential));
+        self.credentials.extend(new);
+        self.learn();
+        Ok(())
     }
 
     /// What takes the content of all credentials out of a text, as far as they were read.
@@ -119,46 +119,75 @@ impl Keyring {
     }
 
     fn learn(&mut self) {
-        let contents = self.credentials.values().flat_map(|held| held.former.iter().chain(&held.keys));
-        let secrets = contents.flat_map(|keys| keys.secrets()).map(ExposeSecret::expose_secret);
+        let contents: Vec<_> = self.credentials.values().flat_map(Held::contents).collect();
+        let secrets = contents.iter().flat_map(|keys| keys.secrets()).map(ExposeSecret::expose_secret);
         self.redactor = Arc::new(Redactor::of(secrets));
     }
 
-    /// Whether a credential's keys are being asked for.
-    pub fn is_pending(&self, source: Source, name: &Arc<str>) -> bool {
-        let held = self.credentials.get(&(source, name.clone()));
-        matches!(held, Some(Held { content: Content::Chain(chain), .. }) if matches!(chain.keys(), Found::Pending))
+    /// Is over after a chain asked for keys, whatever came of it.
+    pub async fn news(&mut self) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                Some(ended) = self.tasks.join_next() => ended.context("the task of a chain broke")?,
+                () = self.news.notified() => return Ok(()),
+            }
+        }
     }
 
-    /// Whether a credential has, or had, a content that could be used.
-    pub fn has_content(&self, source: Source, name: &Arc<str>) -> bool {
-        self.credentials.get(&(source, name.clone())).is_some_and(|held| held.keys.is_some())
+    /// Credentials whose keys are fetched, and of which none are being fetched now.
+    pub fn fetched(&self) -> Vec<CredentialId> {
+        let fetched = |(_, held): &(&CredentialId, &Held)| match &held.content {
+            Content::Chain(chain) => !matches!(chain.keys(), Found::Pending),
+            Content::Meta { .. } | Content::Cams { .. } => false,
+        };
+        self.credentials.iter().filter(fetched).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Has temporary keys that the API refused asked for anew. Says whether others will come, or are there already.
+    pub fn renew(&self, id: &CredentialId, refused: Generation) -> bool {
+        let Some(Held { content: Content::Chain(chain), keys, .. }) = self.credentials.get(id) else { return false };
+        match chain.keys() {
+            Found::Keys(found) if keys.as_ref().is_some_and(|(held, of)| *of == refused && same(&found, held)) => {
+                chain.renew()
+            }
+            Found::Pending => true,
+            // Others are there already; the next request takes them.
+            Found::Keys(_) | Found::Nothing(_) => false,
+        }
     }
 
     /// Reads a credential. A content that cannot be read, because its file is being replaced or is
     /// gone, is an error only when there was no good one before.
-    pub fn read(&mut self, source: Source, name: &Arc<str>) -> Result<Read, Unread> {
-        let Some(held) = self.credentials.get_mut(&(source, name.clone())) else {
-            // The poller asks for names of its own configuration only.
-            return Err(SecretError::Unset(name.to_string()).into());
+    pub fn read(&mut self, id: &CredentialId) -> Result<Read, Unread> {
+        let Some(held) = self.credentials.get_mut(id) else {
+            // The engine asks for names of its own plan only.
+            return Err(SecretError::Unset(id.name.to_string()).into());
         };
         match (held.content.read(), &held.keys) {
-            (Ok(keys), Some(last)) if same(&keys, last) => {
-                Ok(Read { keys: last.clone(), changed: false, trouble: None })
+            (Ok(keys), Some((last, generation))) if same(&keys, last) => {
+                Ok(Read { keys: last.clone(), generation: *generation, trouble: None })
             }
             (Ok(keys), _) => {
-                held.former.extend(held.keys.replace(keys.clone()));
-                if held.former.len() > FORMER {
+                self.newest.0 += 1;
+                held.former.extend(held.keys.replace((keys.clone(), self.newest)).map(|(keys, _)| keys));
+                while held.former.len() > FORMER_CONTENTS {
                     held.former.pop_front();
                 }
                 self.learn();
-                Ok(Read { keys, changed: true, trouble: None })
+                Ok(Read { keys, generation: self.newest, trouble: None })
             }
-            (Err(Unread::Secret(trouble)), Some(last)) => {
-                Ok(Read { keys: last.clone(), changed: false, trouble: Some(trouble) })
+            (Err(Unread::Secret(trouble)), Some((last, generation))) => {
+                Ok(Read { keys: last.clone(), generation: *generation, trouble: Some(trouble) })
             }
             (Err(unread), _) => Err(unread),
         }
+    }
+}
+
+impl Held {
+    /// Every content that is to be kept to itself.
+    fn contents(&self) -> impl Iterator<Item = Arc<Keys>> {
+        self.former.iter().cloned().chain(self.keys.iter().map(|(keys, _)| keys.clone()))
     }
 }
 

@@ -1,21 +1,9 @@
 //! A Prometheus exporter for the insights of marketing-message campaigns: Meta's Marketing Messages on
 //! Messenger, and Alibaba Cloud CAMS.
 //!
-//! ```text
-//!  files, environment ─▶ settings ─▶ domain::plan ─▶ targets
-//!                                                      │
-//!  ┌─ poll ───────────────────────────────────────────▼─────────────────────────┐
-//!  │  domain::schedule: whose request is next? ─▶ source: request ─▶ fetch ─▶ API │
-//!  │      ▲                                                               │      │
-//!  │      └── settle: fresh, or a fault ◀── source: read ◀────────────────┘      │
-//!  └─────────────────────┼───────────────────────────────────────────┬───────────┘
-//!                        ▼ changes                                   ▼ count
-//!  publish: domain::snapshot ─▶ exposition: render what changed   telemetry
-//!                        │                                           │
-//!                        └─▶ store ─────▶ web: GET /metrics ◀────────┘
-//! ```
+//! Reading starts at [`domain::target`], [`engine`] and [`daemon::driver`].
 //!
-//! `domain`, `source` and `exposition` are pure: instants, dice and credentials are arguments. The
+//! `domain`, `engine`, `source` and `exposition` are pure: instants, dice and credentials are arguments. The
 //! other modules are the shell around them. `ARCHITECTURE.md` has the whole picture.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
@@ -24,14 +12,15 @@ pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod daemon;
 pub mod domain;
+pub mod engine;
 pub mod exposition;
 pub mod fetch;
 pub mod heartbeat;
 pub mod keyring;
 pub mod logfmt;
 pub mod logging;
-pub mod poll;
 pub mod publish;
 pub mod reload;
 pub mod replace;

@@ -14,6 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::gate::Gate;
 use crate::cli::LogFormat;
+use crate::engine::{Report, Severity};
 use crate::logfmt::Logfmt;
 use crate::settings::{Log, LogLevel};
 
@@ -46,5 +47,44 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn L
         LogFormat::Auto if std::io::stderr().is_terminal() => lines.boxed(),
         LogFormat::Auto | LogFormat::Logfmt => lines.event_format(Logfmt).boxed(),
         LogFormat::Text => lines.with_ansi(false).boxed(),
+    }
+}
+
+/// Writes a line that the engine wants to be logged. Which fields there may be is written here once, because the
+/// names of fields are part of the program.
+pub fn emit(report: &Report) {
+    let field = |name: &str| report.fields.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str());
+    macro_rules! emit {
+        ($level:ident) => {
+            tracing::$level!(
+                source = field("source"),
+                credential = field("credential"),
+                account_id = field("account_id"),
+                target = field("target"),
+                window = field("window"),
+                reason = field("reason"),
+                code = field("code"),
+                polls = field("polls"),
+                field = field("field"),
+                ids = field("ids"),
+                requested = field("requested"),
+                served = field("served"),
+                at = field("at"),
+                demand = field("demand"),
+                allowance = field("allowance"),
+                restored = field("restored"),
+                targets = field("targets"),
+                before = field("before"),
+                anew = field("anew"),
+                "{}",
+                report.message
+            )
+        };
+    }
+    match report.severity {
+        Severity::Error => emit!(error),
+        Severity::Warning => emit!(warn),
+        Severity::Info => emit!(info),
+        Severity::Debug => emit!(debug),
     }
 }

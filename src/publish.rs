@@ -18,8 +18,9 @@ use self::missing::{Missing, MissingReport};
 use crate::clock::{self, Clock};
 use crate::domain::counted::counted;
 use crate::domain::repeat::{Repeats, Telling};
+use crate::domain::saved::State;
 use crate::domain::snapshot::{Brought, Change, Full, Snapshot};
-use crate::state::{self, State};
+use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
+use crate::daemon::ReloadRequest;
 use crate::logging;
-use crate::poll::Order;
 use crate::settings::{Problems, Settings};
 use crate::store::Store;
 use crate::systemd;
@@ -52,7 +52,7 @@ impl Reloader {
     }
 
     /// Reloads whenever it is asked to. `orders` is the poller's ear.
-    pub async fn run(mut self, orders: mpsc::Sender<Order>) {
+    pub async fn run(mut self, orders: mpsc::Sender<ReloadRequest>) {
         while let Some(done) = self.asked.recv().await {
             systemd::reloading();
             let result = self.reload(&orders).await;
@@ -66,7 +66,7 @@ impl Reloader {
         }
     }
 
-    async fn reload(&self, orders: &mpsc::Sender<Order>) -> anyhow::Result<()> {
+    async fn reload(&self, orders: &mpsc::Sender<ReloadRequest>) -> anyhow::Result<()> {
         let (load, web) = (self.load.clone(), self.web.clone());
         let settings = tokio::task::spawn_blocking(move || {
             let settings = load();
@@ -83,7 +83,7 @@ impl Reloader {
         }
         let (printed, log) = (settings.printed.clone(), settings.log.clone());
         let (done, told) = oneshot::channel();
-        orders.send(Order { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
+        orders.send(ReloadRequest { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
         told.await.context("the poller ended")??;
         self.store.set_configuration(printed);
         logging::follow(&log);

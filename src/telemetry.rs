@@ -12,7 +12,8 @@ use prometheus::{
 
 use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
-use crate::domain::target::{Source, account_label};
+use crate::domain::target::{CredentialId, Source, account_label};
+use crate::engine::Measurement;
 
 const PREFIX: &str = "marketing_messages_exporter_";
 
@@ -195,13 +196,82 @@ impl Telemetry {
         }
     }
 
-    /// Replaces the list of blocked lanes.
-    pub fn set_blocked<'a>(&self, lanes: impl Iterator<Item = (&'a LaneKey, f64)>) {
-        self.api_blocked_until.reset();
-        for (lane, until) in lanes {
-            let account = account_label(lane.account);
-            self.api_blocked_until.with_label_values(&[lane.source.label(), &lane.credential, &account]).set(until);
+    /// Takes in what the engine measured.
+    pub fn observe(&self, measurement: &Measurement) {
+        match measurement {
+            Measurement::Request { credential, endpoint, status, error, took } => {
+                let (source, name) = (credential.source.label(), &*credential.name);
+                let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
+                self.api_requests.with_label_values(&[source, name, endpoint, &code]).inc();
+                self.api_request_duration.with_label_values(&[source]).observe(took.as_secs_f64());
+                if let Some(error) = error {
+                    self.api_errors.with_label_values(&[source, error]).inc();
+                }
+            }
+            Measurement::Poll { credential, reason, took } => {
+                let labels = labels(credential);
+                self.polls.with_label_values(&labels).inc();
+                self.poll_duration.with_label_values(&labels[..1]).observe(took.as_secs_f64());
+                if let Some(reason) = reason {
+                    self.poll_failures.with_label_values(&[labels[0], labels[1], reason.label()]).inc();
+                }
+            }
+            Measurement::Rejected { source, field, count } => {
+                self.samples_rejected.with_label_values(&[source.label(), field]).inc_by(*count);
+            }
+            Measurement::Usage { lane, limit, ratio } => {
+                let [source, credential, account] = &lane_labels(lane);
+                self.api_usage.with_label_values(&[source, credential, account, *limit]).set(*ratio);
+            }
+            Measurement::Load { lane, allowance, demand } => {
+                let labels = lane_labels(lane);
+                self.api_allowance.with_label_values(&labels).set(*allowance);
+                self.api_demand.with_label_values(&labels).set(*demand);
+            }
+            Measurement::Blocked(lanes) => {
+                self.api_blocked_until.reset();
+                for (lane, until) in lanes {
+                    self.api_blocked_until.with_label_values(&lane_labels(lane)).set(*until);
+                }
+            }
+            Measurement::LaneGone(lane) => self.forget_lane(lane),
+            Measurement::CredentialExpected(credential) => self.expect_credential(credential.source, &credential.name),
+            Measurement::Accepted(credential, accepted) => {
+                self.credential_valid.with_label_values(&labels(credential)).set(i64::from(*accepted));
+            }
+            Measurement::Readable(credential, readable) => {
+                self.credential_readable.with_label_values(&labels(credential)).set(i64::from(*readable));
+            }
+            Measurement::KeysRead(credential, at) => {
+                self.credential_last_read.with_label_values(&labels(credential)).set(*at);
+            }
+            Measurement::Expiry { credential, expires, data_access_expires } => {
+                let labels = labels(credential);
+                set_or_remove(&self.credential_expires, &labels, *expires);
+                set_or_remove(&self.credential_data_access_expires, &labels, *data_access_expires);
+            }
+            Measurement::Field { credential, metric, refused } => {
+                let [source, name] = labels(credential);
+                let labels = [source, name, metric.name];
+                if *refused {
+                    self.field_supported.with_label_values(&labels).set(0);
+                } else {
+                    // The gauge is there only while the field is left out.
+                    let _ = self.field_supported.remove_label_values(&labels);
+                }
+            }
+            Measurement::Version { credential, requested, served } => {
+                let of = Forgotten { source: credential.source.label(), credential: &credential.name, account: None };
+                of.forget(&self.api_version_info);
+                if let Some(served) = served {
+                    self.api_version_info.with_label_values(&[&*credential.name, requested, served]).set(1);
+                }
+            }
+            Measurement::Restored(targets) => {
+                self.state_restored_targets.with_label_values::<&str>(&[]).set(*targets as f64);
+            }
         }
+        self.touch();
     }
 
     /// Name, type, label names and HELP of every family, in the order of the constructor.
@@ -225,6 +295,22 @@ impl Telemetry {
     }
 }
 
+fn labels(credential: &CredentialId) -> [&str; 2] {
+    [credential.source.label(), &credential.name]
+}
+
+fn lane_labels(lane: &LaneKey) -> [String; 3] {
+    [lane.source.label().to_owned(), lane.credential.to_string(), account_label(lane.account)]
+}
+
+/// What is not known has no sample.
+fn set_or_remove(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
+    match value {
+        Some(value) => gauge.with_label_values(labels).set(value),
+        None => drop(gauge.remove_label_values(labels)),
+    }
+}
+
 /// A credential, or one account of it, whose series go.
 struct Forgotten<'a> {
     source: &'static str,
@@ -238,7 +324,7 @@ impl Forgotten<'_> {
             let labels: HashMap<&str, &str> =
                 metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
             // The version's family has no source; only Meta has versions.
-            let source = labels.get("source").copied().unwrap_or(Source::Meta.label());
+            let source = labels.get("source").copied().unwrap_or(Source::META.label());
             let account = self.account.as_deref().is_none_or(|account| labels.get("account_id") == Some(&account));
             if account && source == self.source && labels.get("credential") == Some(&self.credential) {
                 // It was there a moment ago; nobody else takes it out.

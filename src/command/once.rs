@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{Done, block_on, load, print};
 use crate::cli::Flags;
 use crate::clock::Clock;
+use crate::daemon::{Driver, Publication};
 use crate::domain::counted::counted;
+use crate::engine::Failed;
 use crate::exposition::{Deflated, Filter, Format};
 use crate::logging;
-use crate::poll::{Failed, Poller};
 use crate::publish::Publisher;
 use crate::store::Store;
 use crate::telemetry::{self, Telemetry};
@@ -22,9 +23,9 @@ pub fn once(flags: &Flags) -> anyhow::Result<Done> {
     let failed = block_on(async {
         let clock = Clock::start();
         let (publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
-        let poller = Poller::new(&settings, clock, outlet, telemetry.clone())?;
-        // The publisher ends when the poller has told it everything.
-        let (failed, told) = tokio::join!(poller.run_once(), publisher.run());
+        let driver = Driver::new(&settings, clock, Publication::new(outlet, telemetry.clone()))?;
+        // The publisher ends when the driver has passed on everything.
+        let (failed, told) = tokio::join!(driver.run_once(), publisher.run());
         told?;
         failed
     })?;

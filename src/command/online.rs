@@ -8,19 +8,14 @@ use jiff::Timestamp;
 
 use super::table::{clean, table};
 use super::{Done, block_on, print};
-use crate::clock::Clock;
+use crate::daemon::prober::{Found, ProbeError, Prober, listing_among, listing_of};
 use crate::domain::counted::counted;
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{MetaAccount, Wanted};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
-use crate::poll::{Inquiry, Poller, Trial, Untried, listing_among, listing_of};
-use crate::publish::Outlet;
+use crate::engine::Gathered;
 use crate::settings::{Credential, Settings};
-use crate::telemetry::Telemetry;
-
-/// How each target's first poll went.
-type Trials = BTreeMap<TargetKey, Result<Trial, Untried>>;
 
 /// Ids in a line; somebody who lists hundreds does not read them here.
 const MOST_IDS: usize = 10;
@@ -31,9 +26,9 @@ const MOST_NAMES: usize = 3;
 /// Tries, prints a table and what explains it, and tells by its status whether all is well.
 pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
     let report = block_on(async {
-        let poller = Poller::new(settings, Clock::start(), Outlet::none(), Arc::new(Telemetry::new(false)?))?;
-        let trials = poller.try_each().await?;
-        let mut report = Report::new(settings, trials)?;
+        let mut prober = Prober::new(settings)?;
+        let found = prober.try_each().await?;
+        let mut report = Report::new(settings, prober, found);
         report.credentials().await;
         report.targets();
         report.lists().await;
@@ -47,17 +42,18 @@ pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
 
 struct Report<'s> {
     settings: &'s Settings,
-    trials: Trials,
-    inquiry: Inquiry,
+    prober: Prober<'s>,
+    /// What came of each target.
+    found: BTreeMap<TargetKey, Found>,
     rows: Vec<Vec<String>>,
     notes: Vec<String>,
     well: bool,
 }
 
 impl<'s> Report<'s> {
-    fn new(settings: &'s Settings, trials: Trials) -> anyhow::Result<Self> {
+    fn new(settings: &'s Settings, prober: Prober<'s>, found: BTreeMap<TargetKey, Found>) -> Self {
         let rows = vec![vec!["TARGET".to_owned(), "WINDOW".to_owned(), "RESULT".to_owned()]];
-        Ok(Self { settings, trials, inquiry: Inquiry::new(settings)?, rows, notes: Vec::new(), well: true })
+        Self { settings, prober, found, rows, notes: Vec::new(), well: true }
     }
 
     fn text(&self) -> String {
@@ -78,28 +74,28 @@ impl<'s> Report<'s> {
     async fn credentials(&mut self) {
         for Credential { name, access } in &self.settings.credentials {
             let source = access.source();
-            let ours = self.trials.iter().filter(|(key, _)| key.source == source && key.credential == *name);
+            let ours = self.found.iter().filter(|(key, _)| key.source == source && key.credential == *name);
             let results: Vec<_> = ours.map(|(_, result)| result).collect();
             let refused = results.iter().find_map(|result| match result {
-                Err(Untried::Failed(fault)) if fault.reason == Reason::Unauthorized => Some(fault.message.clone()),
+                Err(ProbeError::Failed(fault)) if fault.reason == Reason::Unauthorized => Some(fault.message.clone()),
                 _ => None,
             });
             let accepted = results.iter().any(|result| match result {
                 Ok(_) => true,
-                Err(Untried::Failed(fault)) => {
+                Err(ProbeError::Failed(fault)) => {
                     matches!(fault.reason, Reason::Forbidden | Reason::NotFound | Reason::Throttled)
                 }
                 Err(_) => false,
             });
             let result = match (refused, results.is_empty(), source) {
                 (Some(refused), ..) => Err(refused),
-                (None, true, Source::Cams) => Ok("not tried: it has no channel".to_owned()),
-                (None, true, Source::Meta) => match self.inquiry.accounts(name).await {
+                (None, true, Source::META) => match self.prober.accounts(name).await {
                     Ok(accounts) => {
                         Ok(format!("ok, it sees {}; it has no target", counted(accounts.len(), "ad account")))
                     }
                     Err(fault) => Err(fault.message),
                 },
+                (None, true, _) => Ok("not tried: it has no channel".to_owned()),
                 (None, false, _) if accepted => Ok("ok".to_owned()),
                 (None, false, _) => Err("unknown: no target was answered well".to_owned()),
             };
@@ -109,20 +105,20 @@ impl<'s> Report<'s> {
 
     fn targets(&mut self) {
         let mut last = None;
-        for (key, result) in std::mem::take(&mut self.trials) {
+        for (key, result) in std::mem::take(&mut self.found) {
             let window = if key.subject.is_discovery() { "-" } else { key.window.label() };
             let told = match &result {
-                Ok(trial) => Ok(match key.subject {
-                    Subject::Token => lifetime(trial),
+                Ok(gathered) => Ok(match key.subject {
+                    Subject::Token => lifetime(gathered),
                     Subject::AccountFacts | Subject::CampaignFacts(_) => "ok".to_owned(),
-                    Subject::Listing => format!("ok, {}", counted(trial.campaigns.len(), "campaign")),
-                    _ if trial.rows == 0 => "ok, 0 rows: no marketing messages in this window".to_owned(),
-                    _ => format!("ok, {}", counted(trial.rows, "row")),
+                    Subject::Listing => format!("ok, {}", counted(gathered.mentioned().len(), "campaign")),
+                    _ if gathered.row_count() == 0 => "ok, 0 rows: no marketing messages in this window".to_owned(),
+                    _ => format!("ok, {}", counted(gathered.row_count(), "row")),
                 }),
-                Err(Untried::Failed(fault)) if fault.reason == Reason::TooLarge => {
+                Err(ProbeError::Failed(fault)) if fault.reason == Reason::TooLarge => {
                     Err(format!("{fault}; the daemon asks again for smaller pages by itself"))
                 }
-                Err(Untried::Failed(fault)) => {
+                Err(ProbeError::Failed(fault)) => {
                     // Faults differ in their trace, and an account's are rarely worth reading twice.
                     let sentence = fault.message.split(" (").next().unwrap_or_default().to_owned();
                     let this = Some((key.credential.clone(), key.account, sentence));
@@ -130,14 +126,14 @@ impl<'s> Report<'s> {
                     last = this;
                     Err(if same { "the same".to_owned() } else { fault.message.clone() })
                 }
-                Err(Untried::Refused) => Err("not tried: the credential is refused".to_owned()),
-                Err(Untried::Blocked(wait)) => {
+                Err(ProbeError::CredentialRefused) => Err("not tried: the credential is refused".to_owned()),
+                Err(ProbeError::Blocked(wait)) => {
                     Err(format!("not tried: the allowance is spent for another {} s", wait.as_secs()))
                 }
             };
             let name = TargetKey { window: Window::Unspecified, ..key.clone() }.to_string();
             self.row(name, window, told);
-            self.trials.insert(key, result);
+            self.found.insert(key, result);
         }
     }
 
@@ -148,7 +144,7 @@ impl<'s> Report<'s> {
             let credential = &account.terms.credential;
             let place = format!("meta/{credential} account {}", account.id);
             let ours = |key: &TargetKey| {
-                key.source == Source::Meta && key.account == Some(account.id) && key.credential == *credential
+                key.source == Source::META && key.account == Some(account.id) && key.credential == *credential
             };
             let (found, listed) = self.found(ours);
             self.tell_list(&place, &format!(" at level {}", account.level.label()), ids, &found, listed);
@@ -161,7 +157,7 @@ impl<'s> Report<'s> {
             let credential = &channel.terms.credential;
             let place = format!("cams/{credential} channel {}, {}, {}", channel.space, channel.page, channel.account);
             let ours = |key: &TargetKey| {
-                key.source == Source::Cams && key.account == Some(channel.account) && key.credential == *credential
+                key.source == Source::CAMS && key.account == Some(channel.account) && key.credential == *credential
             };
             let (found, listed) = self.found(ours);
             self.tell_list(&place, "", ids, &found, listed);
@@ -174,13 +170,13 @@ impl<'s> Report<'s> {
             let Wanted::Matching(filter) = &account.wanted else { continue };
             let (credential, level) = (&account.terms.credential, account.level.label());
             let ours = |key: &TargetKey| {
-                key.source == Source::Meta && key.account == Some(account.id) && key.credential == *credential
+                key.source == Source::META && key.account == Some(account.id) && key.credential == *credential
             };
             // The listing was tried before; where it failed its row says why.
             if self.is_spent(ours) || !self.found(ours).1 {
                 continue;
             }
-            let Ok(page) = self.inquiry.ask(listing_of(credential, account.id, account.level)).await else { continue };
+            let Ok(page) = self.prober.ask(listing_of(credential, account.id, account.level)).await else { continue };
             let all: Vec<_> = page.campaigns.values().collect();
             let admitted = all.iter().filter(|facts| filter.admits(&facts.name, &facts.status)).count();
             let mut note = format!(
@@ -199,10 +195,10 @@ impl<'s> Report<'s> {
 
     /// Whether an allowance is spent, so that nothing more may be asked.
     fn is_spent(&self, ours: impl Fn(&TargetKey) -> bool) -> bool {
-        self.trials.iter().any(|(key, trial)| {
-            let spent = match trial {
-                Err(Untried::Failed(fault)) => fault.reason == Reason::Throttled,
-                Err(Untried::Blocked(_)) => true,
+        self.found.iter().any(|(key, result)| {
+            let spent = match result {
+                Err(ProbeError::Failed(fault)) => fault.reason == Reason::Throttled,
+                Err(ProbeError::Blocked(_)) => true,
                 _ => false,
             };
             spent && ours(key)
@@ -213,10 +209,10 @@ impl<'s> Report<'s> {
     fn found(&self, ours: impl Fn(&TargetKey) -> bool) -> (BTreeSet<CampaignId>, bool) {
         let mut found = BTreeSet::new();
         let mut listed = false;
-        for (key, trial) in self.trials.iter().filter(|(key, _)| ours(key)) {
-            let Ok(trial) = trial else { continue };
+        for (key, result) in self.found.iter().filter(|(key, _)| ours(key)) {
+            let Ok(gathered) = result else { continue };
             listed |= key.subject == Subject::Listing;
-            found.extend(&trial.campaigns);
+            found.extend(gathered.mentioned());
         }
         (found, listed)
     }
@@ -247,7 +243,7 @@ impl<'s> Report<'s> {
     async fn try_other_level(&mut self, place: &str, account: &MetaAccount, ids: &BTreeSet<CampaignId>) {
         let other = if account.level == Level::Ad { Level::Campaign } else { Level::Ad };
         let planned = listing_among(&account.terms.credential, account.id, other, ids.iter().copied());
-        let note = match self.inquiry.ask(planned).await {
+        let note = match self.prober.ask(planned).await {
             Ok(page) if page.campaigns.is_empty() => {
                 "none of them is an ad or a campaign of this account: `discover` lists those that there are".to_owned()
             }
@@ -269,21 +265,21 @@ impl<'s> Report<'s> {
 
     /// Where an account is hidden, those that are not help to see why.
     async fn visible_accounts(&mut self) {
-        let hidden = |(key, result): (&TargetKey, &Result<Trial, Untried>)| {
-            let Err(Untried::Failed(Fault { reason: Reason::NotFound | Reason::Forbidden, .. })) = result else {
+        let hidden = |(key, result): (&TargetKey, &Found)| {
+            let Err(ProbeError::Failed(Fault { reason: Reason::NotFound | Reason::Forbidden, .. })) = result else {
                 return None;
             };
-            Some((key.credential.clone(), key.account?)).filter(|_| key.source == Source::Meta)
+            Some((key.credential.clone(), key.account?)).filter(|_| key.source == Source::META)
         };
         let mut by_credential: BTreeMap<Arc<str>, BTreeSet<AccountId>> = BTreeMap::new();
-        for (credential, account) in self.trials.iter().filter_map(hidden) {
+        for (credential, account) in self.found.iter().filter_map(hidden) {
             by_credential.entry(credential).or_default().insert(account);
         }
         for (credential, accounts) in by_credential {
-            if self.is_spent(|key| key.source == Source::Meta && key.credential == credential) {
+            if self.is_spent(|key| key.source == Source::META && key.credential == credential) {
                 continue;
             }
-            let Ok(visible) = self.inquiry.accounts(&credential).await else { continue };
+            let Ok(visible) = self.prober.accounts(&credential).await else { continue };
             for account in accounts {
                 self.notes.push(if visible.contains_key(&account) {
                     format!("meta/{credential}: its token sees the account {account}, but lacks a permission for it: issue a token with ads_read")
@@ -299,9 +295,9 @@ impl<'s> Report<'s> {
 }
 
 /// How long a token lives, and its access to data.
-fn lifetime(trial: &Trial) -> String {
+fn lifetime(gathered: &Gathered) -> String {
     let day = |instant: Timestamp| instant.strftime("%Y-%m-%d").to_string();
-    let Some(health) = trial.token else { return "ok".to_owned() };
+    let Some(health) = gathered.token else { return "ok".to_owned() };
     let expiry = health.expires.map_or_else(|| "never expires".to_owned(), |at| format!("expires on {}", day(at)));
     let access = health.data_access_expires.map(|at| format!(", access to data ends on {}", day(at)));
     format!("ok, {expiry}{}", access.unwrap_or_default())

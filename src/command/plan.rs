@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 use super::{Done, load, print};
 use crate::cli::Flags;
+use crate::daemon::plan::grant;
 use crate::domain::budget::{Basis, BelievedTier, Budget};
 use crate::domain::counted::counted;
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::{Fleet, Wanted};
 use crate::domain::target::{Source, Window, account_label};
-use crate::poll::grant;
 use crate::settings::{Credential, Settings};
 use crate::source::meta::PAGE_LIMIT;
 
@@ -127,7 +127,7 @@ fn thousandths(number: f64) -> f64 {
 /// `4 targets`, and what there is no number of yet.
 pub(super) fn target_count(settings: &Settings) -> String {
     let (targets, lanes) = lanes(settings);
-    let more = if lanes.values().any(|load| load.open) && lanes.keys().any(|lane| lane.source == Source::Cams) {
+    let more = if lanes.values().any(|load| load.open) && lanes.keys().any(|lane| lane.source == Source::CAMS) {
         ", and one for each campaign that CAMS lists"
     } else {
         ""
@@ -201,9 +201,9 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
 /// Lanes of which a listing decides the number of campaigns.
 fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, Load>) {
     let accounts = fleet.accounts.iter().filter(|account| !matches!(account.wanted, Wanted::Only(_)));
-    let meta = accounts.map(|account| (Source::Meta, account.terms.credential.clone(), Some(account.id)));
+    let meta = accounts.map(|account| (Source::META, account.terms.credential.clone(), Some(account.id)));
     let channels = fleet.channels.iter().filter(|channel| channel.wanted == Wanted::All);
-    let cams = channels.map(|channel| (Source::Cams, channel.terms.credential.clone(), None));
+    let cams = channels.map(|channel| (Source::CAMS, channel.terms.credential.clone(), None));
     for (source, credential, account) in meta.chain(cams) {
         if let Some(load) = lanes.get_mut(&LaneKey { source, credential, account }) {
             load.open = true;

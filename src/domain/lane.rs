@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::budget::{BelievedTier, Budget, Grant};
 use super::schedule::{Ticket, Uptime};
-use super::target::{AccountId, Source, TargetKey};
+use super::target::{AccountId, CredentialId, LaneScope, Source, TargetKey};
 
 /// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,8 +22,15 @@ pub struct LaneKey {
 impl LaneKey {
     /// The lane that a target's requests take.
     pub fn of(key: &TargetKey) -> Self {
-        let account = if key.source == Source::Meta { key.account } else { None };
+        let account = key.account.filter(|_| key.source.lanes() == LaneScope::Account);
         Self { source: key.source, credential: key.credential.clone(), account }
+    }
+}
+
+impl LaneKey {
+    /// In whose name its requests go out.
+    pub fn credential_id(&self) -> CredentialId {
+        CredentialId { source: self.source, name: self.credential.clone() }
     }
 }
 
@@ -86,6 +93,10 @@ pub(super) struct Rejection {
 }
 
 impl Credential {
+    pub(super) fn is(&self, id: &CredentialId) -> bool {
+        self.source == id.source && self.name == id.name
+    }
+
     pub(super) fn new(source: Source, name: Arc<str>) -> Self {
         Self { source, name, lanes: Vec::new(), blocked: Uptime::ZERO, blocks: 0, rejected: None }
     }

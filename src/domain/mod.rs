@@ -17,6 +17,7 @@ pub mod plan;
 pub mod quota;
 pub mod repeat;
 pub mod rows;
+pub mod saved;
 pub mod schedule;
 pub mod snapshot;
 pub mod status;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::metric::MetricSet;
-use super::target::{AccountId, CampaignId, Currency, Labels, Level, PageId, Source, Subject, TargetKey, Window};
+use super::target::{
+    AccountId, CampaignId, CredentialId, Currency, Labels, Level, PageId, Source, Subject, TargetKey, Window,
+};
 
 /// How long names, currencies and listings are trusted before they are read again.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_hours(6);
@@ -29,6 +31,17 @@ pub struct Fleet {
     pub channels: Vec<CamsChannel>,
     /// Credentials whose tokens' health is read, with the terms of that.
     pub tokens: Vec<Terms>,
+    /// Questions of somebody who waits for the answers: these are not published.
+    pub surveys: Vec<Planned>,
+}
+
+/// What tells the channels of one source apart, wherever they are in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChannelId {
+    credential: Arc<str>,
+    space: Arc<str>,
+    page: PageId,
+    account: AccountId,
 }
 
 /// How often a target is asked and how its samples are kept and labelled.
@@ -161,7 +174,7 @@ impl Fleet {
             channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
         });
         let tokens = self.tokens.iter().map(|terms| Planned {
-            key: terms.key(Source::Meta, None, Subject::Token, Window::Unspecified),
+            key: terms.key(Source::META, None, Subject::Token, Window::Unspecified),
             terms: terms.clone(),
             ask: Ask::whole(Level::Ad),
         });
@@ -169,10 +182,54 @@ impl Fleet {
     }
 }
 
+impl Fleet {
+    /// The channel whose listing this key is, where all of its campaigns are wanted.
+    pub fn channel_of_all(&self, key: &TargetKey) -> Option<&CamsChannel> {
+        let channel = self.channels.get(key.part as usize).filter(|_| key.subject == Subject::Listing)?;
+        let ours = key.source == Source::CAMS && channel.terms.credential == key.credential;
+        (ours && channel.wanted == Wanted::All).then_some(channel)
+    }
+
+    /// Spreads the account's list that a target asks for over twice as many requests. Gives back how many ids a
+    /// request has from now on; `None` where the target asks for no list, or for one id alone.
+    pub fn split_list(&mut self, planned: &Planned) -> Option<usize> {
+        let Ask::Meta { only: Some(only), filtered: true, .. } = &planned.ask else { return None };
+        let key = &planned.key;
+        let ours =
+            |account: &&mut MetaAccount| Some(account.id) == key.account && account.terms.credential == key.credential;
+        let account = self.accounts.iter_mut().find(ours).filter(|_| only.len() > 1)?;
+        account.ids_per_request = only.len().div_ceil(2);
+        Some(account.ids_per_request)
+    }
+}
+
 impl Ask {
     /// Everything that a node of Meta's has.
     pub fn whole(level: Level) -> Self {
         Self::Meta { level, only: None, filtered: false, matching: None }
+    }
+
+    /// The campaigns that the answer is to be about; `None` for all.
+    pub fn listed(&self) -> Option<&BTreeSet<CampaignId>> {
+        match self {
+            Self::Meta { only, .. } => only.as_deref(),
+            Self::Cams { .. } => None,
+        }
+    }
+}
+
+impl CamsChannel {
+    /// What tells it apart from others.
+    pub fn id(&self) -> ChannelId {
+        let Self { space, page, account, .. } = self;
+        ChannelId { credential: self.terms.credential.clone(), space: space.clone(), page: *page, account: *account }
+    }
+}
+
+impl MetaCampaign {
+    /// In whose name it is read.
+    pub fn credential_id(&self) -> CredentialId {
+        CredentialId { source: Source::META, name: self.terms.credential.clone() }
     }
 }
 
@@ -196,7 +253,7 @@ impl MetaAccount {
             // The totals are those of the whole account, as they are beside a list.
             let matching = filter.clone().filter(|_| matches!(subject, Subject::Campaigns | Subject::Listing));
             Planned {
-                key: terms.key(Source::Meta, Some(self.id), subject, window),
+                key: terms.key(Source::META, Some(self.id), subject, window),
                 terms: terms.clone(),
                 ask: Ask::Meta { level: self.level, only, filtered, matching },
             }
@@ -244,7 +301,7 @@ impl MetaAccount {
 impl MetaCampaign {
     fn targets(&self) -> Vec<Planned> {
         let plan = |subject, window, terms: &Terms| Planned {
-            key: terms.key(Source::Meta, None, subject, window),
+            key: terms.key(Source::META, None, subject, window),
             terms: terms.clone(),
             ask: Ask::whole(Level::Ad),
         };
@@ -257,7 +314,7 @@ impl MetaCampaign {
 impl CamsChannel {
     fn targets(&self, part: u32, campaigns: &[CampaignId]) -> Vec<Planned> {
         let plan = |subject, terms: &Terms| Planned {
-            key: terms.key(Source::Cams, Some(self.account), subject, Window::Unspecified),
+            key: terms.key(Source::CAMS, Some(self.account), subject, Window::Unspecified),
             terms: terms.clone(),
             ask: Ask::Cams { space: self.space.clone(), page: self.page, account: self.account },
         };

@@ -18,7 +18,7 @@ use super::lane::{Credential, Lane, LaneKey, Load};
 pub type Uptime = Duration;
 
 /// A target's place in the timetable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(usize);
 
 /// What to do next.
@@ -249,6 +249,11 @@ impl Timetable {
     /// When a target is due, by its own cadence; its lane may make it wait longer.
     pub fn due(&self, ticket: Ticket) -> Uptime {
         self.slots[ticket.0].queued.unwrap_or(self.slots[ticket.0].anchor)
+    }
+
+    /// Whether a request of a target is under way.
+    pub fn is_under_way(&self, ticket: Ticket) -> bool {
+        self.slots[ticket.0].queued.is_none()
     }
 
     /// When a target's lane opens; `None` while a request of it is under way.

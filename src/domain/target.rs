@@ -87,22 +87,49 @@ impl fmt::Display for PageId {
     }
 }
 
-/// Whose API.
+/// Whose API, and what tells it apart for whoever schedules and shows it. What its requests and answers look like is in
+/// `source/`. A further source is a further constant; nothing matches on these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
-    /// Alibaba Cloud CAMS.
-    Cams,
-    /// Meta's Graph API.
-    Meta,
+pub struct Source {
+    label: &'static str,
+    lanes: LaneScope,
+}
+
+/// What shares an allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LaneScope {
+    /// Everything of an ad account.
+    Account,
+    /// Everything of a credential.
+    Credential,
 }
 
 impl Source {
+    /// Alibaba Cloud CAMS.
+    pub const CAMS: Self = Self::new("cams", LaneScope::Credential);
+    /// Meta's Graph API.
+    pub const META: Self = Self::new("meta", LaneScope::Account);
+    /// Every source, in the order of the exposition.
+    pub const ALL: [Self; 2] = [Self::CAMS, Self::META];
+
+    /// A source with this value of the label `source`.
+    pub const fn new(label: &'static str, lanes: LaneScope) -> Self {
+        Self { label, lanes }
+    }
+
     /// The value of the label `source`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Meta => "meta",
-            Self::Cams => "cams",
-        }
+    pub const fn label(self) -> &'static str {
+        self.label
+    }
+
+    /// The source of a label.
+    pub fn of_label(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.label == label)
+    }
+
+    /// What shares an allowance of it.
+    pub fn lanes(self) -> LaneScope {
+        self.lanes
     }
 }
 
@@ -252,6 +279,10 @@ pub enum Subject {
     CampaignFacts(CampaignId),
     /// The health of the credential's token.
     Token,
+    /// The ad accounts that the credential's user can see.
+    VisibleAccounts,
+    /// The ad accounts that the credential's system user was assigned.
+    AssignedAccounts,
     /// The rows of its campaigns.
     Campaigns,
     /// The account's own figures.
@@ -264,7 +295,7 @@ impl Subject {
     /// Whether the answer describes what is known rather than what was delivered. Such requests
     /// are repeated rarely and are no target in the sense of the label.
     pub fn is_discovery(self) -> bool {
-        matches!(self, Self::AccountFacts | Self::Listing | Self::CampaignFacts(_) | Self::Token)
+        !matches!(self, Self::Campaigns | Self::Totals | Self::Campaign(_))
     }
 }
 
@@ -274,6 +305,8 @@ impl fmt::Display for Subject {
             Self::AccountFacts => f.write_str("account_facts"),
             Self::Listing => f.write_str("listing"),
             Self::Token => f.write_str("token"),
+            Self::VisibleAccounts => f.write_str("visible_accounts"),
+            Self::AssignedAccounts => f.write_str("assigned_accounts"),
             Self::CampaignFacts(id) => write!(f, "campaign_facts_{id}"),
             Self::Campaigns => f.write_str("account"),
             Self::Totals => f.write_str("totals"),
@@ -299,7 +332,28 @@ pub struct TargetKey {
     pub window: Window,
 }
 
+/// A credential: its name alone may be that of another source's as well.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CredentialId {
+    /// Whose API.
+    pub source: Source,
+    /// The credential's name in the configuration.
+    pub name: Arc<str>,
+}
+
+/// As people find it: `meta/main`.
+impl fmt::Display for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.source.label(), self.name)
+    }
+}
+
 impl TargetKey {
+    /// In whose name it is asked.
+    pub fn credential_id(&self) -> CredentialId {
+        CredentialId { source: self.source, name: self.credential.clone() }
+    }
+
     /// The value of the label `target`: `account`, `totals`, or a campaign's id, and which part it is. Log,
     /// page and tables call it the same; what is looked up beside figures has names of its own.
     pub fn label(&self) -> String {

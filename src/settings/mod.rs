@@ -142,8 +142,8 @@ impl Access {
     /// Whose API it opens.
     pub fn source(&self) -> Source {
         match self {
-            Self::Meta { .. } => Source::Meta,
-            Self::Cams { .. } => Source::Cams,
+            Self::Meta { .. } => Source::META,
+            Self::Cams { .. } => Source::CAMS,
         }
     }
 }

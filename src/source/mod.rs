@@ -10,7 +10,10 @@ mod query;
 mod redact;
 mod wire;
 
+pub(crate) use query::hex;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -21,10 +24,31 @@ use crate::domain::budget::Usage;
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
+use crate::domain::plan::Planned;
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Level};
 
 pub use redact::{FRAGMENT, Redactor};
+
+/// An API as one credential asks it: where it is, and which version.
+pub trait Api: std::fmt::Debug + Send + Sync {
+    /// The wire's view of a planned target.
+    fn target(&self, planned: &Planned) -> Arc<dyn Target>;
+
+    /// Scheme and host, without a slash at the end.
+    fn base_url(&self) -> &str;
+
+    /// The version that requests ask for.
+    fn version(&self) -> Arc<str>;
+
+    /// Rows a page, where the API takes that many at once.
+    fn page_rows(&self) -> u32;
+
+    /// Whether another API is the same one in the same version.
+    fn is_same(&self, other: &dyn Api) -> bool {
+        self.base_url() == other.base_url() && self.version() == other.version()
+    }
+}
 
 /// One thing to poll, seen from the wire.
 pub trait Target: Send + Sync {
@@ -37,6 +61,16 @@ pub trait Target: Send + Sync {
     /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
     /// errors in the body.
     fn read(&self, answer: Received<'_>, cursor: Option<&Cursor>) -> Result<Page, Fault>;
+
+    /// Whether a fault means that temporary keys expired: others may do.
+    fn refuses_expired_keys(&self, _: &Fault) -> bool {
+        false
+    }
+
+    /// Whether a fault means that our clock is off.
+    fn blames_the_clock(&self, _: &Fault) -> bool {
+        false
+    }
 
     /// Which version answered, where the API tells.
     fn served(&self, _: &HeaderMap, _: &Redactor) -> Option<Served> {

@@ -8,12 +8,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{Kept, KeptRows, Wall};
 use crate::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{ACTIONS, METRICS};
 use crate::domain::rows::{Column, Figure, Row, Rows};
+use crate::domain::saved::{SavedRows, SavedTarget, Wall};
 use crate::domain::snapshot::GroupKey;
 use crate::domain::status::{LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subject, TargetKey, Window};
@@ -95,7 +95,7 @@ fn campaign(id: u64) -> Result<CampaignId, Unknown> {
 }
 
 fn source(label: &str) -> Result<Source, Unknown> {
-    [Source::Cams, Source::Meta].into_iter().find(|source| source.label() == label).ok_or(Unknown)
+    Source::of_label(label).ok_or(Unknown)
 }
 
 impl Home {
@@ -116,6 +116,9 @@ impl Key {
             Subject::AccountFacts => ("account_facts", None),
             Subject::Listing => ("listing", None),
             Subject::Token => ("token", None),
+            // Surveys end with the command that asks them: they are never saved.
+            Subject::VisibleAccounts => ("visible_accounts", None),
+            Subject::AssignedAccounts => ("assigned_accounts", None),
             Subject::Campaigns => ("campaigns", None),
             Subject::Totals => ("totals", None),
         };
@@ -155,7 +158,7 @@ impl Key {
 }
 
 impl TargetRecord {
-    pub(super) fn of(key: &TargetKey, kept: &Kept) -> Self {
+    pub(super) fn of(key: &TargetKey, kept: &SavedTarget) -> Self {
         let status = kept.status.as_ref().map(|status| Status {
             up: status.up,
             last_success: status.last_success,
@@ -174,7 +177,7 @@ impl TargetRecord {
         Self { key: Key::of(key), asks, due: kept.due, failures: kept.failures, status, rows }
     }
 
-    pub(super) fn read(self) -> Result<(TargetKey, Kept), Unknown> {
+    pub(super) fn read(self) -> Result<(TargetKey, SavedTarget), Unknown> {
         let status = self.status.map(|status| TargetStatus {
             up: status.up,
             last_success: status.last_success,
@@ -191,12 +194,12 @@ impl TargetRecord {
             samples: None,
         });
         let rows = self.rows.map(Columns::read).transpose()?;
-        Ok((self.key.read()?, Kept { asks: self.asks, due: self.due, failures: self.failures, status, rows }))
+        Ok((self.key.read()?, SavedTarget { asks: self.asks, due: self.due, failures: self.failures, status, rows }))
     }
 }
 
 impl Columns {
-    fn of(kept: &KeptRows) -> Self {
+    fn of(kept: &SavedRows) -> Self {
         let rows = &kept.rows;
         let column = |(column, values): (Column, &[f64])| {
             let action = column.action.and_then(|action| ACTIONS.get(usize::from(action)));
@@ -214,7 +217,7 @@ impl Columns {
     }
 
     /// A metric that this version does not have is left out.
-    fn read(self) -> Result<KeptRows, Unknown> {
+    fn read(self) -> Result<SavedRows, Unknown> {
         let index = |at: Option<usize>| at.and_then(|at| u8::try_from(at).ok());
         let mut columns = Vec::new();
         for (metric, action, values) in self.values {
@@ -239,7 +242,7 @@ impl Columns {
             })
         };
         let rows: Result<Vec<Row>, Unknown> = self.campaigns.iter().enumerate().map(row).collect();
-        Ok(KeptRows { account: account(self.account)?, expires: self.expires, rows: Arc::new(Rows::new(rows?)) })
+        Ok(SavedRows { account: account(self.account)?, expires: self.expires, rows: Arc::new(Rows::new(rows?)) })
     }
 }
 

@@ -85,11 +85,10 @@ fn filter(parameters: &[(String, String)]) -> Result<Filter, String> {
             "account_id" => {
                 filter.accounts.push(AccountId::parse(value).map_err(|error| format!("account_id: {error}\n"))?);
             }
-            "source" => match value.as_str() {
-                "meta" => filter.sources.push(Source::Meta),
-                "cams" => filter.sources.push(Source::Cams),
-                _ => return Err("source: meta or cams\n".to_owned()),
-            },
+            "source" => {
+                let known = || Source::ALL.map(Source::label).join(" or ");
+                filter.sources.push(Source::of_label(value).ok_or_else(|| format!("source: {}\n", known()))?);
+            }
             _ => {}
         }
     }

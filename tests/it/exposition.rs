@@ -89,7 +89,7 @@ prop_compose! {
             _ => Subject::Campaign(campaign(single)),
         };
         TargetKey {
-            source: if cams { Source::Cams } else { Source::Meta },
+            source: if cams { Source::CAMS } else { Source::META },
             account: (at > 0).then(|| account(at)),
             subject,
             credential: if other { "other".into() } else { "main".into() },
@@ -149,7 +149,7 @@ fn change() -> impl Strategy<Value = Change> {
     let listing =
         |marketing| (text(), text()).prop_map(move |(name, status)| CampaignFacts { name, status, marketing });
     let facts = any::<bool>().prop_flat_map(listing);
-    let home = |cams, at: u64| (if cams { Source::Cams } else { Source::Meta }, (at > 0).then(|| account(at)));
+    let home = |cams, at: u64| (if cams { Source::CAMS } else { Source::META }, (at > 0).then(|| account(at)));
     prop_oneof![
         6 => brought,
         1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move(vec![from], TargetKey { subject: Subject::Campaigns, ..to }, labels)),
@@ -208,7 +208,7 @@ proptest! {
         let changed = marketing_messages_exporter::domain::snapshot::Changed { groups, statuses: true };
         let anew = Exposition::default().update(&snapshot, &changed);
         prop_assert_eq!(plain(&anew, Format::Text, &all), plain(&exposition, Format::Text, &all), "history leaves no trace");
-        let one = Filter { accounts: vec![account(1)], sources: vec![Source::Meta] };
+        let one = Filter { accounts: vec![account(1)], sources: vec![Source::META] };
         prop_assert_eq!(gunzipped(&exposition, Format::OpenMetrics, &one), plain(&anew, Format::OpenMetrics, &one));
     }
 }
@@ -217,7 +217,7 @@ proptest! {
 #[test]
 fn publishing_never_tears_a_scrape() {
     let key = TargetKey {
-        source: Source::Meta,
+        source: Source::META,
         account: Some(account(1)),
         subject: Subject::Campaigns,
         credential: "main".into(),

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
+use marketing_messages_exporter::domain::saved::{SavedRows, SavedTarget, State};
 use marketing_messages_exporter::domain::target::{CampaignId, Source, Subject, TargetKey, Window};
 use marketing_messages_exporter::simulate::{Channel, Fault, Key, Spec};
-use marketing_messages_exporter::state::{self, Kept, KeptRows, State, Unreadable};
+use marketing_messages_exporter::state::{self, Unreadable};
 
 use crate::harness::{Folder, TestApp, eventually};
 use crate::process::Process;
@@ -181,7 +182,7 @@ fn what_cannot_be_read_is_set_aside() {
 /// A state that tells its number in every place, and is the longer the larger it is.
 fn some_state(number: u32) -> State {
     let key = TargetKey {
-        source: Source::Meta,
+        source: Source::META,
         account: None,
         subject: Subject::Campaigns,
         credential: "main".into(),
@@ -197,8 +198,8 @@ fn some_state(number: u32) -> State {
     };
     let rows = Arc::new(Rows::new((0..10 * (number % 100)).map(row).collect()));
     let kept = |part: u32| {
-        let rows = Some(KeptRows { account: None, expires: f64::from(number), rows: rows.clone() });
-        (TargetKey { part, ..key.clone() }, Kept { due: f64::from(number), rows, ..Kept::default() })
+        let rows = Some(SavedRows { account: None, expires: f64::from(number), rows: rows.clone() });
+        (TargetKey { part, ..key.clone() }, SavedTarget { due: f64::from(number), rows, ..SavedTarget::default() })
     };
     State { targets: (0..4).map(kept).collect(), ..State::default() }
 }

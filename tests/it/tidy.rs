@@ -1,5 +1,6 @@
 //! The rules of the code base that no lint knows.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Longest file, its unit tests included.
@@ -10,6 +11,7 @@ const LONGEST: usize = 400;
 #[rustfmt::skip]
 const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("domain/", &["domain"], &["std", "jiff", "thiserror"]),
+    ("engine/", &["domain", "engine", "source"], &["std", "humantime", "jiff", "sha2"]),
     ("source/", &["domain", "source"], &["std", "bytes", "jiff", "http", "memmap2", "serde", "serde_json", "hmac", "percent_encoding", "sha2", "secrecy"]),
     ("exposition/", &["domain", "exposition"], &["std", "jiff", "bytes", "crc32fast", "flate2", "itoa", "memmap2", "zmij"]),
     ("settings/", &["clock", "domain", "settings"], &["*"]),
@@ -17,13 +19,13 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("store.rs", &["domain", "exposition"], &["std", "arc_swap"]),
     ("clock.rs", &["domain"], &["std", "jiff"]),
     ("fetch", &["domain", "fetch"], &["std", "bytes", "http", "memmap2", "reqwest", "tokio"]),
-    ("telemetry.rs", &["domain"], &["std", "prometheus"]),
+    ("telemetry.rs", &["domain", "engine"], &["std", "prometheus"]),
     ("chain.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "bytes", "http", "secrecy", "tokio"]),
-    ("keyring.rs", &["chain", "domain", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
+    ("keyring.rs", &["chain", "domain", "engine", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
     ("heartbeat.rs", &["domain"], &["std"]),
     ("logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
-    ("poll/", &["clock", "domain", "fetch", "heartbeat", "keyring", "poll", "publish", "settings", "source", "state", "telemetry"], &["*"]),
+    ("daemon/", &["clock", "daemon", "domain", "engine", "fetch", "heartbeat", "keyring", "logging", "publish", "settings", "source", "telemetry"], &["*"]),
     ("publish", &["clock", "domain", "publish", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("replace.rs", &[], &["std"]),
     ("state/", &["domain", "replace", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
@@ -44,6 +46,7 @@ const IMPURE: &[&str] = &[
     "tokio",
     "async fn",
     ".await",
+    "tracing",
 ];
 
 pub(crate) fn sources() -> Vec<(String, String)> {
@@ -73,13 +76,17 @@ fn without_tests(text: &str) -> &str {
 
 #[test]
 fn modules_import_only_what_they_may() {
-    for (name, text) in sources() {
+    let sources = sources();
+    // `use` of a module of one's own begins with its name.
+    let parts = sources.iter().flat_map(|(name, _)| name.trim_end_matches(".rs").split('/'));
+    let modules: BTreeSet<_> = parts.collect();
+    for (name, text) in &sources {
         let Some(name) = name.strip_prefix("src/") else { continue };
         let Some((_, ours, crates)) = MAY_USE.iter().find(|(prefix, ..)| name.starts_with(prefix)) else { continue };
-        if name.ends_with("tests.rs") {
+        if name.ends_with("tests.rs") || name.contains("/tests/") {
             continue;
         }
-        for line in without_tests(&text).lines() {
+        for line in without_tests(text).lines() {
             if let Some(used) = line.split("crate::").nth(1).filter(|_| !line.trim_start().starts_with("//")) {
                 let fits = |module: &&&str| used.starts_with(**module);
                 assert!(ours.iter().any(|module| fits(&module)), "{name} must not use crate::{used}");
@@ -87,26 +94,7 @@ fn modules_import_only_what_they_may() {
             let used = line.trim_start().strip_prefix("use ").or_else(|| line.trim_start().strip_prefix("pub use "));
             let first = used.and_then(|used| used.split("::").next()).unwrap_or("crate");
             let known = ["crate", "super", "self"].contains(&first) || first.chars().any(char::is_uppercase);
-            let local = [
-                "block",
-                "family",
-                "line",
-                "scrape",
-                "own",
-                "file",
-                "record",
-                "environment",
-                "leaf",
-                "report",
-                "secret",
-                "acs3",
-                "body",
-                "envelope",
-                "object",
-                "redact",
-                "repair",
-            ]
-            .contains(&first);
+            let local = modules.contains(first);
             let fine = known || local || crates.contains(&"*") || crates.contains(&first);
             assert!(fine, "{name} must not use {first}");
         }
@@ -116,7 +104,7 @@ fn modules_import_only_what_they_may() {
 #[test]
 fn the_core_is_pure() {
     for (name, text) in sources() {
-        if ["src/domain/", "src/source/", "src/exposition/"].iter().any(|pure| name.starts_with(pure)) {
+        if ["src/domain/", "src/engine/", "src/source/", "src/exposition/"].iter().any(|pure| name.starts_with(pure)) {
             let code = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
             for line in code {
                 let word = IMPURE.iter().find(|word| line.contains(**word));
@@ -156,4 +144,46 @@ fn nothing_is_left_to_do() {
             assert!(!text.contains(&word), "{name} says {word}: do it, or write an issue");
         }
     }
+}
+
+/// A row of the table in ARCHITECTURE.md: the module, and what it may use.
+fn documented() -> Vec<(String, Vec<String>, Vec<String>)> {
+    let page = std::fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let section = page.split("## Who may use whom").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let names = |cell: &str| match cell.trim() {
+        "-" => Vec::new(),
+        "any" => vec!["*".to_owned()],
+        cell => cell.split(',').map(|name| name.trim().trim_matches('`').replace('-', "_")).collect(),
+    };
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').collect();
+        (names(cells[0]).remove(0), names(cells[1]), names(cells[2]))
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_of_architecture_is_the_one_that_is_held() {
+    let held: Vec<_> = MAY_USE
+        .iter()
+        .map(|(prefix, ours, crates)| {
+            let module = prefix.trim_end_matches('/').trim_end_matches(".rs").to_owned();
+            // A module may use itself, and everybody the standard library.
+            let others = |names: &[&str], own: &str| {
+                names.iter().filter(|name| **name != own).map(|name| (*name).to_owned()).collect::<Vec<_>>()
+            };
+            (module.clone(), others(ours, &module), others(crates, "std"))
+        })
+        .collect();
+    for row in documented() {
+        assert!(held.contains(&row), "ARCHITECTURE.md says {row:?}, which tests/it/tidy.rs does not hold: {held:#?}");
+    }
+    assert_eq!(documented().len(), held.len(), "ARCHITECTURE.md and tests/it/tidy.rs have as many rows");
+}
+
+#[test]
+fn the_code_map_is_what_the_files_say() {
+    let checked = std::process::Command::new("scripts/map.py").arg("--check").status().unwrap();
+    assert!(checked.success(), "run scripts/map.py");
 }

@@ -72,7 +72,7 @@ fn planned(source: Source, case: &Case) -> Planned {
         "facts" => Subject::AccountFacts,
         other => panic!("no subject {other}"),
     };
-    let window = if source == Source::Meta { Window::Preset("last_7d") } else { Window::Unspecified };
+    let window = if source == Source::META { Window::Preset("last_7d") } else { Window::Unspecified };
     let account = AccountId::parse("2398765432").unwrap();
     let metrics = case.extra.iter().fold(MetricSet::default_on(), |set, word| set.with_extra(word).unwrap());
     let only: BTreeSet<_> = case.only.iter().map(|id| CampaignId::parse(&id.to_string()).unwrap()).collect();
@@ -84,13 +84,13 @@ fn planned(source: Source, case: &Case) -> Planned {
         metrics,
     };
     let ask = match source {
-        Source::Meta => Ask::Meta {
+        Source::META => Ask::Meta {
             level: if case.level.as_deref() == Some("campaign") { Level::Campaign } else { Level::Ad },
             only: (!only.is_empty()).then(|| Arc::new(only)),
             filtered: true,
             matching: case.matching.as_ref().map(|(name, states)| Arc::new(filter(name, states))),
         },
-        Source::Cams => Ask::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
+        _ => Ask::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
     };
     let key = TargetKey { source, account: Some(account), credential: "main".into(), subject, part: 0, window };
     Planned { key, terms, ask }
@@ -98,11 +98,11 @@ fn planned(source: Source, case: &Case) -> Planned {
 
 fn target(planned: &Planned) -> Box<dyn Target> {
     match planned.key.source {
-        Source::Meta => {
+        Source::META => {
             let graph = Graph { base_url: "http://127.0.0.1".into(), version: "v26.0".into() };
             Box::new(MetaTarget::new(graph, planned.clone()))
         }
-        Source::Cams => Box::new(CamsTarget::new("http://127.0.0.1".into(), planned.clone())),
+        _ => Box::new(CamsTarget::new("http://127.0.0.1".into(), planned.clone())),
     }
 }
 
@@ -175,12 +175,12 @@ fn check_folder(folder: &str, source: Source) {
 
 #[test]
 fn every_answer_of_meta() {
-    check_folder("meta", Source::Meta);
+    check_folder("meta", Source::META);
 }
 
 #[test]
 fn every_answer_of_cams() {
-    check_folder("cams", Source::Cams);
+    check_folder("cams", Source::CAMS);
 }
 
 /// Fields and filters of the request for an account's rows.
@@ -191,7 +191,7 @@ fn asked_for(level: &str, only: &[u64], name: &str, states: &[&str]) -> (String,
     let keys = Keys::Meta { token: "token".to_owned().into(), app_id: None, app_secret: None };
     let (at, metrics) = (jiff::Timestamp::UNIX_EPOCH, MetricSet::default_on());
     let asked = Asked { cursor: None, limit: 500, at, nonce: 1, keys: &keys, metrics };
-    let request = target(&planned(Source::Meta, &case)).request(&asked).unwrap();
+    let request = target(&planned(Source::META, &case)).request(&asked).unwrap();
     let url = reqwest::Url::parse(&request.uri().to_string()).unwrap();
     let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
     (value("fields"), serde_json::from_str(&value("filtering")).unwrap())
@@ -225,7 +225,7 @@ proptest! {
     fn any_bytes_are_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200), status in 200_u16..600) {
         let case: Case = serde_json::from_str(r#"{"subject": "campaigns", "body": ""}"#).unwrap();
         let response = Response::builder().status(status).body(bytes.into()).unwrap();
-        for source in [Source::Meta, Source::Cams] {
+        for source in [Source::META, Source::CAMS] {
             let _ = read(&planned(source, &case), &response);
         }
     }
@@ -237,7 +237,7 @@ proptest! {
         let row = serde_json::json!({"data": [{"ad_id": "1", "marketing_messages_spend": text,
             "marketing_messages_read_rate": text, "marketing_messages_delivered": "5"}]});
         let response = Response::new(row.to_string().into());
-        let page = read(&planned(Source::Meta, &case), &response).unwrap();
+        let page = read(&planned(Source::META, &case), &response).unwrap();
         prop_assert!(page.rows[0].figures.iter().all(|figure| figure.value.is_finite()));
         prop_assert_eq!(page.rows[0].figures[0].value, 5.0);
     }

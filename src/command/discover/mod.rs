@@ -8,12 +8,12 @@ use std::sync::Arc;
 use super::table::clean;
 use super::{Done, block_on, complain, files, print, unless_found};
 use crate::cli::{Discover, Flags, Output};
+use crate::daemon::prober::{Prober, facts_of, listing_of};
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{CamsChannel, Fleet, Wanted};
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source, Subject};
 use crate::logging;
-use crate::poll::{Inquiry, facts_of, listing_of};
 use crate::settings::{self, Settings};
 
 /// A Meta ad account or a CAMS channel, and its campaigns.
@@ -56,10 +56,10 @@ pub fn discover(arguments: &Discover, flags: &Flags) -> anyhow::Result<Done> {
     let settings = settings.map_err(|problems| unless_found(&files, problems))?;
     logging::follow(&settings.log);
     let survey = block_on(async {
-        let mut inquiry = Inquiry::new(&settings)?;
+        let mut prober = Prober::new(&settings)?;
         let mut survey = Survey::default();
-        survey.meta(&settings, &mut inquiry).await;
-        survey.cams(&settings, &mut inquiry).await;
+        survey.meta(&settings, &mut prober).await;
+        survey.cams(&settings, &mut prober).await;
         Ok(survey)
     })?;
     print(&match arguments.output {
@@ -73,14 +73,14 @@ pub fn discover(arguments: &Discover, flags: &Flags) -> anyhow::Result<Done> {
 }
 
 impl Survey {
-    async fn meta(&mut self, settings: &Settings, inquiry: &mut Inquiry) {
-        let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::Meta);
+    async fn meta(&mut self, settings: &Settings, prober: &mut Prober<'_>) {
+        let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::META);
         for credential in ours.map(|credential| &credential.name) {
             let configured = settings.fleet.accounts.iter().filter(|account| account.terms.credential == *credential);
             let mut accounts: BTreeMap<_, _> =
                 configured.map(|account| (account.id, (String::new(), account.level))).collect();
             if accounts.is_empty() {
-                match inquiry.accounts(credential).await {
+                match prober.accounts(credential).await {
                     Ok(visible) if visible.is_empty() => self.troubles.push(format!(
                         "meta/{credential}: the token sees no ad account: assign one to its user, or to its system user"
                     )),
@@ -91,7 +91,7 @@ impl Survey {
                 }
             }
             for (account, known) in accounts {
-                if let Err(fault) = self.account(credential, account, known, inquiry).await {
+                if let Err(fault) = self.account(credential, account, known, prober).await {
                     if fault.reason == Reason::Unauthorized {
                         // The other accounts would be refused in the same words.
                         self.troubles.push(format!("meta/{credential}: {fault}"));
@@ -109,14 +109,14 @@ impl Survey {
         credential: &Arc<str>,
         account: AccountId,
         (name, level): (String, Level),
-        inquiry: &mut Inquiry,
+        prober: &mut Prober<'_>,
     ) -> Result<(), Fault> {
         let name = if name.is_empty() {
-            inquiry.ask(facts_of(credential, account)).await?.facts.map_or(name, |facts| facts.name)
+            prober.ask(facts_of(credential, account)).await?.facts.map_or(name, |facts| facts.name)
         } else {
             name
         };
-        let ads = inquiry.ask(listing_of(credential, account, Level::Ad)).await?;
+        let ads = prober.ask(listing_of(credential, account, Level::Ad)).await?;
         let campaign = |id: Option<CampaignId>, parent: Option<CampaignId>, facts: CampaignFacts| Campaign {
             id,
             parent,
@@ -127,14 +127,14 @@ impl Survey {
         let parents = ads.parents;
         let mut campaigns: Vec<_> =
             ads.campaigns.into_iter().map(|(id, facts)| campaign(Some(id), parents.get(&id).copied(), facts)).collect();
-        let above = inquiry.ask(listing_of(credential, account, Level::Campaign)).await;
+        let above = prober.ask(listing_of(credential, account, Level::Campaign)).await;
         let (above, trouble) =
             above.map_or_else(|fault| (BTreeMap::new(), Err(fault)), |page| (page.campaigns, Ok(())));
         let childless = above.into_iter().filter(|(id, _)| !parents.values().any(|parent| parent == id));
         campaigns.extend(childless.map(|(id, facts)| campaign(None, Some(id), facts)));
         let credential = credential.clone();
         self.places.push(Place {
-            source: Source::Meta,
+            source: Source::META,
             credential,
             account,
             level,
@@ -145,8 +145,8 @@ impl Survey {
         trouble
     }
 
-    async fn cams(&mut self, settings: &Settings, inquiry: &mut Inquiry) {
-        let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::Cams);
+    async fn cams(&mut self, settings: &Settings, prober: &mut Prober<'_>) {
+        let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::CAMS);
         for credential in ours.map(|credential| &credential.name) {
             let channels = settings.fleet.channels.iter().filter(|channel| channel.terms.credential == *credential);
             let channels: Vec<_> = channels.collect();
@@ -156,7 +156,7 @@ impl Survey {
                 ));
             }
             for channel in channels {
-                if let Err(fault) = self.channel(channel, inquiry).await {
+                if let Err(fault) = self.channel(channel, prober).await {
                     let CamsChannel { space, page, account, .. } = channel;
                     self.troubles.push(format!("cams/{credential} channel {space}, {page}, {account}: {fault}"));
                     if fault.reason == Reason::Unauthorized {
@@ -167,14 +167,14 @@ impl Survey {
         }
     }
 
-    async fn channel(&mut self, channel: &CamsChannel, inquiry: &mut Inquiry) -> Result<(), Fault> {
+    async fn channel(&mut self, channel: &CamsChannel, prober: &mut Prober<'_>) -> Result<(), Fault> {
         let alone = CamsChannel { wanted: Wanted::All, ..channel.clone() };
         let fleet = Fleet { channels: vec![alone], ..Fleet::default() };
         let (mut name, mut trouble) = (String::new(), Ok(()));
         let mut campaigns = Vec::new();
         for planned in fleet.targets(|_| Vec::new()) {
             let listing = planned.key.subject == Subject::Listing;
-            match inquiry.ask(planned).await {
+            match prober.ask(planned).await {
                 Ok(page) if listing => {
                     campaigns.extend(page.campaigns.into_iter().map(|(id, facts)| Campaign {
                         id: Some(id),
@@ -191,7 +191,7 @@ impl Survey {
             }
         }
         self.places.push(Place {
-            source: Source::Cams,
+            source: Source::CAMS,
             credential: channel.terms.credential.clone(),
             account: channel.account,
             level: Level::Ad,

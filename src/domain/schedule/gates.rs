@@ -1,26 +1,30 @@
 //! What opens and shuts lanes: blocks, refused credentials, requests that come back.
 
-use std::sync::Arc;
-
 use super::{Outcome, Ticket, Timetable, Uptime};
 use crate::domain::budget::Grant;
 use crate::domain::cadence;
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::lane::{LaneKey, Rejection};
-use crate::domain::target::Source;
+use crate::domain::target::CredentialId;
 
 impl Timetable {
     /// The credential's content changed: whatever it was refused for may be over.
-    pub fn credential_changed(&mut self, source: Source, name: &str) {
-        if let Some(credential) = self.credentials.iter().position(|c| c.source == source && *c.name == *name) {
+    pub fn credential_changed(&mut self, id: &CredentialId) {
+        if let Some(credential) = self.credentials.iter().position(|credential| credential.is(id)) {
             self.credentials[credential].rejected = None;
             self.refresh_credential(credential);
         }
     }
 
     /// Credentials that were refused and have not been accepted since.
-    pub fn rejected(&self) -> impl Iterator<Item = (Source, &Arc<str>)> {
-        self.credentials.iter().filter(|c| c.rejected.is_some()).map(|c| (c.source, &c.name))
+    pub fn rejected(&self) -> impl Iterator<Item = CredentialId> {
+        let rejected = self.credentials.iter().filter(|credential| credential.rejected.is_some());
+        rejected.map(|credential| CredentialId { source: credential.source, name: credential.name.clone() })
+    }
+
+    /// Whether a credential was refused and has not been accepted since.
+    pub fn is_rejected(&self, id: &CredentialId) -> bool {
+        self.credentials.iter().any(|credential| credential.is(id) && credential.rejected.is_some())
     }
 
     /// Lanes that are stopped, and until when.
@@ -33,9 +37,9 @@ impl Timetable {
     }
 
     /// The lanes of a credential get another grant; what was learned of their allowance stands.
-    pub fn regrant(&mut self, source: Source, name: &str, grant: Grant) {
+    pub fn regrant(&mut self, id: &CredentialId, grant: Grant) {
         for at in 0..self.lanes.len() {
-            if self.lanes[at].key.source == source && *self.lanes[at].key.credential == *name {
+            if self.credentials[self.lanes[at].credential].is(id) {
                 self.lanes[at].budget.regrant(grant);
                 self.refresh(at);
             }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::fault::Scope;
-use crate::domain::target::AccountId;
 use crate::domain::target::Source;
+use crate::domain::target::{AccountId, CredentialId};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// One request a second, one under way.
@@ -11,7 +11,7 @@ const PACE: Grant = Grant::Rate { per_second: 1.0 };
 
 fn lane(credential: &str, account: u32) -> LaneKey {
     let account = AccountId::parse(&account.to_string()).ok();
-    LaneKey { source: Source::Meta, credential: credential.into(), account }
+    LaneKey { source: Source::META, credential: credential.into(), account }
 }
 
 fn at(seconds: u64) -> Uptime {
@@ -123,7 +123,7 @@ fn a_dead_credential_is_probed_by_one_request_at_a_time() {
     assert_eq!(timetable.next(now), Next::Sleep(None), "the others wait for the probe's answer");
     timetable.settle(probe, Outcome::Failed(&dead), now, 0.0);
     assert_eq!(timetable.next(now), Next::Sleep(Some(at(901))));
-    timetable.credential_changed(Source::Meta, "main");
+    timetable.credential_changed(&CredentialId { source: Source::META, name: "main".into() });
     let recovered = ask(&mut timetable, &mut now);
     assert_eq!(now, at(301), "the other account's lane is free at once");
     timetable.settle(recovered, Outcome::Fresh, now, 0.0);

@@ -7,7 +7,7 @@ use crate::domain::rows::{Column, Figure, Row};
 
 fn key(account: Option<u32>, subject: Subject) -> TargetKey {
     TargetKey {
-        source: Source::Meta,
+        source: Source::META,
         account: account.map(account_id),
         credential: "main".into(),
         subject,
@@ -73,7 +73,7 @@ fn what_stays_the_same_is_no_change_but_grows_younger() {
     let mut snapshot = Snapshot::new(10);
     let key = key(Some(7), Subject::Campaigns);
     publish(&mut snapshot, &key, vec![row(1, 1.0)]);
-    assert_eq!(snapshot.take_changed().groups, BTreeSet::from([(Source::Meta, Some(account_id(7)))]));
+    assert_eq!(snapshot.take_changed().groups, BTreeSet::from([(Source::META, Some(account_id(7)))]));
     snapshot.apply(brought(&key, vec![row(1, 1.0)], true, 2 * LATER));
     assert_eq!(snapshot.take_changed(), Changed::default());
     assert!(snapshot.expire(LATER).is_empty());

@@ -10,7 +10,7 @@ use http::{Request, Uri};
 
 use super::json::{self, Keep, Lenient, List, Names, Object, Unreadable};
 use super::wire::{Pascal, RowReader, WireRow};
-use super::{Asked, Cursor, Keys, Page, ROW, Received, Target, endless, silent, unbuildable};
+use super::{Api, Asked, Cursor, Keys, Page, ROW, Received, Target, endless, silent, unbuildable};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{Ask, Planned};
@@ -37,7 +37,40 @@ impl CamsTarget {
     }
 }
 
+/// CAMS at an address.
+#[derive(Clone, Debug)]
+pub struct Cams {
+    /// Scheme and host, without a slash at the end.
+    pub endpoint: Arc<str>,
+}
+
+impl Api for Cams {
+    fn target(&self, planned: &Planned) -> Arc<dyn Target> {
+        Arc::new(CamsTarget::new(self.endpoint.clone(), planned.clone()))
+    }
+
+    fn base_url(&self) -> &str {
+        &self.endpoint
+    }
+
+    fn version(&self) -> Arc<str> {
+        VERSION.into()
+    }
+
+    fn page_rows(&self) -> u32 {
+        PAGE_SIZE
+    }
+}
+
 impl Target for CamsTarget {
+    fn refuses_expired_keys(&self, fault: &Fault) -> bool {
+        credentials::is_worn(fault)
+    }
+
+    fn blames_the_clock(&self, fault: &Fault) -> bool {
+        fault.code == Some("InvalidTimeStamp")
+    }
+
     fn endpoint(&self) -> &'static str {
         match self.planned.key.subject {
             Subject::Listing => "campaigns",

@@ -11,7 +11,7 @@ const FIELDS: &str = "account_id,name,currency,account_status";
 
 /// The two ways to ask for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub(super) enum Edge {
     /// What any token's user can see.
     Visible,
     /// What a system user was assigned.
@@ -20,14 +20,14 @@ pub enum Edge {
 
 /// The ad accounts of a token.
 #[derive(Debug)]
-pub struct AccountsTarget {
+pub(super) struct AccountsTarget {
     graph: Graph,
     edge: Edge,
 }
 
 impl AccountsTarget {
     /// The accounts by one of the two edges.
-    pub fn new(graph: Graph, edge: Edge) -> Self {
+    pub(super) fn new(graph: Graph, edge: Edge) -> Self {
         Self { graph, edge }
     }
 }

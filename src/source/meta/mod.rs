@@ -15,13 +15,13 @@ use secrecy::ExposeSecret;
 use super::cams::hmac_sha256;
 use super::json::{self, Lenient, List, Names, Object, Unreadable};
 use super::query::{hex, query};
-use super::{Asked, Cursor, Keys, Page, ROW, Received, Redactor, Served, Target, endless, silent, unbuildable};
+use super::{Api, Asked, Cursor, Keys, Page, ROW, Received, Redactor, Served, Target, endless, silent, unbuildable};
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Planned;
 use crate::domain::target::Subject;
 
-pub use self::accounts::{AccountsTarget, Edge};
+use self::accounts::{AccountsTarget, Edge};
 
 /// Rows a page that we ask for. No maximum is published; other clients use up to 1,000.
 pub const PAGE_LIMIT: u32 = 500;
@@ -49,6 +49,29 @@ impl MetaTarget {
     }
 }
 
+impl Api for Graph {
+    fn target(&self, planned: &Planned) -> Arc<dyn Target> {
+        let edge = match planned.key.subject {
+            Subject::VisibleAccounts => Edge::Visible,
+            Subject::AssignedAccounts => Edge::Assigned,
+            _ => return Arc::new(MetaTarget::new(self.clone(), planned.clone())),
+        };
+        Arc::new(AccountsTarget::new(self.clone(), edge))
+    }
+
+    fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    fn version(&self) -> Arc<str> {
+        self.version.clone()
+    }
+
+    fn page_rows(&self) -> u32 {
+        PAGE_LIMIT
+    }
+}
+
 impl Target for MetaTarget {
     fn endpoint(&self) -> &'static str {
         match self.planned.key.subject {
@@ -56,6 +79,7 @@ impl Target for MetaTarget {
             Subject::Listing => "campaigns",
             Subject::CampaignFacts(_) => "campaign",
             Subject::Token => "debug_token",
+            Subject::VisibleAccounts | Subject::AssignedAccounts => "accounts",
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => "insights",
         }
     }

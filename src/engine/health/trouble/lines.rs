@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use tracing::Level;
-
+use super::super::super::effect::{Report, Severity};
 use super::{Cause, Detail, Member, Trouble};
 use crate::domain::counted::counted;
 use crate::domain::fault::Reason;
@@ -51,8 +50,7 @@ pub(super) fn total<'a>(
 ) -> usize {
     let lookups = matches!(cause.trouble, Trouble::LookupFailing(_));
     let of_it = |key: &&TargetKey| {
-        key.source == cause.source
-            && key.credential == cause.credential
+        key.credential_id() == cause.credential
             && key.subject.is_discovery() == lookups
             && (account.is_none() || key.account == account)
     };
@@ -62,7 +60,7 @@ pub(super) fn total<'a>(
 /// Number of members, of one account or of all.
 pub(super) type Total<'t> = &'t dyn Fn(&Cause, Option<AccountId>) -> usize;
 
-pub(super) fn write(line: &Line<Cause, Member, Detail>, total: Total<'_>) {
+pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Report {
     match line {
         Line::Began(cause, member, detail) => {
             let said = match cause.trouble {
@@ -71,7 +69,7 @@ pub(super) fn write(line: &Line<Cause, Member, Detail>, total: Total<'_>) {
                 Trouble::Failing(_) | Trouble::LookupFailing(_) => format!("poll failed: {}", detail.message),
                 Trouble::Stretched => format!("the wanted intervals do not fit the allowance: {}", detail.message),
             };
-            emit(level(detail), cause, fields(cause, member, Some(detail)), &said);
+            emit(severity(detail), cause, fields(cause, member, Some(detail)), said)
         }
         Line::Still(cause, member, detail, polls, time) => {
             let (time, message) = (span(*time), &detail.message);
@@ -83,13 +81,16 @@ pub(super) fn write(line: &Line<Cause, Member, Detail>, total: Total<'_>) {
                 }
                 Trouble::Stretched => format!("the wanted intervals still do not fit the allowance: {message}"),
             };
-            emit(level(detail), cause, Fields { polls: Some(*polls), ..fields(cause, member, Some(detail)) }, &said);
+            emit(severity(detail), cause, Fields { polls: Some(*polls), ..fields(cause, member, Some(detail)) }, said)
         }
-        Line::Ended(cause, member, polls) => {
-            emit(Level::INFO, cause, Fields { polls: Some(*polls), ..fields(cause, member, None) }, over(cause));
-        }
-        Line::Count(count) => write_count(count, total),
-        Line::Summary(numbers) => write_summary(numbers),
+        Line::Ended(cause, member, polls) => emit(
+            Severity::Info,
+            cause,
+            Fields { polls: Some(*polls), ..fields(cause, member, None) },
+            over(cause).to_owned(),
+        ),
+        Line::Count(count) => count_line(count, total),
+        Line::Summary(numbers) => summary(numbers),
     }
 }
 
@@ -103,7 +104,7 @@ fn over(cause: &Cause) -> &'static str {
     }
 }
 
-fn write_count(count: &Count<Cause, Member, Detail>, total: Total<'_>) {
+fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> Report {
     let (cause, latest, number) = (&count.cause, &count.latest, count.members.len());
     let mut accounts: Vec<_> = count.members.iter().map(Member::account).collect();
     accounts.dedup();
@@ -138,15 +139,15 @@ fn write_count(count: &Count<Cause, Member, Detail>, total: Total<'_>) {
         let _ = write!(said, "; {} since the last such line", counted(count.began, "new fault"));
     }
     if number == 0 {
-        return emit(Level::INFO, cause, fields, &said);
+        return emit(Severity::Info, cause, fields, said);
     }
     fields.account_id = account.map(|account| account.to_string());
     fields.code = Some(latest.code).filter(|_| cause.reason().is_some());
-    emit(level(latest), cause, fields, &said);
+    emit(severity(latest), cause, fields, said)
 }
 
 /// One line for everything: by what is wrong, over all credentials.
-fn write_summary(numbers: &[(Cause, usize)]) {
+fn summary(numbers: &[(Cause, usize)]) -> Report {
     let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
     for (cause, number) in numbers.iter().filter(|(_, number)| *number > 0) {
         *kinds.entry((cause.noun(), cause.trouble)).or_default() += number;
@@ -162,9 +163,10 @@ fn write_summary(numbers: &[(Cause, usize)]) {
     });
     let said = kinds.collect::<Vec<_>>().join(", ");
     if said.is_empty() {
-        tracing::info!("nothing fails any more");
+        Report::new(Severity::Info, "nothing fails any more")
     } else {
-        tracing::warn!("too many changes for a line each; now in trouble: {said}; the status page shows each");
+        let line = format!("too many changes for a line each; now in trouble: {said}; the status page shows each");
+        Report::new(Severity::Warning, line)
     }
 }
 
@@ -200,7 +202,7 @@ impl Member {
         match self {
             Self::Target(key) => key.to_string(),
             Self::Lane(lane) => lane.to_string(),
-            Self::Content(source, name) | Self::Credential(source, name) => format!("{}/{name}", source.label()),
+            Self::Content(credential) | Self::Credential(credential) => credential.to_string(),
         }
     }
 }
@@ -208,7 +210,7 @@ impl Member {
 /// A credential, or an account of it.
 fn place(cause: &Cause, account: Option<AccountId>) -> String {
     let account = account.map_or_else(String::new, |account| format!("/{account}"));
-    format!("{}/{}{account}", cause.source.label(), cause.credential)
+    format!("{}{account}", cause.credential)
 }
 
 fn span(time: Duration) -> humantime::FormattedDuration {
@@ -219,16 +221,18 @@ fn times(number: u64) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
-fn level(detail: &Detail) -> Level {
-    if detail.severe { Level::ERROR } else { Level::WARN }
+fn severity(detail: &Detail) -> Severity {
+    if detail.severe { Severity::Error } else { Severity::Warning }
 }
 
-fn emit(level: Level, cause: &Cause, fields: Fields, said: &str) {
-    let (source, credential) = (cause.source.label(), &*cause.credential);
+fn emit(severity: Severity, cause: &Cause, fields: Fields, said: String) -> Report {
     let Fields { account_id, target, window, reason, code, polls } = fields;
-    match level {
-        Level::ERROR => tracing::error!(source, credential, account_id, target, window, reason, code, polls, "{said}"),
-        Level::WARN => tracing::warn!(source, credential, account_id, target, window, reason, code, polls, "{said}"),
-        _ => tracing::info!(source, credential, account_id, target, window, reason, code, polls, "{said}"),
+    let texts = [("account_id", account_id), ("target", target), ("window", window)];
+    let words = [("reason", reason), ("code", code)].map(|(name, word)| (name, word.map(str::to_owned)));
+    let polls = ("polls", polls.map(|polls| polls.to_string()));
+    let mut report = Report::of_credential(severity, &cause.credential, said);
+    for (name, value) in texts.into_iter().chain(words).chain([polls]) {
+        report.fields.extend(value.map(|value| (name, value)));
     }
+    report
 }

@@ -1,37 +1,24 @@
 //! What somebody reads on a bad day, in squeezed time: the lines that a fleet of 1,000 targets writes.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::Mutex;
+use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::domain::outages::MOST_LINES;
-use crate::domain::target::{AccountId, Subject, Window};
+use crate::domain::target::{AccountId, Source, Subject, Window};
+use crate::engine::effect::Effect;
 
 const INTERVAL: Duration = Duration::from_mins(15);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A fleet, the clock and the log.
 struct Day {
-    report: Report,
+    log: TroubleLog,
     targets: Vec<TargetKey>,
     now: Uptime,
-    page: Page,
+    out: Outbox,
     /// Instants and texts of the lines.
     lines: Vec<(Uptime, String)>,
 }
@@ -47,41 +34,51 @@ impl Day {
                     for subject in [Subject::Campaigns, Subject::Totals] {
                         let window = Window::preset(window).unwrap();
                         let credential = Arc::from(*credential);
-                        targets.push(TargetKey { source: Source::Meta, account, credential, subject, part: 0, window });
+                        targets.push(TargetKey { source: Source::META, account, credential, subject, part: 0, window });
                     }
                 }
             }
         }
-        Self { report: Report::default(), targets, now: INTERVAL, page: Page::default(), lines: Vec::new() }
+        Self { log: TroubleLog::default(), targets, now: INTERVAL, out: Outbox::default(), lines: Vec::new() }
     }
 
     /// Polls every target once an interval, evenly spread, for a time.
     fn poll(&mut self, time: Duration, mut fault: impl FnMut(usize, &TargetKey, Uptime) -> Option<Fault>) {
-        let writer = self.page.clone();
-        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(crate::logfmt::Logfmt);
         let step = INTERVAL / u32::try_from(self.targets.len()).unwrap();
-        tracing::subscriber::with_default(log.finish(), || {
-            let end = self.now + time;
-            for number in (0..self.targets.len()).cycle() {
-                if self.now >= end {
-                    break;
-                }
-                self.now += step;
-                while let Some(due) = self.report.next().filter(|due| *due <= self.now) {
-                    self.report.tell(due, &self.targets.iter());
-                    self.read(due);
-                }
-                let key = &self.targets[number];
-                let fault = fault(number, key, self.now);
-                self.report.poll(key, fault.as_ref().map(|fault| (fault, fault.reason)), self.now);
-                self.read(self.now);
+        let end = self.now + time;
+        for number in (0..self.targets.len()).cycle() {
+            if self.now >= end {
+                break;
             }
-        });
+            self.now += step;
+            while let Some(due) = self.log.due().filter(|due| *due <= self.now) {
+                self.log.say_due(due, &self.targets.iter(), &mut self.out);
+                self.read(due);
+            }
+            let key = &self.targets[number];
+            let fault = fault(number, key, self.now);
+            let fault = fault.as_ref().map(|fault| (fault, fault.reason));
+            self.log.poll(key, fault, true, self.now, &mut self.out);
+            self.read(self.now);
+        }
     }
 
+    /// Takes the lines that the log shows by default, as logfmt writes them.
     fn read(&mut self, at: Uptime) {
-        let text = String::from_utf8(std::mem::take(&mut *self.page.0.lock().unwrap())).unwrap();
-        self.lines.extend(text.lines().map(|line| (at, line.split_once(' ').unwrap().1.to_owned())));
+        while let Some(effect) = self.out.next() {
+            let Effect::Report(report) = effect else { continue };
+            let level = match report.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warn",
+                Severity::Info => "info",
+                Severity::Debug => continue,
+            };
+            let mut line = format!("level={level} msg={:?}", report.message);
+            for (name, value) in report.fields {
+                let _ = write!(line, " {name}={value}");
+            }
+            self.lines.push((at, line));
+        }
     }
 
     /// Most lines in any hour.
@@ -182,22 +179,14 @@ fn a_dead_token_is_one_line_and_one_an_hour_whoever_meets_it() {
 #[test]
 fn an_unreadable_file_is_one_line_an_hour_beside_whatever_else_fails() {
     let mut day = Day::new(&["main"], 3);
-    let name: Arc<str> = "main".into();
-    let writer = day.page.clone();
-    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(crate::logfmt::Logfmt);
-    tracing::subscriber::with_default(log.finish(), || {
-        for second in 0..2 * 3600 {
-            let now = Duration::from_secs(second);
-            day.report.content(
-                Source::Meta,
-                &name,
-                Some(("the file /run/t is empty; put the secret there", true)),
-                now,
-            );
-            day.report.tell(now, &day.targets.iter());
-        }
-        day.report.content(Source::Meta, &name, None, 2 * HOUR);
-    });
+    let main = CredentialId { source: Source::META, name: "main".into() };
+    for second in 0..2 * 3600 {
+        let now = Duration::from_secs(second);
+        let trouble = Some(("the file /run/t is empty; put the secret there", true));
+        day.log.content(&main, trouble, now, &mut day.out);
+        day.log.say_due(now, &day.targets.iter(), &mut day.out);
+    }
+    day.log.content(&main, None, 2 * HOUR, &mut day.out);
     day.read(Uptime::ZERO);
     let told = day.texts();
     let place =

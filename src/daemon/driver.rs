@@ -1,0 +1,286 @@
+//! The loop: carries out what the engine decides, and brings it what happens.
+//!
+//! It decides nothing. One task owns engine and credentials, so nothing of them is locked; requests are tasks of its
+//! `JoinSet`, which wait for the network and read the answer there.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::plan::{credential_id, poll_plan};
+use super::request;
+use super::sink::{Publication, Sink};
+use crate::clock::{self, Clock};
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::plan::Fleet;
+use crate::domain::saved::State;
+use crate::domain::schedule::Uptime;
+use crate::domain::target::CredentialId;
+use crate::engine::{Answer, Effect, Engine, Event, Failed, Generation, KeyContent, Moment, Outgoing};
+use crate::fetch::Fetch;
+use crate::heartbeat::Heartbeat;
+use crate::keyring::{Keyring, Read, Unread};
+use crate::publish::News;
+use crate::settings::{Credential, Settings};
+use crate::source::Asked;
+
+/// Settings to go on with, and whom to tell when that is so.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    /// What is wanted from now on.
+    pub settings: Box<Settings>,
+    /// Told when it is in force and what a scrape shows is of it, or why it is not.
+    pub done: oneshot::Sender<anyhow::Result<()>>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Driver<S> {
+    engine: Engine,
+    clock: Clock,
+    heart: Heartbeat,
+    fetch: Fetch,
+    credentials: Vec<Credential>,
+    keyring: Keyring,
+    requests: JoinSet<Answer>,
+    sink: S,
+}
+
+impl<S: Sink> Driver<S> {
+    /// A driver of an engine that polls what the settings ask for. Nothing is carried out yet.
+    pub fn new(settings: &Settings, clock: Clock, sink: S) -> anyhow::Result<Self> {
+        let mut driver = Self {
+            engine: Engine::default(),
+            clock,
+            heart: Heartbeat::default(),
+            fetch: door(settings)?,
+            credentials: settings.credentials.clone(),
+            keyring: Keyring::new(&settings.credentials)?,
+            requests: JoinSet::new(),
+            sink,
+        };
+        driver.handle(Event::Plan(Box::new(poll_plan(settings, BTreeSet::new()))));
+        Ok(driver)
+    }
+
+    /// What was decided, and what is known.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Where effects go.
+    pub fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// Polls another fleet from now on, in the name of the same credentials.
+    pub fn poll(&mut self, settings: &Settings, fleet: Fleet) {
+        let plan = crate::engine::PollPlan { fleet, ..poll_plan(settings, BTreeSet::new()) };
+        self.handle(Event::Plan(Box::new(plan)));
+    }
+
+    /// One turn: carries out what is to be done, and waits until something happens.
+    pub async fn turn(&mut self) -> anyhow::Result<()> {
+        self.carry_out().await;
+        self.wait(self.engine.timeout()).await
+    }
+
+    /// Carries out everything that is to be done by now.
+    pub async fn carry_out(&mut self) {
+        while let Some(effect) = self.engine.poll() {
+            match effect {
+                Effect::Send(outgoing) => self.send(outgoing),
+                Effect::ReadKeys(credential) => self.read_keys(&credential),
+                Effect::RenewKeys(credential, refused) => self.renew_keys(&credential, refused),
+                effect => self.sink.take(effect).await,
+            }
+        }
+    }
+
+    /// Waits for an answer, for keys, or until an instant. Nothing is lost when it is not waited for to the end.
+    async fn wait(&mut self, wake: Uptime) -> anyhow::Result<()> {
+        tokio::select! {
+            Some(answer) = self.requests.join_next() => {
+                let answer = answer.context("a request's task broke")?;
+                self.handle(Event::Answer(Box::new(answer)));
+            }
+            fetched = self.keyring.news() => {
+                fetched?;
+                self.keys_were_fetched();
+            }
+            () = tokio::time::sleep_until(self.clock.instant(wake).into()) => self.handle(Event::Time),
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = Moment { uptime: self.clock.uptime(), wall: clock::wall_seconds(), dice: dice() };
+        self.engine.handle(event, now);
+    }
+
+    /// Sends a request with the content of its credential as it is now: a file that changed needs no restart.
+    fn send(&mut self, outgoing: Outgoing) {
+        let id = &outgoing.credential;
+        let read = match self.keyring.read(id) {
+            Ok(read) => read,
+            Err(Unread::Pending) => return self.handle(Event::NotSent(outgoing.ticket)),
+            Err(unread) => {
+                let fault = Fault::new(Reason::Unauthorized, unread.to_string());
+                self.keys(&outgoing.credential, unread_content(unread));
+                let answer = request::unsent(&outgoing, None, fault);
+                return self.handle(Event::Answer(Box::new(answer)));
+            }
+        };
+        self.keys(id, content(&read));
+        let asked = Asked {
+            cursor: outgoing.cursor.as_ref(),
+            limit: outgoing.limit,
+            at: clock::wall(),
+            nonce: nonce(),
+            keys: &read.keys,
+            metrics: outgoing.metrics,
+        };
+        match outgoing.target.request(&asked) {
+            Ok(request) => {
+                let (fetch, clock) = (self.fetch.clone(), self.clock);
+                let known = (read.generation, self.keyring.redactor());
+                self.requests.spawn(request::send(outgoing, request, fetch, known, clock));
+            }
+            Err(fault) => {
+                let answer = request::unsent(&outgoing, Some(read.generation), fault);
+                self.handle(Event::Answer(Box::new(answer)));
+            }
+        }
+    }
+
+    fn keys(&mut self, credential: &CredentialId, content: KeyContent) {
+        self.handle(Event::Keys { credential: credential.clone(), content });
+    }
+
+    fn read_keys(&mut self, credential: &CredentialId) {
+        match self.keyring.read(credential) {
+            Ok(read) => self.keys(credential, content(&read)),
+            // They are on their way, and the keyring says when they come.
+            Err(Unread::Pending) => {}
+            Err(unread) => self.keys(credential, unread_content(unread)),
+        }
+    }
+
+    /// Where nothing better can come, the engine learns that at once.
+    fn renew_keys(&mut self, credential: &CredentialId, refused: Generation) {
+        if !self.keyring.renew(credential, refused) {
+            self.read_keys(credential);
+        }
+    }
+
+    fn keys_were_fetched(&mut self) {
+        for credential in self.keyring.fetched() {
+            self.read_keys(&credential);
+        }
+    }
+}
+
+impl Driver<Publication> {
+    /// Beats for a watchdog.
+    pub fn beat(&mut self, heart: Heartbeat) {
+        self.heart = heart;
+    }
+
+    /// What is known before anything is polled.
+    pub fn first_update(&mut self) -> News {
+        let mut news = News::default();
+        while let Some(effect) = self.engine.poll() {
+            self.sink.take_at_once(effect, &mut news);
+        }
+        news
+    }
+
+    /// Keeps the state from now on, and goes on where an earlier life ended.
+    pub fn restore(&mut self, earlier: Option<State>) {
+        self.handle(Event::Restore(earlier));
+    }
+
+    /// Polls every target once and says how many failed. Nobody waits for readiness.
+    pub async fn run_once(mut self) -> anyhow::Result<Failed> {
+        self.sink.ignore_readiness();
+        self.carry_out().await;
+        while !self.engine.is_settled() {
+            self.turn().await?;
+            self.carry_out().await;
+        }
+        self.handle(Event::Stop);
+        self.carry_out().await;
+        Ok(self.engine.failed())
+    }
+
+    /// Polls until nobody is left who could bring other settings; what is to survive is saved then.
+    pub async fn run(mut self, mut reloads: mpsc::Receiver<ReloadRequest>) -> anyhow::Result<()> {
+        loop {
+            self.carry_out().await;
+            let wake = self.engine.timeout().min(self.heart.beat(self.clock.uptime()));
+            tokio::select! {
+                woken = self.wait(wake) => woken?,
+                request = reloads.recv() => match request {
+                    Some(request) => self.reload(request),
+                    None => break,
+                },
+            }
+        }
+        self.handle(Event::Stop);
+        self.carry_out().await;
+        Ok(())
+    }
+
+    /// Takes over other settings; nothing is changed by those that cannot be put into force.
+    fn reload(&mut self, request: ReloadRequest) {
+        let ReloadRequest { settings, done } = request;
+        match self.take_over(&settings) {
+            Ok(changed) => {
+                self.sink.announce(done);
+                self.handle(Event::Plan(Box::new(poll_plan(&settings, changed))));
+            }
+            // Whoever asked may have gone.
+            Err(problem) => drop(done.send(Err(problem))),
+        }
+    }
+
+    /// The outside of other settings: the HTTP client, and where credentials are. Says which credentials changed.
+    fn take_over(&mut self, settings: &Settings) -> anyhow::Result<BTreeSet<CredentialId>> {
+        let fetch = door(settings)?;
+        self.keyring.update(&settings.credentials)?;
+        self.fetch = fetch;
+        let former = std::mem::replace(&mut self.credentials, settings.credentials.clone());
+        let changed = self.credentials.iter().filter(|credential| !former.contains(credential));
+        Ok(changed.map(credential_id).collect())
+    }
+}
+
+fn content(read: &Read) -> KeyContent {
+    match &read.trouble {
+        None => KeyContent::Read(read.generation),
+        Some(problem) => KeyContent::Unreadable { last: Some(read.generation), problem: problem.to_string() },
+    }
+}
+
+fn unread_content(unread: Unread) -> KeyContent {
+    match unread {
+        Unread::Secret(problem) => KeyContent::Unreadable { last: None, problem: problem.to_string() },
+        Unread::Pending | Unread::Nothing(_) => KeyContent::NotFetched,
+    }
+}
+
+fn door(settings: &Settings) -> anyhow::Result<Fetch> {
+    Fetch::new(settings.poll.timeout, settings.poll.max_response).context("the HTTP client cannot be set up")
+}
+
+/// Unique for each request. Without the system's randomness the process could not make TLS either.
+fn nonce() -> u128 {
+    u128::from(getrandom::u64().unwrap_or_default()) << 64 | u128::from(getrandom::u64().unwrap_or_default())
+}
+
+/// A number in 0..1.
+fn dice() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}

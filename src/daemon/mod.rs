@@ -1,0 +1,10 @@
+//! The shell around the engine: what carries out its effects, and brings it what happens.
+
+pub mod driver;
+pub mod plan;
+pub mod prober;
+mod request;
+mod sink;
+
+pub use driver::{Driver, ReloadRequest};
+pub use sink::{Publication, Sink};

@@ -1,0 +1,153 @@
+//! What the engine learns of the world.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::budget::{Grant, Usage};
+use crate::domain::fault::Fault;
+use crate::domain::plan::{Fleet, Planned};
+use crate::domain::saved::State;
+use crate::domain::schedule::{Ticket, Uptime};
+use crate::domain::status::Expiry;
+use crate::domain::target::CredentialId;
+use crate::source::{Api, Page, Served, Target, hex};
+
+/// One instant on both clocks, and a throw of the dice. The engine has none of the three itself, which is
+/// why a day of it can be played, and played again.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// Monotonic time: what every decision is made by.
+    pub uptime: Uptime,
+    /// Wall-clock time as Unix seconds: what is exported and saved.
+    pub wall: f64,
+    /// In 0..1: spreads what would otherwise happen at once.
+    pub dice: f64,
+}
+
+impl Moment {
+    /// The wall-clock instant of an uptime, as the wall clock reads now.
+    pub fn wall_at(&self, uptime: Uptime) -> f64 {
+        self.wall + uptime.as_secs_f64() - self.uptime.as_secs_f64()
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Settings that are in force from now on: those of the start, then those of each reload.
+    Plan(Box<PollPlan>),
+    /// The state of an earlier life. It comes after the first plan; `None` when there is none, or none that
+    /// can be read. From here on the state is saved.
+    Restore(Option<State>),
+    /// A credential was read.
+    Keys {
+        /// Whose.
+        credential: CredentialId,
+        /// What was found.
+        content: KeyContent,
+    },
+    /// A request was not sent: its credential's keys are still being fetched.
+    NotSent(Ticket),
+    /// What came of a request that was sent, or that could not be.
+    Answer(Box<Answer>),
+    /// Nothing but time passed.
+    Time,
+    /// The process ends: whatever is to survive is saved now.
+    Stop,
+}
+
+/// What reading a credential came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyContent {
+    /// Its content; a higher number means another content.
+    Read(Generation),
+    /// Its file or variable cannot be read.
+    Unreadable {
+        /// The last good content, which stays in use.
+        last: Option<Generation>,
+        /// Why; names the place, never the content.
+        problem: String,
+    },
+    /// Its keys are fetched from elsewhere, and there are none.
+    NotFetched,
+}
+
+/// Counts the contents of credentials. The engine never sees a key: that a refusal is of keys that were replaced
+/// meanwhile shows in the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+/// Everything that is to be polled, and how.
+#[derive(Clone, Debug, Default)]
+pub struct PollPlan {
+    /// What is asked for.
+    pub fleet: Fleet,
+    /// In whose name.
+    pub credentials: Vec<CredentialPlan>,
+    /// Those of the credentials whose settings differ from the plan before: what they were refused for may be over.
+    pub changed: BTreeSet<CredentialId>,
+    /// Requests in flight, over everything.
+    pub concurrency: usize,
+    /// Most campaign series in the exposition.
+    pub max_series: usize,
+}
+
+/// How the requests of one credential are made and paced.
+#[derive(Clone, Debug)]
+pub struct CredentialPlan {
+    /// Whose.
+    pub id: CredentialId,
+    /// Its API, with address and version.
+    pub api: Arc<dyn Api>,
+    /// What each of its lanes is granted before anything was heard of it.
+    pub grant: Grant,
+    /// What can be known of the end of its token.
+    pub expiry: Expiry,
+}
+
+impl PollPlan {
+    /// How a credential's requests are made; `None` for one that is not configured.
+    pub fn credential(&self, id: &CredentialId) -> Option<&CredentialPlan> {
+        self.credentials.iter().find(|credential| credential.id == *id)
+    }
+
+    /// The wire's view of a planned target.
+    pub(super) fn wire(&self, planned: &Planned) -> Option<Arc<dyn Target>> {
+        Some(self.credential(&planned.key.credential_id())?.api.target(planned))
+    }
+
+    /// The version that a credential's requests ask for.
+    pub(super) fn version_of(&self, id: &CredentialId) -> Option<Arc<str>> {
+        Some(self.credential(id)?.api.version())
+    }
+
+    /// What a target asks of whom, in a few letters: an answer to another question is not shown in its place. Labels
+    /// and intervals are no part of it, nor is the version, whose answers mean the same.
+    pub(super) fn fingerprint(&self, planned: &Planned) -> String {
+        let base_url = self.credential(&planned.key.credential_id()).map(|credential| credential.api.base_url());
+        let question = format!("{base_url:?} {:?} {:?}", planned.ask, planned.terms.metrics);
+        hex(&Sha256::digest(question.as_bytes())[..8])
+    }
+}
+
+/// What came back of a request.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which request.
+    pub ticket: Ticket,
+    /// The content that it was made with; `None` when there was none to make it with.
+    pub generation: Option<Generation>,
+    /// What it means. A fault's message is free of secrets.
+    pub result: Result<Page, Fault>,
+    /// HTTP status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// What its headers say of the allowances.
+    pub usage: Vec<Usage>,
+    /// Which version answered, where the API says so.
+    pub served: Option<Served>,
+    /// From sending to the last byte; `None` when nothing was sent.
+    pub took: Option<Duration>,
+}

@@ -1,0 +1,164 @@
+//! Which single campaign rides with which account, and how it gets off again.
+//!
+//! A campaign that is configured without its account takes a request for itself. Once an answer names its account, it
+//! joins the account's request, which brings all of them at the price of one. An account that refuses a request as a
+//! whole must not take campaigns along that could be read by themselves: they part again.
+
+use std::collections::{HashMap, HashSet};
+
+use super::poll::Gathered;
+use crate::domain::fault::Reason;
+use crate::domain::plan::{Fleet, MetaCampaign, Planned};
+use crate::domain::saved::Member;
+use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Subject};
+
+/// What is known of a single campaign's account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Its account, and what its id means there.
+    In(AccountId, Level),
+    /// The account's own request brings nothing of it: it is asked for by itself.
+    Apart,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    places: HashMap<(CredentialId, CampaignId), Place>,
+}
+
+impl Membership {
+    /// The fleet with each campaign whose account is known moved to that account.
+    pub(super) fn join(&self, fleet: &Fleet) -> Fleet {
+        fleet.joined(|campaign| match self.places.get(&place_of(campaign))? {
+            Place::In(account, level) => Some((*account, *level)),
+            Place::Apart => None,
+        })
+    }
+
+    /// Notes the account that a single campaign's own answer named. Says whether that is news.
+    pub(super) fn note(&mut self, planned: &Planned, gathered: &Gathered) -> bool {
+        let (Subject::Campaign(id), None) = (planned.key.subject, planned.key.account) else { return false };
+        let Some((account, level)) = gathered.named.zip(gathered.level) else { return false };
+        let member = (planned.key.credential_id(), id);
+        if self.places.contains_key(&member) {
+            return false;
+        }
+        self.places.insert(member, Place::In(account, level));
+        true
+    }
+
+    /// Lets the campaigns of a refused request be read by themselves. Says whether there are any.
+    pub(super) fn part(&mut self, planned: &Planned, reason: Reason) -> bool {
+        if !matches!(reason, Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) {
+            return false;
+        }
+        let mut parted = false;
+        for id in planned.ask.listed().into_iter().flatten() {
+            let place = self.places.get_mut(&(planned.key.credential_id(), *id));
+            if let Some(place) = place.filter(|place| **place != Place::Apart) {
+                *place = Place::Apart;
+                parted = true;
+            }
+        }
+        parted
+    }
+
+    /// Forgets the campaigns that are not configured any more.
+    pub(super) fn retain(&mut self, fleet: &Fleet) {
+        let single: HashSet<_> = fleet.campaigns.iter().map(place_of).collect();
+        self.places.retain(|member, _| single.contains(member));
+    }
+
+    /// What survives a restart.
+    pub(super) fn saved(&self) -> Vec<Member> {
+        let member = |((credential, campaign), place): (&(CredentialId, CampaignId), &Place)| match place {
+            Place::In(account, level) => (credential.name.clone(), *campaign, Some((*account, *level))),
+            Place::Apart => (credential.name.clone(), *campaign, None),
+        };
+        self.places.iter().map(member).collect()
+    }
+
+    /// What an earlier life knew. Campaigns that are not configured any more are left out.
+    pub(super) fn restore(&mut self, fleet: &Fleet, members: Vec<Member>) {
+        for (name, campaign, place) in members {
+            let single = fleet.campaigns.iter().find(|one| one.id == campaign && one.terms.credential == name);
+            let place = place.map_or(Place::Apart, |(account, level)| Place::In(account, level));
+            self.places.extend(single.map(|single| (place_of(single), place)));
+        }
+    }
+}
+
+fn place_of(campaign: &MetaCampaign) -> (CredentialId, CampaignId) {
+    (campaign.credential_id(), campaign.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::metric::MetricSet;
+    use crate::domain::plan::Terms;
+    use crate::domain::target::Window;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn campaign(id: u32) -> MetaCampaign {
+        MetaCampaign {
+            id: CampaignId::parse(&id.to_string()).unwrap(),
+            windows: vec![Window::Preset("today")],
+            terms: Terms {
+                credential: "main".into(),
+                interval: Duration::from_mins(15),
+                stale_after: Duration::from_hours(1),
+                labels: Arc::new([]),
+                metrics: MetricSet::default_on(),
+            },
+        }
+    }
+
+    fn fleet(ids: &[u32]) -> Fleet {
+        Fleet { campaigns: ids.iter().map(|id| campaign(*id)).collect(), ..Fleet::default() }
+    }
+
+    /// The insights requests of a fleet: subject and number of listed ids.
+    fn rows(fleet: &Fleet) -> Vec<Planned> {
+        let planned = fleet.targets(|_| Vec::new());
+        planned.into_iter().filter(|planned| !planned.key.subject.is_discovery()).collect()
+    }
+
+    fn answer(account: u32) -> Gathered {
+        Gathered { named: AccountId::parse(&account.to_string()).ok(), level: Some(Level::Ad), ..Gathered::default() }
+    }
+
+    #[test]
+    fn a_campaign_joins_the_account_that_its_answer_names_and_parts_when_the_account_is_refused() {
+        let fleet = fleet(&[1, 2, 3]);
+        let mut membership = Membership::default();
+        for planned in rows(&fleet).iter().take(2) {
+            assert!(membership.note(planned, &answer(7)));
+            assert!(!membership.note(planned, &answer(8)), "the first answer counts");
+        }
+        let joined = rows(&membership.join(&fleet));
+        let keys: Vec<_> = joined.iter().map(|planned| planned.key.to_string()).collect();
+        assert_eq!(keys, ["meta/main/7/account/today", "meta/main/3/today"]);
+
+        assert!(!membership.part(&joined[0], Reason::Unavailable), "an outage is nobody's refusal");
+        assert!(membership.part(&joined[0], Reason::Forbidden));
+        assert!(!membership.part(&joined[0], Reason::Forbidden), "they have parted already");
+        assert_eq!(rows(&membership.join(&fleet)).len(), 3);
+    }
+
+    #[test]
+    fn what_is_known_survives_and_what_is_not_configured_any_more_is_forgotten() {
+        let whole = fleet(&[1, 2]);
+        let mut membership = Membership::default();
+        for planned in &rows(&whole) {
+            membership.note(planned, &answer(7));
+        }
+        let mut later = Membership::default();
+        later.restore(&fleet(&[2]), membership.saved());
+        assert_eq!(later.places.len(), 1);
+        membership.retain(&fleet(&[1]));
+        assert_eq!(membership.places.len(), 1);
+    }
+}

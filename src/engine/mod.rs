@@ -1,0 +1,383 @@
+//! The engine: every decision about polling, and nothing else.
+//!
+//! It learns what happened from [`Event`]s and says what is to be done by [`Effect`]s. It has no clock, no dice, no
+//! socket and no key: instants and dice come with each event, requests are data, credentials are known by name and
+//! by the number of their content. So a day of an agency can be played in a test, and played again.
+//!
+//! ```text
+//! engine.handle(event, moment);
+//! while let Some(effect) = engine.poll() { /* carry it out */ }
+//! /* sleep until engine.timeout(), or until something happens */
+//! ```
+//!
+//! Each owner below decides about its own matter and sees no other's fields: [`Targets`] what is polled and how far
+//! each poll got, [`Timetable`] whose request goes out next, [`Membership`] which single campaign rides with which
+//! account, [`Quirks`] what an API was found to refuse, [`Health`] how targets, lanes and credentials fare. The
+//! engine asks them in turn: `answer.rs` says in which order when an answer comes, this file when anything else happens.
+
+mod answer;
+mod effect;
+mod event;
+mod health;
+mod keys;
+mod membership;
+mod outbox;
+mod poll;
+mod quirks;
+mod targets;
+mod warm_start;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub use effect::{Effect, Failed, Measurement, Outgoing, Outlook, Report, Severity, Update};
+pub use event::{Answer, CredentialPlan, Event, Generation, KeyContent, Moment, PollPlan};
+pub use poll::Gathered;
+
+use crate::domain::counted::counted;
+use crate::domain::saved::State;
+use crate::domain::schedule::{Next, Ticket, Timetable, Uptime};
+use crate::domain::snapshot::Change;
+use crate::domain::target::{CredentialId, Subject, TargetKey};
+use health::Health;
+use keys::{Keys, Parked};
+use membership::Membership;
+use outbox::Outbox;
+use poll::Poll;
+use quirks::Quirks;
+use targets::{Planning, Targets, Wanted};
+use warm_start::Saving;
+
+/// Longest sleep of an engine that has nothing to do.
+const LONGEST_SLEEP: Duration = Duration::from_hours(1);
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Engine {
+    /// The instant of the event that is being handled.
+    now: Moment,
+    plan: PollPlan,
+    targets: Targets,
+    timetable: Timetable,
+    membership: Membership,
+    quirks: Quirks,
+    health: Health,
+    keys: Keys,
+    in_flight: usize,
+    /// When the timetable lets the next request out.
+    next_send: Option<Uptime>,
+    ready: bool,
+    saving: Option<Saving>,
+    out: Outbox,
+}
+
+impl Engine {
+    /// Takes in what happened. What is to be done about it is said by [`Engine::poll`] from then on.
+    pub fn handle(&mut self, event: Event, now: Moment) {
+        self.now = now;
+        let mut sends = true;
+        match event {
+            // What a plan shows is published before the first request of it goes out, with the next event.
+            Event::Plan(plan) => {
+                self.take_plan(*plan);
+                sends = false;
+            }
+            Event::Restore(state) => {
+                self.restore(state);
+                sends = false;
+            }
+            Event::Keys { credential, content } => self.on_keys(&credential, &content),
+            Event::NotSent(ticket) => self.on_not_sent(ticket),
+            Event::Answer(answer) => self.on_answer(*answer),
+            Event::Time => {}
+            Event::Stop => {
+                self.health.trouble.say_rest(now.uptime, &self.targets.keys(), &mut self.out);
+                self.save();
+                return self.out.flush();
+            }
+        }
+        self.health.trouble.say_due(now.uptime, &self.targets.keys(), &mut self.out);
+        if sends {
+            self.read_credentials();
+            self.send_due();
+        } else {
+            self.next_send = Some(now.uptime);
+        }
+        self.note_ready();
+        self.save_when_due();
+        self.out.flush();
+    }
+
+    /// The next thing to be done.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.out.next()
+    }
+
+    /// When to say that time passed, if nothing happens before.
+    pub fn timeout(&self) -> Uptime {
+        let read = self.credentials_to_read().next().map(|_| self.keys.read_due());
+        let save = self.saving.and_then(Saving::due);
+        let due = [self.next_send, read, save, self.health.trouble.due()].into_iter().flatten().min();
+        let longest = self.now.uptime + LONGEST_SLEEP;
+        due.map_or(longest, |due| due.min(longest))
+    }
+
+    /// Whether every target was answered or refused once, be it that its lane or its credential is refused, and no
+    /// request is under way.
+    pub fn is_settled(&self) -> bool {
+        self.in_flight == 0 && self.keys.is_idle() && self.timetable.all_settled(self.now.uptime)
+    }
+
+    /// What became of polling everything once.
+    pub fn failed(&self) -> Failed {
+        let mut failed = Failed { targets: 0, total: self.targets.count(), lookups: 0 };
+        for (key, ticket) in self.targets.iter() {
+            let fails = !self.timetable.is_settled(ticket) || self.health.is_failing(key);
+            let count = if key.subject.is_discovery() { &mut failed.lookups } else { &mut failed.targets };
+            *count += usize::from(fails);
+        }
+        failed
+    }
+
+    /// What is to be expected of a target's first answer.
+    pub fn outlook(&self, key: &TargetKey) -> Outlook {
+        let Some(ticket) = self.targets.ticket(key).filter(|ticket| !self.timetable.is_settled(*ticket)) else {
+            return Outlook::Settled;
+        };
+        match self.timetable.opens(ticket) {
+            _ if self.timetable.is_under_way(ticket) => Outlook::Due(self.now.uptime),
+            // As much of its lane is under way as may be.
+            None => Outlook::Due(self.now.uptime),
+            Some(_) if self.timetable.is_rejected(&key.credential_id()) => Outlook::CredentialRefused,
+            Some(opens) => Outlook::Due(opens),
+        }
+    }
+
+    /// Takes over a plan: that of the start, or that of a reload.
+    fn take_plan(&mut self, plan: PollPlan) {
+        let first = self.plan.credentials.is_empty();
+        let before = self.targets.count();
+        let former = std::mem::replace(&mut self.plan, plan);
+        self.out.change(Change::Bound(self.plan.max_series));
+        let gone = self.take_credentials(&former);
+        self.targets.retain_listed(|channel| self.plan.fleet.channels.iter().any(|wanted| wanted.id() == *channel));
+        self.membership.retain(&self.plan.fleet);
+        let wanted = self.wanted();
+        let (targets, mut with) = self.planning();
+        let anew = targets.take_terms(&wanted, &former, &mut with);
+        self.replan();
+        for credential in gone {
+            self.health.trouble.forget_credential(&credential, self.now.uptime);
+            self.health.credentials.forget(&credential, &mut self.out);
+        }
+        self.note_news_to_save();
+        if !first {
+            let targets = self.targets.count();
+            let line = format!("the configuration was reloaded: {}, {before} before", counted(targets, "target"));
+            let report = Report::new(Severity::Info, line).with("targets", targets.to_string());
+            self.out.report(report.with("before", before.to_string()).with("anew", anew.to_string()));
+        }
+    }
+
+    /// The credentials of the plan: those that are new, changed, or gone. Gives back those that are gone; they are
+    /// forgotten when their targets are.
+    fn take_credentials(&mut self, former: &PollPlan) -> Vec<CredentialId> {
+        for new in &self.plan.credentials {
+            let Some(old) = former.credential(&new.id) else {
+                self.health.credentials.expect(&new.id, new.expiry, &mut self.out);
+                continue;
+            };
+            if self.plan.changed.contains(&new.id) {
+                self.health.credentials.set_expiry_kind(&new.id, new.expiry, &mut self.out);
+                // Whatever it was refused for may be over.
+                self.timetable.credential_changed(&new.id);
+            }
+            self.timetable.regrant(&new.id, new.grant);
+            if !new.api.is_same(&*old.api) {
+                self.quirks.forget(&new.id, &old.api.version(), &mut self.out);
+            }
+        }
+        let mut gone = Vec::new();
+        for old in former.credentials.iter().filter(|old| self.plan.credential(&old.id).is_none()) {
+            self.quirks.forget(&old.id, &old.api.version(), &mut self.out);
+            self.keys.forget(&old.id);
+            self.timetable.credential_changed(&old.id);
+            gone.push(old.id.clone());
+        }
+        gone
+    }
+
+    /// Every target that is wanted as far as it is known.
+    fn wanted(&self) -> Vec<Wanted> {
+        let fleet = self.membership.join(&self.plan.fleet);
+        let planned = fleet.targets(|channel| self.targets.listed(&channel.id()));
+        let surveys = self.plan.fleet.surveys.iter().map(|planned| (planned.clone(), true));
+        planned.into_iter().map(|planned| (planned, false)).chain(surveys).collect()
+    }
+
+    /// Brings targets and timetable in line with the plan and with what was learned.
+    fn replan(&mut self) {
+        let wanted = self.wanted();
+        let (targets, mut with) = self.planning();
+        targets.replan(wanted, &mut with);
+    }
+
+    fn planning(&mut self) -> (&mut Targets, Planning<'_>) {
+        let Self { plan, timetable, health, out, now, .. } = self;
+        (&mut self.targets, Planning { plan, timetable, health, out, now: *now })
+    }
+
+    /// Keeps the state from now on, and goes on where an earlier life ended.
+    fn restore(&mut self, state: Option<State>) {
+        self.saving = Some(Saving::from(self.now.uptime));
+        let Some(mut state) = state else { return };
+        // Which targets there are depends on what was learned.
+        self.membership.restore(&self.plan.fleet, std::mem::take(&mut state.members));
+        warm_start::restore_listings(&mut self.targets, &self.plan, &state);
+        self.replan();
+        let (targets, mut with) = self.planning();
+        let restored = warm_start::restore(targets, state, &mut with);
+        self.out.observe(Measurement::Restored(restored));
+        let targets = self.targets.count();
+        let line = format!("warm start: {restored} of {} go on where they were", counted(targets, "target"));
+        let report = Report::new(Severity::Info, line).with("restored", restored.to_string());
+        self.out.report(report.with("targets", targets.to_string()));
+    }
+
+    fn note_news_to_save(&mut self) {
+        self.saving.iter_mut().for_each(Saving::note_news);
+    }
+
+    fn save_when_due(&mut self) {
+        if self.saving.and_then(Saving::due).is_some_and(|due| due <= self.now.uptime) {
+            self.save();
+        }
+    }
+
+    /// Has the state written, where it is kept at all.
+    fn save(&mut self) {
+        if let Some(saving) = &mut self.saving {
+            *saving = Saving::from(self.now.uptime);
+            self.out.save(warm_start::state(&self.targets, &self.timetable, &self.membership, &self.plan, self.now));
+        }
+    }
+
+    /// A credential was read. New content is tried at once, whatever the former was refused for.
+    fn on_keys(&mut self, credential: &CredentialId, content: &KeyContent) {
+        let problem = match content {
+            KeyContent::Read(_) => Some(None),
+            KeyContent::Unreadable { last, problem } => Some(Some((problem.as_str(), last.is_some()))),
+            // Keys from elsewhere are in no file and no variable.
+            KeyContent::NotFetched => None,
+        };
+        if let Some(problem) = problem {
+            let message = problem.map(|(message, _)| message);
+            self.health.credentials.note_readable(credential, message, self.now, &mut self.out);
+            self.health.trouble.content(credential, problem, self.now.uptime, &mut self.out);
+        }
+        if let KeyContent::Read(generation) = content
+            && self.keys.note(credential, *generation)
+        {
+            if self.timetable.is_rejected(credential) {
+                self.out.report(Report::of_credential(Severity::Info, credential, "the credential changed: trying it"));
+            }
+            self.timetable.credential_changed(credential);
+            self.health.credentials.note_keys_read(credential, self.now, &mut self.out);
+            self.look_at_token(credential);
+        }
+        for Parked { ticket, refused, .. } in self.keys.unpark(credential) {
+            match refused {
+                // Nothing better came: then the refusal is the answer.
+                Some((generation, fault)) if self.keys.newest(credential) == Some(generation) => {
+                    self.finish(ticket, &Err(fault));
+                }
+                _ => self.timetable.hand_back(ticket),
+            }
+        }
+    }
+
+    /// The token is another one: how long the former lived says nothing.
+    fn look_at_token(&mut self, credential: &CredentialId) {
+        self.health.credentials.forget_token(credential, &mut self.out);
+        let tokens = self.targets.iter().filter(|(key, _)| key.subject == Subject::Token);
+        let token = tokens.filter(|(key, _)| key.credential_id() == *credential).map(|(_, ticket)| ticket).next();
+        if let Some(token) = token {
+            self.timetable.reschedule(token, self.now.uptime);
+        }
+    }
+
+    /// The keys of a request are still being fetched.
+    fn on_not_sent(&mut self, ticket: Ticket) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match self.targets.get(ticket) {
+            Some(target) => {
+                self.keys.park(Parked { credential: target.planned.key.credential_id(), ticket, refused: None });
+            }
+            None => self.timetable.hand_back(ticket),
+        }
+    }
+
+    /// Lets every request out that is due, as far as the bound on requests in flight allows.
+    fn send_due(&mut self) {
+        self.next_send = None;
+        while self.in_flight < self.plan.concurrency {
+            match self.timetable.next(self.now.uptime) {
+                Next::Ask(ticket) => self.send(ticket),
+                Next::Sleep(until) => {
+                    self.next_send = until;
+                    break;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, ticket: Ticket) {
+        let Some(target) = self.targets.get_mut(ticket) else { return };
+        let credential = target.planned.key.credential_id();
+        let metrics = self.quirks.supported(&credential, target.planned.terms.metrics, self.now.uptime, &mut self.out);
+        let poll = target.poll.get_or_insert_with(|| Poll::new(self.now.uptime));
+        poll.metrics = metrics;
+        let outgoing = Outgoing {
+            ticket,
+            credential,
+            target: target.wire.clone(),
+            cursor: poll.cursor.clone(),
+            limit: target.page.rows(),
+            metrics,
+        };
+        self.in_flight += 1;
+        self.out.effect(Effect::Send(outgoing));
+    }
+
+    /// Credentials that are refused, or cannot be read: they are read until that is over.
+    fn credentials_to_read(&self) -> impl Iterator<Item = CredentialId> {
+        // The timetable remembers credentials that left the configuration.
+        let refused = self.timetable.rejected().filter(|credential| self.plan.credential(credential).is_some());
+        refused.chain(self.health.credentials.unreadable().cloned())
+    }
+
+    fn read_credentials(&mut self) {
+        if self.keys.read_due() > self.now.uptime {
+            return;
+        }
+        let credentials: BTreeSet<_> = self.credentials_to_read().collect();
+        if !credentials.is_empty() {
+            self.keys.note_read(self.now.uptime);
+        }
+        for credential in credentials {
+            self.out.effect(Effect::ReadKeys(credential));
+        }
+    }
+
+    fn note_ready(&mut self) {
+        let planned = !self.plan.credentials.is_empty();
+        if planned && !self.ready && self.timetable.all_settled(self.now.uptime) {
+            self.ready = true;
+            self.out.ready();
+            self.save();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

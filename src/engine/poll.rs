@@ -1,0 +1,148 @@
+//! A poll between its first request and its last page.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::facts::{AccountFacts, CampaignFacts};
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::metric::MetricSet;
+use crate::domain::rows::Rows;
+use crate::domain::schedule::Uptime;
+use crate::domain::target::{AccountId, CampaignId, Level};
+use crate::source::{Cursor, Page, TokenHealth};
+
+/// Pages of one poll; an API that goes on giving them is not believed.
+const MAX_PAGES: u32 = 5_000;
+
+/// Rows, or campaigns, of one poll: several times what the largest account has.
+const MAX_ROWS: usize = 500_000;
+
+/// Where a poll is, and what its pages held so far.
+#[derive(Debug)]
+pub(super) struct Poll {
+    pub(super) started: Uptime,
+    pub(super) cursor: Option<Cursor>,
+    pub(super) pages: u32,
+    /// Whether other keys were asked for already, because the API refused those of a request.
+    pub(super) keys_renewed: bool,
+    /// Families that the last request asked for.
+    pub(super) metrics: MetricSet,
+    pub(super) gathered: Gathered,
+}
+
+/// What the pages of a poll held, as one.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// The rows of each page.
+    pub rows: Vec<Rows>,
+    /// The account that the first row named.
+    pub named: Option<AccountId>,
+    /// Facts about campaigns.
+    pub campaigns: BTreeMap<CampaignId, CampaignFacts>,
+    /// The campaign above each listed ad.
+    pub parents: BTreeMap<CampaignId, CampaignId>,
+    /// The ad accounts that the credential can see.
+    pub accounts: BTreeMap<AccountId, AccountFacts>,
+    /// Whose campaigns these are, where discovery learned it.
+    pub account: Option<AccountId>,
+    /// What a single campaign's id means in its account.
+    pub level: Option<Level>,
+    /// Facts about the account.
+    pub facts: Option<AccountFacts>,
+    /// What the API says of the token.
+    pub token: Option<TokenHealth>,
+    /// Fields whose value was no number, and how many values of each.
+    pub rejected: BTreeMap<&'static str, u64>,
+}
+
+impl Gathered {
+    /// Number of rows.
+    pub fn row_count(&self) -> usize {
+        self.rows.iter().map(Rows::len).sum()
+    }
+
+    /// Number of rows, campaigns or accounts, whichever there are most of.
+    fn size(&self) -> usize {
+        self.row_count().max(self.campaigns.len()).max(self.accounts.len())
+    }
+
+    /// Every campaign that a row or a listing mentions.
+    pub fn mentioned(&self) -> BTreeSet<CampaignId> {
+        let rows = self.rows.iter().flat_map(|rows| rows.campaigns().iter().flatten().copied());
+        rows.chain(self.campaigns.keys().copied()).collect()
+    }
+
+    fn add(&mut self, page: Page) {
+        self.named = self.named.or_else(|| page.rows.first().and_then(|row| row.account));
+        if !page.rows.is_empty() {
+            // Columns take a third of what rows do, while they wait for the other pages.
+            self.rows.push(Rows::new(page.rows));
+        }
+        self.campaigns.extend(page.campaigns);
+        self.parents.extend(page.parents);
+        self.accounts.extend(page.accounts);
+        self.account = page.account.or(self.account);
+        self.level = page.level.or(self.level);
+        self.facts = page.facts.or(self.facts.take());
+        self.token = page.token.or(self.token);
+        for (field, count) in page.rejected {
+            *self.rejected.entry(field).or_default() += count;
+        }
+    }
+}
+
+impl Poll {
+    pub(super) fn new(started: Uptime) -> Self {
+        Self {
+            started,
+            cursor: None,
+            pages: 0,
+            keys_renewed: false,
+            metrics: MetricSet::NONE,
+            gathered: Gathered::default(),
+        }
+    }
+
+    /// Adds a page and says whether there is a next one.
+    pub(super) fn add(&mut self, mut page: Page) -> Result<bool, Fault> {
+        self.pages += 1;
+        let next = page.next.take();
+        self.gathered.add(page);
+        if self.gathered.size() > MAX_ROWS {
+            let message = format!("the pages hold more than {MAX_ROWS} rows, more than any account");
+            return Err(Fault::new(Reason::Malformed, message));
+        }
+        if next.is_some() && (next == self.cursor || self.pages >= MAX_PAGES) {
+            return Err(Fault::new(Reason::Malformed, "the pages go round in circles"));
+        }
+        self.cursor = next;
+        Ok(self.cursor.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(next: Option<&str>) -> Page {
+        Page { next: next.map(|cursor| Cursor(cursor.to_owned())), ..Page::default() }
+    }
+
+    #[test]
+    fn a_poll_ends_with_the_page_that_names_no_next_one() {
+        let mut poll = Poll::new(Uptime::ZERO);
+        assert_eq!(poll.add(page(Some("a"))), Ok(true));
+        assert_eq!(poll.cursor, Some(Cursor("a".to_owned())));
+        assert_eq!(poll.add(page(None)), Ok(false));
+        assert_eq!((poll.pages, poll.cursor), (2, None));
+    }
+
+    #[test]
+    fn a_page_that_leads_to_itself_is_malformed_and_so_is_an_endless_poll() {
+        let mut poll = Poll::new(Uptime::ZERO);
+        poll.add(page(Some("a"))).unwrap();
+        assert_eq!(poll.add(page(Some("a"))).map_err(|fault| fault.reason), Err(Reason::Malformed));
+        let mut poll = Poll::new(Uptime::ZERO);
+        let pages = (0..2 * MAX_PAGES).find(|index| poll.add(page(Some(&index.to_string()))).is_err());
+        assert_eq!(pages, Some(MAX_PAGES - 1));
+    }
+}

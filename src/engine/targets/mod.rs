@@ -1,0 +1,116 @@
+//! What is polled, and how far each poll got.
+
+mod planning;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub(super) use planning::{Planning, Wanted};
+
+use super::poll::Poll;
+use super::quirks::PageSize;
+use crate::domain::plan::{ChannelId, Planned};
+use crate::domain::schedule::Ticket;
+use crate::domain::target::{CampaignId, TargetKey};
+use crate::source::Target;
+
+/// A target that is polled.
+pub(super) struct PolledTarget {
+    pub(super) planned: Planned,
+    /// Builds its requests and reads their answers.
+    pub(super) wire: Arc<dyn Target>,
+    pub(super) poll: Option<Poll>,
+    /// Rows a page.
+    pub(super) page: PageSize,
+    /// Whether the poll under way asks for a shorter list than is wanted by now.
+    pub(super) outgrown: bool,
+    /// Whether its answers are for whoever asked, and not to be published.
+    pub(super) survey: bool,
+}
+
+impl std::fmt::Debug for PolledTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolledTarget").field("planned", &self.planned).finish_non_exhaustive()
+    }
+}
+
+/// All targets, by ticket and by key.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    by_ticket: HashMap<Ticket, PolledTarget>,
+    tickets: BTreeMap<TargetKey, Ticket>,
+    /// Targets that were removed while a request was under way: its answer still says something about their lane.
+    departed: HashMap<Ticket, PolledTarget>,
+    /// The campaigns of channels of which all are wanted, as their listings said.
+    listed: BTreeMap<ChannelId, Vec<CampaignId>>,
+}
+
+impl Targets {
+    pub(super) fn get(&self, ticket: Ticket) -> Option<&PolledTarget> {
+        self.by_ticket.get(&ticket)
+    }
+
+    pub(super) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut PolledTarget> {
+        self.by_ticket.get_mut(&ticket)
+    }
+
+    pub(super) fn ticket(&self, key: &TargetKey) -> Option<Ticket> {
+        self.tickets.get(key).copied()
+    }
+
+    pub(super) fn by_key(&self, key: &TargetKey) -> Option<&PolledTarget> {
+        self.get(self.ticket(key)?)
+    }
+
+    /// Keys and tickets, in the order of the keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&TargetKey, Ticket)> {
+        self.tickets.iter().map(|(key, ticket)| (key, *ticket))
+    }
+
+    /// The keys of all targets.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &TargetKey> + Clone {
+        self.tickets.keys()
+    }
+
+    /// How many targets there are; lookups of names, states and tokens are not counted.
+    pub(super) fn count(&self) -> usize {
+        self.keys().filter(|key| !key.subject.is_discovery()).count()
+    }
+
+    pub(super) fn insert(&mut self, ticket: Ticket, target: PolledTarget) {
+        self.tickets.insert(target.planned.key.clone(), ticket);
+        self.by_ticket.insert(ticket, target);
+    }
+
+    /// Removes a target. One whose request is under way is kept aside until the answer comes.
+    pub(super) fn remove(&mut self, key: &TargetKey, under_way: bool) -> Option<Ticket> {
+        let ticket = self.tickets.remove(key)?;
+        let target = self.by_ticket.remove(&ticket)?;
+        if under_way {
+            self.departed.insert(ticket, target);
+        }
+        Some(ticket)
+    }
+
+    /// A removed target whose answer came.
+    pub(super) fn take_departed(&mut self, ticket: Ticket) -> Option<PolledTarget> {
+        self.departed.remove(&ticket)
+    }
+
+    /// The campaigns that a channel is known to have; none before its listing was read.
+    pub(super) fn listed(&self, channel: &ChannelId) -> Vec<CampaignId> {
+        self.listed.get(channel).cloned().unwrap_or_default()
+    }
+
+    /// Notes which campaigns a channel has, and says whether that is news.
+    pub(super) fn note_listed(&mut self, channel: ChannelId, campaigns: Vec<CampaignId>) -> bool {
+        let news = self.listed.get(&channel) != Some(&campaigns);
+        self.listed.insert(channel, campaigns);
+        news
+    }
+
+    /// Forgets the channels that are not wanted any more.
+    pub(super) fn retain_listed(&mut self, wanted: impl Fn(&ChannelId) -> bool) {
+        self.listed.retain(|channel, _| wanted(channel));
+    }
+}

@@ -1,0 +1,147 @@
+//! Which targets there are: the timetable in line with the plan and with what was learned.
+//!
+//! What is the same keeps its samples, its schedule and its back-off. What asks another question starts anew. What is
+//! not wanted any more leaves, with everything that it showed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::event::{Moment, PollPlan};
+use super::super::health::Health;
+use super::super::outbox::Outbox;
+use super::super::quirks::PageSize;
+use super::{PolledTarget, Targets};
+use crate::domain::lane::LaneKey;
+use crate::domain::plan::Planned;
+use crate::domain::schedule::{Ticket, Timetable};
+use crate::domain::snapshot::Change;
+use crate::domain::target::{Subject, TargetKey};
+
+/// What a change of targets goes by, and whom it concerns.
+pub(in crate::engine) struct Planning<'a> {
+    pub(in crate::engine) plan: &'a PollPlan,
+    pub(in crate::engine) timetable: &'a mut Timetable,
+    pub(in crate::engine) health: &'a mut Health,
+    pub(in crate::engine) out: &'a mut Outbox,
+    pub(in crate::engine) now: Moment,
+}
+
+/// A target that is wanted, and whether it is a survey.
+pub(in crate::engine) type Wanted = (Planned, bool);
+
+impl Targets {
+    /// Targets that are still wanted after a reload ask on the new terms. Says how many start anew.
+    pub(in crate::engine) fn take_terms(
+        &mut self,
+        wanted: &[Wanted],
+        former: &PollPlan,
+        with: &mut Planning<'_>,
+    ) -> usize {
+        let wanted: BTreeMap<_, _> = wanted.iter().map(|(planned, _)| (&planned.key, planned)).collect();
+        let held: Vec<_> = self.iter().map(|(key, ticket)| (key.clone(), ticket)).collect();
+        let mut anew = 0;
+        for (key, ticket) in held {
+            let Some(planned) = wanted.get(&key) else { continue };
+            let Some(target) = self.get_mut(ticket) else { continue };
+            if former.fingerprint(&target.planned) != with.plan.fingerprint(planned) {
+                anew += usize::from(!key.subject.is_discovery());
+                self.forget(&key, with);
+                continue;
+            }
+            let terms = &planned.terms;
+            if target.planned.terms.interval != terms.interval {
+                with.timetable.retime(ticket, terms.interval, with.now.uptime);
+                with.health.set_interval(&key, terms.interval, with.out);
+            }
+            if target.planned.terms.labels != terms.labels {
+                with.out.change(Change::Labels(key, terms.labels.clone()));
+            }
+            // An answer means the same whatever version gives it; the next request is of the new one.
+            target.wire = with.plan.wire(planned).unwrap_or_else(|| target.wire.clone());
+            target.planned = (*planned).clone();
+        }
+        anew
+    }
+
+    /// Brings targets and timetable in line with what is wanted.
+    pub(in crate::engine) fn replan(&mut self, wanted: Vec<Wanted>, with: &mut Planning<'_>) {
+        let keys: BTreeSet<_> = wanted.iter().map(|(planned, _)| planned.key.clone()).collect();
+        let gone: Vec<_> = self.iter().map(|(key, _)| key).filter(|key| !keys.contains(key)).cloned().collect();
+        for (planned, survey) in wanted {
+            match self.ticket(&planned.key) {
+                Some(ticket) if self.get(ticket).is_some_and(|target| target.planned.ask == planned.ask) => {}
+                Some(ticket) => {
+                    hand_over(&planned, &gone, with.out);
+                    self.ask_otherwise(ticket, planned, with);
+                }
+                None => {
+                    hand_over(&planned, &gone, with.out);
+                    self.enlist(planned, survey, with);
+                }
+            }
+        }
+        for key in &gone {
+            self.forget(key, with);
+        }
+        let lanes: BTreeMap<_, _> = self.iter().map(|(key, ticket)| (LaneKey::of(key), ticket)).collect();
+        for gone in with.health.lanes.set(&lanes.keys().cloned().collect(), with.out) {
+            with.health.trouble.forget_lane(&gone, with.now.uptime);
+        }
+        for ticket in lanes.into_values() {
+            with.health.lanes.note_load(with.timetable.load(ticket), with.out);
+        }
+    }
+
+    fn enlist(&mut self, planned: Planned, survey: bool, with: &mut Planning<'_>) {
+        let key = planned.key.clone();
+        let Some(credential) = with.plan.credential(&key.credential_id()) else { return };
+        let interval = planned.terms.interval;
+        let ticket = with.timetable.enlist(&LaneKey::of(&key), credential.grant, interval, with.now.uptime);
+        with.health.expect(&key, interval, with.out);
+        let target = PolledTarget {
+            wire: credential.api.target(&planned),
+            page: PageSize::new(credential.api.page_rows()),
+            planned,
+            poll: None,
+            outgrown: false,
+            survey,
+        };
+        self.insert(ticket, target);
+    }
+
+    /// A target asks for another list of campaigns.
+    fn ask_otherwise(&mut self, ticket: Ticket, planned: Planned, with: &mut Planning<'_>) {
+        let Some((wire, target)) = with.plan.wire(&planned).zip(self.get_mut(ticket)) else { return };
+        target.outgrown = target.poll.is_some();
+        if planned.key.subject.is_discovery() {
+            // Names of campaigns that just joined are not waited for until the next listing.
+            with.timetable.reschedule(ticket, with.now.uptime);
+        }
+        (target.planned, target.wire) = (planned, wire);
+    }
+
+    /// Takes a target out with everything that it showed.
+    fn forget(&mut self, key: &TargetKey, with: &mut Planning<'_>) {
+        let Some(ticket) = self.ticket(key) else { return };
+        self.remove(key, with.timetable.is_under_way(ticket));
+        with.timetable.remove(ticket);
+        with.health.forget(key, with.now);
+        if key.subject == Subject::Token {
+            with.health.credentials.forget_token(&key.credential_id(), with.out);
+        }
+        with.out.change(Change::Gone(key.clone()));
+    }
+}
+
+/// The rows of targets that go are shown by the one that takes their place, until it is polled.
+fn hand_over(planned: &Planned, gone: &[TargetKey], out: &mut Outbox) {
+    let Some(listed) = planned.ask.listed().filter(|_| planned.key.subject == Subject::Campaigns) else { return };
+    let takes = |key: &&TargetKey| {
+        key.window == planned.key.window
+            && key.credential_id() == planned.key.credential_id()
+            && matches!(key.subject, Subject::Campaign(id) if listed.contains(&id))
+    };
+    let givers: Vec<_> = gone.iter().filter(takes).cloned().collect();
+    if !givers.is_empty() {
+        out.change(Change::Move(givers, planned.key.clone(), planned.terms.labels.clone()));
+    }
+}

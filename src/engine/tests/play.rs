@@ -1,0 +1,241 @@
+//! An engine, the time, and an API that the tests answer for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+
+use super::super::*;
+use crate::domain::budget::{Grant, Tier, Usage};
+use crate::domain::fault::{Fault, Reason};
+use crate::domain::metric::MetricSet;
+use crate::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, Planned, Terms, Wanted};
+use crate::domain::rows::Row;
+use crate::domain::snapshot::{Brought, Change};
+use crate::domain::status::Expiry;
+use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
+use crate::source::{Api, Asked, Cursor, Page, Received, Target};
+
+pub(super) const INTERVAL: Duration = Duration::from_mins(15);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// An API that is never asked: the tests answer in its place.
+#[derive(Debug)]
+pub(super) struct Made(pub(super) &'static str);
+
+pub(super) struct MadeTarget;
+
+impl Api for Made {
+    fn target(&self, _: &Planned) -> Arc<dyn Target> {
+        Arc::new(MadeTarget)
+    }
+    fn base_url(&self) -> &'static str {
+        "https://made.up"
+    }
+    fn version(&self) -> Arc<str> {
+        self.0.into()
+    }
+    fn page_rows(&self) -> u32 {
+        100
+    }
+}
+
+impl Target for MadeTarget {
+    fn endpoint(&self) -> &'static str {
+        "insights"
+    }
+    fn request(&self, _: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+        Err(Fault::new(Reason::InvalidRequest, "nobody sends it"))
+    }
+    fn read(&self, _: Received<'_>, _: Option<&Cursor>) -> Result<Page, Fault> {
+        Err(Fault::new(Reason::Malformed, "nobody answers it"))
+    }
+    fn refuses_expired_keys(&self, fault: &Fault) -> bool {
+        fault.code == Some("expired")
+    }
+}
+
+pub(super) fn terms() -> Terms {
+    Terms {
+        credential: "main".into(),
+        interval: INTERVAL,
+        stale_after: 4 * INTERVAL,
+        labels: Arc::new([]),
+        metrics: MetricSet::default_on(),
+    }
+}
+
+pub(super) fn account(id: u32) -> MetaAccount {
+    MetaAccount {
+        id: AccountId::parse(&id.to_string()).unwrap(),
+        totals: false,
+        level: Level::Ad,
+        wanted: Wanted::All,
+        windows: vec![Window::Preset("today")],
+        ids_per_request: IDS_PER_REQUEST,
+        first_part: 0,
+        terms: terms(),
+    }
+}
+
+pub(super) fn single(id: u32) -> MetaCampaign {
+    MetaCampaign { id: campaign_id(id), windows: vec![Window::Preset("today")], terms: terms() }
+}
+
+pub(super) fn campaign_id(id: u32) -> CampaignId {
+    CampaignId::parse(&id.to_string()).unwrap()
+}
+
+pub(super) fn main_id() -> CredentialId {
+    CredentialId { source: Source::META, name: "main".into() }
+}
+
+pub(super) fn plan(fleet: Fleet) -> PollPlan {
+    let grant = Grant::Account { share: 1.0, assumed: Tier::Full, configured: false };
+    PollPlan {
+        fleet,
+        credentials: vec![CredentialPlan { id: main_id(), api: Arc::new(Made("v1")), grant, expiry: Expiry::Awaited }],
+        changed: BTreeSet::new(),
+        concurrency: 100,
+        max_series: 1_000_000,
+    }
+}
+
+pub(super) fn accounts(ids: impl IntoIterator<Item = u32>) -> PollPlan {
+    plan(Fleet { accounts: ids.into_iter().map(account).collect(), ..Fleet::default() })
+}
+
+/// A page with a row for each campaign.
+pub(super) fn rows(account: u32, campaigns: &[u32]) -> Page {
+    let row = |id: &u32| Row {
+        account: AccountId::parse(&account.to_string()).ok(),
+        campaign: Some(campaign_id(*id)),
+        currency: None,
+        days: None,
+        figures: Vec::new(),
+    };
+    Page { rows: campaigns.iter().map(row).collect(), level: Some(Level::Ad), ..Page::default() }
+}
+
+pub(super) fn refusal() -> Fault {
+    Fault::new(Reason::Unauthorized, "the token is dead")
+}
+
+/// An engine, the time, and what it wanted so far.
+pub(super) struct Play {
+    pub(super) engine: Engine,
+    pub(super) now: Moment,
+    pub(super) generation: u64,
+    pub(super) sent: Vec<Outgoing>,
+    pub(super) others: Vec<Effect>,
+}
+
+impl Play {
+    pub(super) fn new(wanted: PollPlan) -> Self {
+        let now = Moment { uptime: Uptime::ZERO, wall: 1_000_000.0, dice: 0.5 };
+        let mut play = Self { engine: Engine::default(), now, generation: 1, sent: Vec::new(), others: Vec::new() };
+        play.handle(Event::Plan(Box::new(wanted)));
+        play
+    }
+
+    pub(super) fn handle(&mut self, event: Event) {
+        self.engine.handle(event, self.now);
+        while let Some(effect) = self.engine.poll() {
+            match effect {
+                Effect::Send(outgoing) => self.sent.push(outgoing),
+                effect => self.others.push(effect),
+            }
+        }
+    }
+
+    /// Lets time pass; the engine is woken as often as it asks to be.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now.uptime + time;
+        loop {
+            let wake = self.engine.timeout().max(self.now.uptime).min(end);
+            self.now.wall += wake.saturating_sub(self.now.uptime).as_secs_f64();
+            self.now.uptime = wake;
+            self.handle(Event::Time);
+            if wake == end {
+                break;
+            }
+        }
+    }
+
+    /// The requests that were sent since this was last asked.
+    pub(super) fn take_sent(&mut self) -> Vec<Outgoing> {
+        std::mem::take(&mut self.sent)
+    }
+
+    pub(super) fn answer(&mut self, outgoing: &Outgoing, result: Result<Page, Fault>) {
+        self.answer_with(outgoing, result, Vec::new());
+    }
+
+    pub(super) fn answer_with(&mut self, outgoing: &Outgoing, result: Result<Page, Fault>, usage: Vec<Usage>) {
+        let answer = Answer {
+            ticket: outgoing.ticket,
+            generation: Some(Generation(self.generation)),
+            result,
+            status: Some(200),
+            usage,
+            served: None,
+            took: Some(SECOND),
+        };
+        self.handle(Event::Answer(Box::new(answer)));
+    }
+
+    /// Reads the credential: what the driver does before it sends.
+    pub(super) fn read_keys(&mut self) {
+        let content = KeyContent::Read(Generation(self.generation));
+        self.handle(Event::Keys { credential: main_id(), content });
+    }
+
+    /// Answers whatever is asked with no rows, for so long.
+    pub(super) fn answer_all(&mut self, time: Duration) {
+        let end = self.now.uptime + time;
+        while self.now.uptime < end {
+            self.pass(SECOND);
+            for outgoing in self.take_sent() {
+                self.answer(&outgoing, Ok(Page::default()));
+            }
+        }
+    }
+
+    pub(super) fn changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for effect in std::mem::take(&mut self.others) {
+            if let Effect::Publish(update) = effect {
+                changes.extend(update.changes);
+            }
+        }
+        changes
+    }
+
+    pub(super) fn brought(&mut self) -> Vec<Brought> {
+        let rows = |change| match change {
+            Change::Rows(brought) => Some(brought),
+            _ => None,
+        };
+        self.changes().into_iter().filter_map(rows).collect()
+    }
+
+    pub(super) fn count(&mut self, wanted: impl Fn(&Effect) -> bool) -> usize {
+        std::mem::take(&mut self.others).iter().filter(|effect| wanted(effect)).count()
+    }
+
+    /// The insights request of the first account, when everything that goes before it is answered.
+    pub(super) fn insights(&mut self) -> Outgoing {
+        for _ in 0..100 {
+            self.pass(SECOND);
+            for outgoing in self.take_sent() {
+                let target = self.engine.targets.get(outgoing.ticket).unwrap();
+                if !target.planned.key.subject.is_discovery() {
+                    return outgoing;
+                }
+                self.answer(&outgoing, Ok(Page::default()));
+            }
+        }
+        unreachable!("no account is planned")
+    }
+}

@@ -1,0 +1,137 @@
+//! What survives a restart: where each target was in the timetable, and what was learned.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::event::{Moment, PollPlan};
+use super::membership::Membership;
+use super::targets::{Planning, Targets};
+use crate::domain::saved::{SavedTarget, State};
+use crate::domain::schedule::{Timetable, Uptime};
+use crate::domain::snapshot::{Brought, Change};
+use crate::domain::target::{Labels, TargetKey};
+
+/// How old the file may grow while there is news.
+const SAVE_EVERY: Duration = Duration::from_secs(15);
+
+/// Longest that anything is put off for what a file says: a wall clock may have jumped meanwhile.
+const MAX_RESTORED_WAIT: Duration = Duration::from_hours(24);
+
+/// When the state is to be written next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saving {
+    next: Uptime,
+    /// Whether anything was polled since.
+    news: bool,
+}
+
+impl Saving {
+    /// Nothing is to be written yet.
+    pub(super) fn from(now: Uptime) -> Self {
+        Self { next: now + SAVE_EVERY, news: false }
+    }
+
+    pub(super) fn note_news(&mut self) {
+        self.news = true;
+    }
+
+    /// When to write, where there is anything new.
+    pub(super) fn due(self) -> Option<Uptime> {
+        self.news.then_some(self.next)
+    }
+}
+
+/// What is to survive. Rows and names are added by whoever publishes them.
+pub(super) fn state(
+    targets: &Targets,
+    timetable: &Timetable,
+    membership: &Membership,
+    plan: &PollPlan,
+    now: Moment,
+) -> State {
+    let mut state = State { members: membership.saved(), ..State::default() };
+    for (key, ticket) in targets.iter().filter(|(_, ticket)| timetable.is_settled(*ticket)) {
+        let Some(target) = targets.get(ticket) else { continue };
+        let saved = SavedTarget {
+            asks: plan.fingerprint(&target.planned),
+            due: now.wall_at(timetable.due(ticket)),
+            failures: timetable.failures(ticket),
+            ..SavedTarget::default()
+        };
+        state.targets.insert(key.clone(), saved);
+    }
+    let blocked = timetable.blocked(now.uptime);
+    state.blocked = blocked.map(|(lane, until)| (lane.clone(), now.wall_at(until))).collect();
+    state
+}
+
+/// Notes which campaigns the channels had, as far as their listings ask what they asked then.
+pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &State) {
+    for (key, _, listing) in &state.listings {
+        let channel = plan.fleet.channel_of_all(key).filter(|_| asks_the_same(targets, plan, key, &state.targets));
+        if let Some(channel) = channel {
+            targets.note_listed(channel.id(), listing.iter().map(|listed| listed.campaign).collect());
+        }
+    }
+}
+
+/// Goes on where an earlier life ended, as far as that is still wanted. Says how many targets do.
+pub(super) fn restore(targets: &Targets, state: State, with: &mut Planning<'_>) -> usize {
+    let now = with.now;
+    let uptime = |instant: f64| {
+        let wait = Duration::try_from_secs_f64(instant - now.wall).unwrap_or_default();
+        now.uptime + wait.min(MAX_RESTORED_WAIT)
+    };
+    for (lane, until) in &state.blocked {
+        with.timetable.block(lane, uptime(*until));
+    }
+    with.health.lanes.note_blocked(with.timetable.blocked(now.uptime), now, with.out);
+
+    let mut restored = 0;
+    for (key, ticket) in targets.iter() {
+        let (Some(saved), Some(target)) = (state.targets.get(key), targets.get(ticket)) else { continue };
+        if !asks_the_same(targets, with.plan, key, &state.targets) {
+            continue;
+        }
+        restored += usize::from(!key.subject.is_discovery());
+        with.timetable.resume(ticket, uptime(saved.due), saved.failures);
+        let terms = &target.planned.terms;
+        if let Some(status) = &saved.status {
+            with.health.restore(key, status.clone(), with.out);
+        }
+        if let Some(rows) = &saved.rows {
+            with.out.change(Change::Rows(Brought {
+                key: key.clone(),
+                account: rows.account,
+                rows: vec![(*rows.rows).clone()],
+                whole: true,
+                labels: terms.labels.clone(),
+                expires: uptime(rows.expires).min(now.uptime + terms.stale_after),
+            }));
+        }
+    }
+    for (key, home, facts) in state.accounts {
+        if let Some(labels) = labels_of(targets, with.plan, &key, &state.targets) {
+            with.out.change(Change::Account(key, home, facts, labels));
+        }
+    }
+    for (key, home, listing) in state.listings {
+        if let Some(labels) = labels_of(targets, with.plan, &key, &state.targets) {
+            with.out.change(Change::Campaigns(key, home, listing, labels));
+        }
+    }
+    restored
+}
+
+type Saved = BTreeMap<TargetKey, SavedTarget>;
+
+/// Whether a target is still wanted and asks what it asked then: rows that answer another question are not shown.
+fn asks_the_same(targets: &Targets, plan: &PollPlan, key: &TargetKey, saved: &Saved) -> bool {
+    let target = targets.by_key(key);
+    saved.get(key).zip(target).is_some_and(|(saved, target)| saved.asks == plan.fingerprint(&target.planned))
+}
+
+fn labels_of(targets: &Targets, plan: &PollPlan, key: &TargetKey, saved: &Saved) -> Option<Labels> {
+    let target = targets.by_key(key).filter(|_| asks_the_same(targets, plan, key, saved))?;
+    Some(target.planned.terms.labels.clone())
+}
