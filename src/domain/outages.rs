@@ -35,7 +35,7 @@ const NAMING_LINES: usize = 15;
 /// Lines in an hour that count the members of a cause.
 const COUNTING_LINES: usize = 15;
 
-/// Most lines in any hour: those that name, those that count, and a summary every [`SUMMARY_GAP`].
+/// Most lines in any hour: those that name, those that count, and a summary every `SUMMARY_GAP`.
 pub const MOST_LINES: usize = NAMING_LINES + COUNTING_LINES + 7;
 
 /// Longest that the log says something that is not true any more.

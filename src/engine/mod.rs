@@ -10,9 +10,9 @@
 //! /* sleep until engine.timeout(), or until something happens */
 //! ```
 //!
-//! Each owner below decides about its own matter and sees no other's fields: [`Targets`] what is polled and how far
-//! each poll got, [`Timetable`] whose request goes out next, [`Membership`] which single campaign rides with which
-//! account, [`Quirks`] what an API was found to refuse, [`Health`] how targets, lanes and credentials fare. The
+//! Each owner below decides about its own matter and sees no other's fields: `Targets` what is polled and how far
+//! each poll got, [`Timetable`] whose request goes out next, `Membership` which single campaign rides with which
+//! account, `Quirks` what an API was found to refuse, `Health` how targets, lanes and credentials fare. The
 //! engine asks them in turn: `answer.rs` says in which order when an answer comes, this file when anything else happens.
 
 mod answer;

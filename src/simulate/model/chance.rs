@@ -34,7 +34,7 @@ pub fn normal(key: u64) -> f64 {
 /// One path of a Poisson process of rate 1: [`Path::at`] counts its events up to a time. With the
 /// cumulated intensity for time it is a process of any intensity.
 ///
-/// Blocks of [`BLOCK`] expected events are drawn whole. Within one, the events of either half are
+/// Blocks of `BLOCK` expected events are drawn whole. Within one, the events of either half are
 /// binomial, so that halving leads close to any time in a few draws.
 ///
 /// What was halved last is kept, so that times in order cost little.
