@@ -66,7 +66,7 @@ fn value(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -74,7 +74,13 @@ mod tests {
 
     /// What was logged.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Page {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Page {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -96,7 +102,7 @@ mod tests {
             tracing::warn!(source = "meta", target, rows = 3, share = 0.5, code = "", "poll failed: {}", "a\u{1b}\tb");
             tracing::info!("stopped");
         });
-        let page = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let page = page.text();
         let lines: Vec<_> = page.lines().map(|line| line.split_once(' ').unwrap()).collect();
         for (instant, _) in &lines {
             let instant = instant.strip_prefix("ts=").unwrap();

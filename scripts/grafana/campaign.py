@@ -1,7 +1,7 @@
 """One campaign: what it costs compared with what chance explains, day by day, and what changed."""
 
 from .overview import ACCOUNT_CHOICE, LAST_WEEK, SOURCE, WINDOW_CHOICE
-from .panels import annotation, by_name, column, custom, dashboard, days, interval, lines, named, stat, table, variable
+from .panels import annotation, by_name, column, dashboard, days, fixed, lines, named, stat, table, variable
 from .queries import (
     ACCOUNT,
     ACCOUNTS,
@@ -31,8 +31,8 @@ CAMPAIGN_CHOICE = variable(
     named("campaign"),
     several=False,
 )
-LAST = interval("last", "Last", ["1h", "3h", "6h", "12h"], "6h")
-LEAST = custom("least", "Clicks at least", ["1", "10", "25", "100"], "25")
+LAST = fixed("interval", "last", "Last", ["1h", "3h", "6h", "12h"], "6h", refresh=2)
+LEAST = fixed("custom", "least", "Clicks at least", ["1", "10", "25", "100"], "25", includeAll=False, multi=False)
 
 USUAL_HERE = f"{USUAL} and on ({CAMPAIGN}) campaign:marketing_messages_name:info{{{ONE}}}"
 COST = per_click(spend(CHOSEN), clicks(CHOSEN))

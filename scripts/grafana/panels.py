@@ -50,28 +50,15 @@ def named(label: str) -> str:
     return f'/{label}_id="(?<value>[^"]*)".*{label}_name="(?<text>.*?)"[,}}]/'
 
 
-def interval(name: str, label: str, values: Sequence[str], first: str) -> Json:
+def fixed(kind: str, name: str, label: str, values: Sequence[str], first: str, **more: Any) -> Json:
+    """A choice from values that are known here; `kind` is `interval` for lengths of time, else `custom`."""
     return {
         "name": name,
         "label": label,
-        "type": "interval",
+        "type": kind,
         "query": ",".join(values),
         "hide": 0,
-        "refresh": 2,
-        "current": {"text": first, "value": first},
-        "options": [{"text": text, "value": text, "selected": text == first} for text in values],
-    }
-
-
-def custom(name: str, label: str, values: Sequence[str], first: str) -> Json:
-    return {
-        "name": name,
-        "label": label,
-        "type": "custom",
-        "query": ",".join(values),
-        "hide": 0,
-        "includeAll": False,
-        "multi": False,
+        **more,
         "current": {"text": first, "value": first},
         "options": [{"text": text, "value": text, "selected": text == first} for text in values],
     }

@@ -163,24 +163,10 @@ impl Visit for About {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::logfmt::tests::Page;
 
     /// The messages of the lines that a gate lets through.
     fn lines(gate: &Gate, say: impl FnOnce()) -> Vec<String> {
@@ -190,8 +176,7 @@ mod tests {
         let layer = layer.with_target(false).with_ansi(false).with_level(false);
         let log = tracing_subscriber::registry().with(layer).with(gate.clone());
         tracing::subscriber::with_default(log, say);
-        let page = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        page.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+        page.text().lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
     }
 
     fn say() {

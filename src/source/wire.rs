@@ -123,12 +123,6 @@ impl<W> Copy for RowReader<W> {}
 impl<'de, W: Wire> Lenient<'de> for RowReader<W> {
     type Out = WireRow;
 
-    fn nothing(self) -> WireRow {
-        WireRow::default()
-    }
-    fn text(self, _: &str) -> WireRow {
-        WireRow::default()
-    }
     fn odd(self) -> WireRow {
         WireRow::default()
     }
@@ -224,11 +218,10 @@ struct Parsed<F>(F);
 impl<F: FnOnce(&str)> Lenient<'_> for Parsed<F> {
     type Out = ();
 
-    fn nothing(self) {}
+    fn odd(self) {}
     fn text(self, text: &str) {
         (self.0)(text);
     }
-    fn odd(self) {}
 }
 
 /// Reads the value of a metric into its row.
@@ -285,12 +278,6 @@ struct Entry(&'static Metric);
 impl<'de> Lenient<'de> for Entry {
     type Out = Option<(usize, Option<f64>)>;
 
-    fn nothing(self) -> Self::Out {
-        None
-    }
-    fn text(self, _: &str) -> Self::Out {
-        None
-    }
     fn odd(self) -> Self::Out {
         None
     }

@@ -21,9 +21,6 @@ impl<'de, L: Lenient<'de> + Copy, S, F: Fn(&mut S, L::Out)> Lenient<'de> for Ele
     fn nothing(self) -> List {
         List::Absent
     }
-    fn text(self, _: &str) -> List {
-        List::Odd
-    }
     fn odd(self) -> List {
         List::Odd
     }
@@ -72,12 +69,6 @@ struct Enclosed<'f, L, S, F> {
 impl<'de, L: Lenient<'de> + Copy, S: Default, F: Fn(&mut S, L::Out)> Lenient<'de> for Enclosed<'_, L, S, F> {
     type Out = Option<Envelope<S>>;
 
-    fn nothing(self) -> Self::Out {
-        None
-    }
-    fn text(self, _: &str) -> Self::Out {
-        None
-    }
     fn odd(self) -> Self::Out {
         None
     }

@@ -35,14 +35,18 @@ pub(super) trait Lenient<'de>: Sized {
     /// What it comes to.
     type Out;
 
-    /// Of null.
-    fn nothing(self) -> Self::Out;
-
-    /// Of a text, or a number's digits: the APIs promise texts, and now and then send numbers.
-    fn text(self, text: &str) -> Self::Out;
-
     /// Of what makes no sense here.
     fn odd(self) -> Self::Out;
+
+    /// Of null.
+    fn nothing(self) -> Self::Out {
+        self.odd()
+    }
+
+    /// Of a text, or a number's digits: the APIs promise texts, and now and then send numbers.
+    fn text(self, _: &str) -> Self::Out {
+        self.odd()
+    }
 
     /// Of a boolean.
     fn flag(self, _: bool) -> Self::Out {

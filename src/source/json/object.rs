@@ -151,12 +151,6 @@ pub(super) enum Found {
 impl<'de> Lenient<'de> for Keep {
     type Out = Option<Object>;
 
-    fn nothing(self) -> Self::Out {
-        None
-    }
-    fn text(self, _: &str) -> Self::Out {
-        None
-    }
     fn odd(self) -> Self::Out {
         None
     }
