@@ -53,36 +53,34 @@ struct Hold {
     reader: Option<OwnedSemaphorePermit>,
 }
 
+fn client(builder: reqwest::ClientBuilder, timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    builder
+        .user_agent(concat!("marketing-messages-exporter/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        .connect_timeout(timeout.min(Duration::from_secs(10)))
+        .http2_initial_stream_window_size(ON_THE_WAY.0)
+        .http2_initial_connection_window_size(ON_THE_WAY.1)
+        .build()
+}
+
 impl Fetch {
     /// A door with a deadline for each request, from connecting to the last byte, and a bound on
     /// the bytes of an unpacked body.
     pub fn new(timeout: Duration, max_response: usize) -> reqwest::Result<Self> {
-        Self::with(reqwest::Client::builder(), timeout, max_response)
+        let proxied = client(reqwest::Client::builder(), timeout)?;
+        Ok(Self { proxied, ..Self::direct(timeout, max_response)? })
     }
 
     /// The same, past any proxy: for what only this machine reaches.
     pub fn direct(timeout: Duration, max_response: usize) -> reqwest::Result<Self> {
-        Self::with(reqwest::Client::builder().no_proxy(), timeout, max_response)
-    }
-
-    fn with(builder: reqwest::ClientBuilder, timeout: Duration, max_response: usize) -> reqwest::Result<Self> {
-        let client = |builder: reqwest::ClientBuilder| {
-            builder
-                .user_agent(concat!("marketing-messages-exporter/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(timeout)
-                .connect_timeout(timeout.min(Duration::from_secs(10)))
-                .http2_initial_stream_window_size(ON_THE_WAY.0)
-                .http2_initial_connection_window_size(ON_THE_WAY.1)
-                .build()
-        };
-        let (direct, proxied) = (client(reqwest::Client::builder().no_proxy())?, client(builder)?);
+        let direct = client(reqwest::Client::builder().no_proxy(), timeout)?;
         let room = Room {
             shared: Arc::new(Semaphore::new((max_response / 4).min(Semaphore::MAX_PERMITS))),
             last: Arc::new(Semaphore::new(1)),
             reader: Arc::new(Semaphore::new(1)),
         };
-        Ok(Self { direct, proxied, timeout, max_response, room: Arc::new(room) })
+        Ok(Self { proxied: direct.clone(), direct, timeout, max_response, room: Arc::new(room) })
     }
 
     /// The answer, whatever its status, or why there is none. A large one keeps its room, and its turn to

@@ -1,7 +1,7 @@
 //! The content of the credentials: read anew for each request, so that a file that changes needs no
 //! restart, whichever way it is replaced. Keys of the surroundings come from their chains.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -91,26 +91,27 @@ impl Keyring {
     }
 
     /// Other credentials from now on. Those that are configured as before keep their content and their chain. When one
-    /// of them cannot be set up, all stay as they were.
-    pub fn update(&mut self, credentials: &[Credential]) -> anyhow::Result<()> {
+    /// of them cannot be set up, all stay as they were. Says which are new or configured otherwise.
+    pub fn update(&mut self, credentials: &[Credential]) -> anyhow::Result<BTreeSet<CredentialId>> {
         let mut new = BTreeMap::new();
         for credential in credentials {
-            let id = CredentialId { source: credential.access.source(), name: credential.name.clone() };
+            let id = credential.id();
             if self.credentials.get(&id).is_none_or(|held| held.credential != *credential) {
                 let content = Content::of(credential, &self.news, &mut self.tasks);
                 let content = content.context("the HTTP client for access keys cannot be set up")?;
                 // One API may quote what another credential's request will only show it later, and a credential whose
                 // settings changed what it was known by before.
-                let before = self.credentials.get(&id).into_iter().flat_map(Held::contents);
+                let before = self.credentials.get(&id).into_iter().flat_map(Held::contents).cloned();
                 let now = if matches!(content, Content::Chain(_)) { None } else { content.read().ok() };
                 let former = before.chain(now).collect();
                 new.insert(id, Held { credential: credential.clone(), content, keys: None, former });
             }
         }
         self.credentials.retain(|_, held| credentials.contains(&held.credential));
+        let changed = new.keys().cloned().collect();
         self.credentials.extend(new);
         self.learn();
-        Ok(())
+        Ok(changed)
     }
 
     /// What takes the content of all credentials out of a text, as far as they were read.
@@ -119,9 +120,8 @@ impl Keyring {
     }
 
     fn learn(&mut self) {
-        let contents: Vec<_> = self.credentials.values().flat_map(Held::contents).collect();
-        let secrets = contents.iter().flat_map(|keys| keys.secrets()).map(ExposeSecret::expose_secret);
-        self.redactor = Arc::new(Redactor::of(secrets));
+        let secrets = self.credentials.values().flat_map(Held::contents).flat_map(|keys| keys.secrets());
+        self.redactor = Arc::new(Redactor::of(secrets.map(ExposeSecret::expose_secret)));
     }
 
     /// Is over after a chain asked for keys, whatever came of it.
@@ -186,8 +186,8 @@ impl Keyring {
 
 impl Held {
     /// Every content that is to be kept to itself.
-    fn contents(&self) -> impl Iterator<Item = Arc<Keys>> {
-        self.former.iter().cloned().chain(self.keys.iter().map(|(keys, _)| keys.clone()))
+    fn contents(&self) -> impl Iterator<Item = &Arc<Keys>> {
+        self.former.iter().chain(self.keys.iter().map(|(keys, _)| keys))
     }
 }
 
@@ -226,17 +226,5 @@ impl Content {
 }
 
 fn same(a: &Keys, b: &Keys) -> bool {
-    fn parts(keys: &Keys) -> [Option<&str>; 3] {
-        match keys {
-            Keys::Meta { token, app_secret, .. } => {
-                [Some(token.expose_secret()), app_secret.as_ref().map(ExposeSecret::expose_secret), None]
-            }
-            Keys::Cams { id, secret, security_token } => [
-                Some(id.expose_secret()),
-                Some(secret.expose_secret()),
-                security_token.as_ref().map(ExposeSecret::expose_secret),
-            ],
-        }
-    }
-    parts(a) == parts(b)
+    a.secrets().map(ExposeSecret::expose_secret).eq(b.secrets().map(ExposeSecret::expose_secret))
 }

@@ -70,8 +70,6 @@ pub fn emit(report: &Report) {
                 requested = field("requested"),
                 served = field("served"),
                 at = field("at"),
-                demand = field("demand"),
-                allowance = field("allowance"),
                 restored = field("restored"),
                 targets = field("targets"),
                 before = field("before"),

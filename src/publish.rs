@@ -57,20 +57,13 @@ impl News {
 
 /// Where news go.
 #[derive(Clone, Debug)]
-pub struct Outlet(Option<mpsc::Sender<News>>);
+pub struct Outlet(mpsc::Sender<News>);
 
 impl Outlet {
-    /// Nobody is told.
-    pub fn none() -> Self {
-        Self(None)
-    }
-
     /// Tells the publisher, and waits while it is far behind.
     pub async fn tell(&self, news: News) {
-        if let Some(sender) = &self.0 {
-            // Whoever owns the publisher's task sees that it ended.
-            let _ = sender.send(news).await;
-        }
+        // Whoever owns the publisher's task sees that it ended.
+        let _ = self.0.send(news).await;
     }
 }
 
@@ -102,7 +95,7 @@ impl Publisher {
         let (missing, writing) = Default::default();
         let snapshot = Snapshot::new(max_series);
         let desk = Desk { snapshot, store, telemetry, clock, state_file: None, missing, writing };
-        (Self { inlet, desk }, Outlet(Some(sender)))
+        (Self { inlet, desk }, Outlet(sender))
     }
 
     /// Writes states that it is told there.

@@ -104,8 +104,8 @@ pub(super) fn tell(settings: &Settings) {
         let share = 100.0 * load.share();
         tracing::info!(
             lanes = more,
-            "and {more} more {}, of up to {share:.1} % of their allowance; `plan` prints all",
-            if more == 1 { "lane" } else { "lanes" }
+            "and {}, of up to {share:.1} % of their allowance; `plan` prints all",
+            counted(more, "more lane")
         );
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::plan::{credential_id, poll_plan};
+use super::plan::poll_plan;
 use super::request;
 use super::sink::{Publication, Sink};
 use crate::clock::{self, Clock};
@@ -23,7 +23,7 @@ use crate::fetch::Fetch;
 use crate::heartbeat::Heartbeat;
 use crate::keyring::{Keyring, Read, Unread};
 use crate::publish::News;
-use crate::settings::{Credential, Settings};
+use crate::settings::Settings;
 use crate::source::Asked;
 
 /// Settings to go on with, and whom to tell when that is so.
@@ -42,7 +42,6 @@ pub struct Driver<S> {
     clock: Clock,
     heart: Heartbeat,
     fetch: Fetch,
-    credentials: Vec<Credential>,
     keyring: Keyring,
     requests: JoinSet<Answer>,
     sink: S,
@@ -56,7 +55,6 @@ impl<S: Sink> Driver<S> {
             clock,
             heart: Heartbeat::default(),
             fetch: door(settings)?,
-            credentials: settings.credentials.clone(),
             keyring: Keyring::new(&settings.credentials)?,
             requests: JoinSet::new(),
             sink,
@@ -249,11 +247,9 @@ impl Driver<Publication> {
     /// The outside of other settings: the HTTP client, and where credentials are. Says which credentials changed.
     fn take_over(&mut self, settings: &Settings) -> anyhow::Result<BTreeSet<CredentialId>> {
         let fetch = door(settings)?;
-        self.keyring.update(&settings.credentials)?;
+        let changed = self.keyring.update(&settings.credentials)?;
         self.fetch = fetch;
-        let former = std::mem::replace(&mut self.credentials, settings.credentials.clone());
-        let changed = self.credentials.iter().filter(|credential| !former.contains(credential));
-        Ok(changed.map(credential_id).collect())
+        Ok(changed)
     }
 }
 

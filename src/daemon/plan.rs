@@ -29,11 +29,6 @@ pub fn poll_plan(settings: &Settings, changed: BTreeSet<CredentialId>) -> PollPl
     }
 }
 
-/// The identity of a credential of the settings.
-pub fn credential_id(credential: &Credential) -> CredentialId {
-    CredentialId { source: credential.access.source(), name: credential.name.clone() }
-}
-
 fn credential_plan(credential: &Credential) -> CredentialPlan {
     let api: Arc<dyn Api> = match &credential.access {
         Access::Meta { base_url, api_version, .. } => {
@@ -42,7 +37,7 @@ fn credential_plan(credential: &Credential) -> CredentialPlan {
         Access::Cams { endpoint, .. } => Arc::new(Cams { endpoint: endpoint.as_str().into() }),
     };
     let (grant, expiry) = (grant(&credential.access), expiry(&credential.access));
-    CredentialPlan { id: credential_id(credential), api, grant, expiry }
+    CredentialPlan { id: credential.id(), api, grant, expiry }
 }
 
 /// What each lane of a credential is granted before anything was heard.
@@ -69,8 +64,7 @@ fn expiry(access: &Access) -> Expiry {
 
 /// The terms of a token whose health can be read: once a day.
 fn token(credential: &Credential) -> Option<Terms> {
-    let Access::Meta { app_id: Some(_), app_secret: Some(_), .. } = &credential.access else { return None };
-    Some(Terms {
+    (expiry(&credential.access) == Expiry::Awaited).then(|| Terms {
         credential: credential.name.clone(),
         interval: TOKEN_INTERVAL,
         stale_after: 4 * TOKEN_INTERVAL,

@@ -65,8 +65,6 @@ pub struct Count<C, M, D> {
     pub members: Vec<M>,
     /// The latest fault.
     pub latest: D,
-    /// For how long the first of them has failed.
-    pub time: Duration,
     /// How many began to fail since the last line that counted, be it over or not.
     pub began: usize,
 }
@@ -303,14 +301,12 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
 
     /// From here on the number is what was told.
     fn count<C>(&mut self, cause: C, now: Uptime) -> Count<C, M, D> {
-        let first = self.failing.values().map(|spell| spell.since).min().unwrap_or(now);
         self.named.clear();
         (self.told, self.untold, self.counted) = (self.failing.len(), None, Some(now));
         Count {
             cause,
             members: self.failing.keys().cloned().collect(),
             latest: self.latest.clone(),
-            time: now.saturating_sub(first),
             began: std::mem::take(&mut self.began),
         }
     }

@@ -63,17 +63,16 @@ impl State {
     /// wall-clock time of an uptime.
     #[must_use]
     pub fn with(mut self, snapshot: &Snapshot, wall: impl Fn(Uptime) -> Wall) -> Self {
-        for ((source, account), group) in snapshot.groups() {
+        for (home, group) in snapshot.groups() {
             for (key, published) in &group.targets {
                 if let Some(saved) = self.targets.get_mut(key) {
                     let expires = wall(published.expires);
-                    saved.rows = Some(SavedRows { account: *account, expires, rows: published.rows.clone() });
+                    saved.rows = Some(SavedRows { account: home.1, expires, rows: published.rows.clone() });
                 }
             }
-            let home = (*source, *account);
-            self.accounts.extend(group.facts.iter().map(|(key, (facts, _))| (key.clone(), home, facts.clone())));
+            self.accounts.extend(group.facts.iter().map(|(key, (facts, _))| (key.clone(), *home, facts.clone())));
             let listings = group.listings.iter();
-            self.listings.extend(listings.map(|(key, (listing, _))| (key.clone(), home, (**listing).clone())));
+            self.listings.extend(listings.map(|(key, (listing, _))| (key.clone(), *home, (**listing).clone())));
         }
         for (key, status) in snapshot.statuses() {
             if let Some(saved) = self.targets.get_mut(key) {

@@ -209,9 +209,8 @@ impl Engine {
                 false
             }
             Subject::AccountFacts => {
-                let change = gathered.facts.map(|facts| Change::Account(key, home, facts, terms.labels));
-                if let Some(change) = change {
-                    self.out.change(change);
+                if let Some(facts) = gathered.facts {
+                    self.out.change(Change::Account(key, home, facts, terms.labels));
                 }
                 false
             }

@@ -208,13 +208,6 @@ impl Report {
         Self::new(severity, message).with("source", credential.source.label()).with("credential", &*credential.name)
     }
 
-    /// About a lane.
-    pub fn of_lane(severity: Severity, lane: &LaneKey, message: impl Into<String>) -> Self {
-        let report = Self::new(severity, message);
-        let report = report.with("source", lane.source.label()).with("credential", &*lane.credential);
-        report.with("account_id", account_label(lane.account))
-    }
-
     /// About a target.
     pub fn of_target(severity: Severity, key: &TargetKey, message: impl Into<String>) -> Self {
         let report = Self::new(severity, message);

@@ -75,17 +75,11 @@ impl Engine {
     /// Takes in what happened. What is to be done about it is said by [`Engine::poll`] from then on.
     pub fn handle(&mut self, event: Event, now: Moment) {
         self.now = now;
-        let mut sends = true;
+        // What a plan shows is published before the first request of it goes out, with the next event.
+        let sends = !matches!(event, Event::Plan(_) | Event::Restore(_));
         match event {
-            // What a plan shows is published before the first request of it goes out, with the next event.
-            Event::Plan(plan) => {
-                self.take_plan(*plan);
-                sends = false;
-            }
-            Event::Restore(state) => {
-                self.restore(state);
-                sends = false;
-            }
+            Event::Plan(plan) => self.take_plan(*plan),
+            Event::Restore(state) => self.restore(state),
             Event::Keys { credential, content } => self.on_keys(&credential, &content),
             Event::NotSent(ticket) => self.on_not_sent(ticket),
             Event::Answer(answer) => self.on_answer(*answer),
@@ -165,7 +159,7 @@ impl Engine {
         let wanted = self.wanted();
         let (targets, mut with) = self.planning();
         let anew = targets.take_terms(&wanted, &former, &mut with);
-        self.replan();
+        targets.replan(wanted, &mut with);
         for credential in gone {
             self.health.trouble.forget_credential(&credential, self.now.uptime);
             self.health.credentials.forget(&credential, &mut self.out);

@@ -1,6 +1,7 @@
 //! What survives a restart: where each target was in the timetable, and what was learned.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{Moment, PollPlan};
@@ -76,7 +77,7 @@ pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &S
 }
 
 /// Goes on where an earlier life ended, as far as that is still wanted. Says how many targets do.
-pub(super) fn restore(targets: &Targets, state: State, with: &mut Planning<'_>) -> usize {
+pub(super) fn restore(targets: &Targets, mut state: State, with: &mut Planning<'_>) -> usize {
     let now = with.now;
     let uptime = |instant: f64| {
         let wait = Duration::try_from_secs_f64(instant - now.wall).unwrap_or_default();
@@ -89,21 +90,21 @@ pub(super) fn restore(targets: &Targets, state: State, with: &mut Planning<'_>) 
 
     let mut restored = 0;
     for (key, ticket) in targets.iter() {
-        let (Some(saved), Some(target)) = (state.targets.get(key), targets.get(ticket)) else { continue };
         if !asks_the_same(targets, with.plan, key, &state.targets) {
             continue;
         }
+        let (Some(saved), Some(target)) = (state.targets.get_mut(key), targets.get(ticket)) else { continue };
         restored += usize::from(!key.subject.is_discovery());
         with.timetable.resume(ticket, uptime(saved.due), saved.failures);
         let terms = &target.planned.terms;
-        if let Some(status) = &saved.status {
-            with.health.restore(key, status.clone(), with.out);
+        if let Some(status) = saved.status.take() {
+            with.health.restore(key, status, with.out);
         }
-        if let Some(rows) = &saved.rows {
+        if let Some(rows) = saved.rows.take() {
             with.out.change(Change::Rows(Brought {
                 key: key.clone(),
                 account: rows.account,
-                rows: vec![(*rows.rows).clone()],
+                rows: vec![Arc::unwrap_or_clone(rows.rows)],
                 whole: true,
                 labels: terms.labels.clone(),
                 expires: uptime(rows.expires).min(now.uptime + terms.stale_after),

@@ -14,7 +14,7 @@ use super::{json, toml, yaml};
 pub(super) const DEEPEST: usize = 64;
 /// Values in a file, those that aliases repeat counted each time: some ten lists of all campaigns of
 /// the largest accounts.
-pub(super) const MOST_NODES: usize = 1_000_000;
+const MOST_NODES: usize = 1_000_000;
 /// Bytes of a file.
 const LARGEST: u64 = 64 << 20;
 
@@ -47,6 +47,16 @@ impl<'r> Reading<'r> {
             Origin::Variable(name) => self.report.place(name.to_string()),
             Origin::Program => self.report.place(""),
         }
+    }
+
+    /// Counts a value. `None` where there are too many, or too deep in each other, which is reported.
+    pub(super) fn count(&self, nodes: &mut usize, depth: usize, line: usize) -> Option<()> {
+        *nodes += 1;
+        if depth <= DEEPEST && *nodes <= MOST_NODES {
+            return Some(());
+        }
+        self.at_line(line).problem("this holds more values than any configuration needs; list fewer");
+        None
     }
 
     /// A key that is given again.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::document::{DEEPEST, MOST_NODES, Reading, line_of};
+use super::document::{Reading, line_of};
 use super::node::{Kind, Node, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
@@ -43,11 +43,7 @@ impl<'t> Document<'t, '_> {
 
     fn node(&mut self, raw: &'t RawValue, depth: usize) -> Option<Node> {
         let line = self.line(raw);
-        self.nodes += 1;
-        if depth > DEEPEST || self.nodes > MOST_NODES {
-            self.reading.at_line(line).problem("this holds more values than any configuration needs; list fewer");
-            return None;
-        }
+        self.reading.count(&mut self.nodes, depth, line)?;
         let text = raw.get();
         let value = match text.bytes().next() {
             Some(b'{') => {

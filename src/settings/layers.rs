@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::node::{Kind, Node, Origin, Scalar, Value};
 use super::report::Report;
+use super::secret::keys_of;
 use super::{document, paths, variables};
 
 /// Stem of every secret's keys: `token` of `token`, `token_file` and `token_env`.
@@ -67,7 +68,7 @@ fn settle_secrets(tree: &mut Node, files: &[PathBuf], environment: &BTreeMap<Str
         for (name, credential) in credentials {
             let Some(credential) = credential.keys_mut() else { continue };
             for stem in SECRETS {
-                let keys = [stem.to_owned(), format!("{stem}_file"), format!("{stem}_env")];
+                let keys = keys_of(stem);
                 let given = |key: &String| credential.get(key).filter(|node| !node.is_nothing());
                 let last = keys.iter().filter_map(given).map(|node| rank(node, files)).max();
                 credential.retain(|key, node| !keys.contains(key) || Some(rank(node, files)) == last);

@@ -64,7 +64,7 @@ use self::report::{Place, Report};
 use self::span::{Interval, Span};
 use crate::domain::budget::Tier;
 use crate::domain::plan::Fleet;
-use crate::domain::target::Source;
+use crate::domain::target::{CredentialId, Source};
 
 /// Everything that the configuration says.
 #[derive(Debug)]
@@ -105,6 +105,13 @@ pub struct Credential {
     pub name: Arc<str>,
     /// The way in.
     pub access: Access,
+}
+
+impl Credential {
+    /// Its identity.
+    pub fn id(&self) -> CredentialId {
+        CredentialId { source: self.access.source(), name: self.name.clone() }
+    }
 }
 
 /// What a source needs to be asked.

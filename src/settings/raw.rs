@@ -12,7 +12,7 @@ use super::entry::{List, Named};
 use super::leaf::{ApiVersion, DefaultChain, Digits, Extra, Rate, Share, Size, Space, Variable, Whole};
 use super::log::LogLevel;
 use super::names::{CredentialName, LabelName, LabelValue};
-use super::secret::Hidden;
+use super::secret::{Hidden, keys_of};
 use super::section::sections;
 use super::span::{Interval, Span};
 use super::{cams, cascade, meta};
@@ -256,7 +256,7 @@ fn given(keys: &[&str]) -> Vec<Json> {
 /// file: it may come from another layer.
 fn one_place_each(stems: &[&str]) -> Vec<Json> {
     let pairs = stems.iter().flat_map(|stem| {
-        let keys = [(*stem).to_owned(), format!("{stem}_file"), format!("{stem}_env")];
+        let keys = keys_of(stem);
         [(0, 1), (0, 2), (1, 2)].map(|(one, other)| [keys[one].clone(), keys[other].clone()])
     });
     pairs.map(|[one, other]| json!({"not": {"allOf": [present(&one), present(&other)]}})).collect()

@@ -149,6 +149,11 @@ pub(super) struct SecretKeys<'k> {
     pub(super) variable: Entry<Variable>,
 }
 
+/// The keys of a secret: itself, its file, its variable.
+pub(super) fn keys_of(stem: &str) -> [String; 3] {
+    [stem.to_owned(), format!("{stem}_file"), format!("{stem}_env")]
+}
+
 impl SecretKeys<'_> {
     /// Whether none of the keys is given.
     pub(super) fn is_absent(&self) -> bool {
@@ -158,8 +163,8 @@ impl SecretKeys<'_> {
     /// Where the secret is kept. More than one place is a problem, as is one without a secret that
     /// can be used now.
     pub(super) fn choose(self, at: &Place<'_>, environment: &BTreeMap<String, String>) -> Option<Secret> {
-        let stem = self.stem;
-        let keys = [format!("{stem}_file"), format!("{stem}_env"), stem.to_owned()];
+        let [inline, file, variable] = keys_of(self.stem);
+        let keys = [file, variable, inline];
         let [file, variable, inline] = &keys;
         let given = [
             at.take(file, self.file).map(Secret::File),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::document::{DEEPEST, MOST_NODES, Reading};
+use super::document::Reading;
 use super::node::{Kind, Node, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
@@ -67,11 +67,7 @@ fn node(
 ) -> Option<Node> {
     let span = value.span();
     let line = lines.number(span.start);
-    *nodes += 1;
-    if depth > DEEPEST || *nodes > MOST_NODES {
-        reading.at_line(line).problem("this holds more values than any configuration needs; list fewer");
-        return None;
-    }
+    reading.count(nodes, depth, line)?;
     let typed = || text.get(span.clone()).unwrap_or_default().trim().to_owned();
     let value = match value.into_inner() {
         DeValue::String(text) => Value::scalar(text, Kind::Text),

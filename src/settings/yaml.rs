@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-use super::document::{DEEPEST, MOST_NODES, Reading};
+use super::document::{DEEPEST, Reading};
 use super::node::{Kind, Node, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
@@ -136,10 +136,8 @@ impl Document<'_> {
 
     /// Puts a complete node where it belongs.
     fn place(&mut self, mut node: Node, line: usize) -> Option<()> {
-        self.nodes += 1;
-        if self.nodes > MOST_NODES {
-            return self.fail(line, "this holds more values than any configuration needs; list fewer");
-        }
+        // How deep it lies was asked where the one above it began.
+        self.reading.count(&mut self.nodes, 0, line)?;
         match self.open.last_mut() {
             None => self.whole = Some(node),
             Some(Open { inner: Inner::List(items), .. }) => items.push(node),

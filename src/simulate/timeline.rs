@@ -28,7 +28,8 @@ impl Spec {
     /// What happens in the first fifteen minutes, in order. `start` is when the world begins.
     pub fn timeline(&self, start: Timestamp) -> Vec<Milestone> {
         let accounts = self.accounts.iter().chain(self.channels.iter().map(|channel| &channel.account));
-        let mut events: Vec<_> = accounts.flat_map(|account| self.of_account(account, start)).collect();
+        let ledger = Ledger::new(self);
+        let mut events: Vec<_> = accounts.flat_map(|account| self.of_account(&ledger, account, start)).collect();
         if self.demo {
             events.extend(self.tokens.iter().filter_map(|token| self.expiry(&token.name, start)));
         }
@@ -36,20 +37,26 @@ impl Spec {
         events
     }
 
-    fn of_account(&self, account: &Account, start: Timestamp) -> Vec<Milestone> {
+    fn of_account(&self, ledger: &Ledger, account: &Account, start: Timestamp) -> Vec<Milestone> {
         let throttled = |second| demo::throttled(account.id, at(start, second)).is_some() && self.demo;
         let what = |(from, to)| format!("{}: the API throttles the account for {} s", account.name, to - from);
         let throttle = event(&spells(throttled), what);
         let campaigns = account.campaigns.iter().flat_map(|campaign| {
             let place = format!("“{}” ({})", campaign.name, account.name);
-            [climb(campaign, &place), renaming(campaign, &place), self.halt(account, campaign, &place, start)]
+            [climb(campaign, &place), renaming(campaign, &place), self.halt(ledger, account, campaign, &place, start)]
         });
         throttle.into_iter().chain(campaigns.flatten()).collect()
     }
 
     /// When a campaign stops delivering.
-    fn halt(&self, account: &Account, campaign: &Campaign, place: &str, start: Timestamp) -> Option<Milestone> {
-        let ledger = Ledger::new(self);
+    fn halt(
+        &self,
+        ledger: &Ledger,
+        account: &Account,
+        campaign: &Campaign,
+        place: &str,
+        start: Timestamp,
+    ) -> Option<Milestone> {
         let of = |second| {
             let now = Now::of(account, at(start, second));
             ledger.totals(self, campaign, (now.today, now.today), now).delivered.to_bits()
@@ -63,10 +70,10 @@ impl Spec {
 
     /// When a token is replaced.
     fn expiry(&self, name: &str, start: Timestamp) -> Option<Milestone> {
+        let mut world = self.clone();
         let text = |second| {
-            let mut world = self.clone();
             demo::tell(&mut world, at(start, second));
-            world.tokens.into_iter().find(|token| token.name == name).map(|token| token.text)
+            world.tokens.iter().find(|token| token.name == name).map(|token| token.text.clone())
         };
         let texts: Vec<_> = (0..=HORIZON).map(text).collect();
         let changes = (1..=HORIZON).zip(texts.windows(2)).filter(|(_, two)| two[0] != two[1]);

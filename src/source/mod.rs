@@ -109,6 +109,13 @@ pub struct Received<'a> {
     pub redactor: &'a Redactor,
 }
 
+impl Received<'_> {
+    /// The name under a key, as it may be shown.
+    fn name(self, object: &json::Object, key: &str) -> String {
+        object.text(key).map(|text| self.redactor.name(text)).unwrap_or_default()
+    }
+}
+
 /// Where a page ended. Cursors live minutes: they are never persisted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);
@@ -208,6 +215,13 @@ fn silent(answer: Received<'_>) -> Fault {
     };
     let what = if response.body().is_empty() { "an empty body" } else { "a body that is not the API's JSON" };
     Fault::new(reason, format!("HTTP {} with {what}", status.as_u16()))
+}
+
+/// A page of which nothing can be read says nothing.
+fn check_readable(rows: usize, any: bool) -> Result<(), Fault> {
+    let sound = rows == 0 || any;
+    let fault = || Fault::new(Reason::Malformed, format!("none of the page's {rows} rows can be read"));
+    sound.then_some(()).ok_or_else(fault)
 }
 
 /// The fault of a page that does not end.

@@ -172,7 +172,7 @@ impl Logins {
 }
 
 /// The cost of a hash.
-fn cost(hash: &str) -> Option<u32> {
+pub(super) fn cost(hash: &str) -> Option<u32> {
     hash.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
 }
 

@@ -10,7 +10,7 @@ use http::{Request, Uri};
 
 use super::json::{self, Keep, Lenient, List, Names, Object, Unreadable};
 use super::wire::{Pascal, RowReader, WireRow};
-use super::{Api, Asked, Cursor, Keys, Page, ROW, Received, Target, endless, silent, unbuildable};
+use super::{Api, Asked, Cursor, Keys, Page, ROW, Received, Target, check_readable, endless, silent, unbuildable};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{Ask, Planned};
@@ -147,7 +147,7 @@ impl CamsTarget {
         if others > 0 {
             page.rejected.insert(ROW, others as u64);
         }
-        none_readable(rows, newest.is_some())?;
+        check_readable(rows, newest.is_some())?;
         let Subject::Campaign(campaign) = self.planned.key.subject else { return Ok(page) };
         if let Some(mut row) = newest.filter(WireRow::is_marketing) {
             let figures = row.take_figures(self.planned.terms.metrics, &mut page.rejected);
@@ -168,12 +168,12 @@ impl CamsTarget {
             *good += 1;
             let owner = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
             if owner.is_err() || owner.ok() == account {
-                let (name, status) = (name(&entry, "CampaignName", answer), name(&entry, "Status", answer));
+                let (name, status) = (answer.name(&entry, "CampaignName"), answer.name(&entry, "Status"));
                 page.campaigns.insert(id, CampaignFacts { name, status, marketing: true });
             }
         };
         let Listed { state: (page, good), rows, total } = open(answer, Keep::only(&NAMES), read)?;
-        none_readable(rows, good > 0)?;
+        check_readable(rows, good > 0)?;
         // Pages are numbered from 1; the answer does not repeat the number.
         let index: u32 = cursor.and_then(|cursor| cursor.0.parse().ok()).unwrap_or(1);
         let more = rows >= PAGE_SIZE as usize && total.is_none_or(|total| u64::from(index * PAGE_SIZE) < total);
@@ -187,7 +187,7 @@ impl CamsTarget {
             let id = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
             if found.is_none() && id.ok() == account {
                 let currency = entry.text("Currency").and_then(Currency::parse);
-                let name = name(&entry, "AdAccountName", answer);
+                let name = answer.name(&entry, "AdAccountName");
                 *found = Some(AccountFacts { name, currency, ..AccountFacts::default() });
             }
         };
@@ -249,15 +249,4 @@ where
         List::Odd => Err(silent(answer)),
         List::Read | List::Absent => Ok(Listed { state: envelope.state, rows: envelope.rows, total }),
     }
-}
-
-/// A page of which nothing can be read says nothing.
-fn none_readable(rows: usize, any: bool) -> Result<(), Fault> {
-    let sound = rows == 0 || any;
-    let fault = || Fault::new(Reason::Malformed, format!("none of the page's {rows} rows can be read"));
-    sound.then_some(()).ok_or_else(fault)
-}
-
-fn name(object: &Object, field: &str, answer: Received<'_>) -> String {
-    object.text(field).map(|text| answer.redactor.name(text)).unwrap_or_default()
 }

@@ -64,12 +64,7 @@ pub(super) fn account_facts(object: &Object, answer: Received<'_>) -> AccountFac
     let status = object.text("account_status").unwrap_or_default();
     let status = account_status(status).map_or_else(|| answer.redactor.name(status), str::to_owned);
     let currency = object.text("currency").and_then(Currency::parse);
-    AccountFacts {
-        name: name(object, "name", answer),
-        currency,
-        timezone: name(object, "timezone_name", answer),
-        status,
-    }
+    AccountFacts { name: answer.name(object, "name"), currency, timezone: answer.name(object, "timezone_name"), status }
 }
 
 pub(super) fn account_id(object: &Object) -> Option<AccountId> {
@@ -100,12 +95,8 @@ fn listed(planned: &Planned, answer: Received<'_>, object: Option<Object>, page:
 }
 
 fn facts(object: &Object, answer: Received<'_>) -> CampaignFacts {
-    let (name, status) = (name(object, "name", answer), name(object, "effective_status", answer));
+    let (name, status) = (answer.name(object, "name"), answer.name(object, "effective_status"));
     CampaignFacts { name, status, marketing: false }
-}
-
-fn name(object: &Object, field: &str, answer: Received<'_>) -> String {
-    object.text(field).map(|text| answer.redactor.name(text)).unwrap_or_default()
 }
 
 /// Meta's numbers for the state of an account.

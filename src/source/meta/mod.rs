@@ -15,7 +15,10 @@ use secrecy::ExposeSecret;
 use super::cams::hmac_sha256;
 use super::json::{self, Lenient, List, Names, Object, Unreadable};
 use super::query::{hex, query};
-use super::{Api, Asked, Cursor, Keys, Page, ROW, Received, Redactor, Served, Target, endless, silent, unbuildable};
+use super::{
+    Api, Asked, Cursor, Keys, Page, ROW, Received, Redactor, Served, Target, check_readable, endless, silent,
+    unbuildable,
+};
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Planned;
@@ -210,10 +213,10 @@ where
             let top = judged(answer, Ok(envelope.top))?;
             let bad = envelope.state.rejected.get(ROW).copied().unwrap_or_default();
             match list {
-                List::Read if rows > 0 && bad == rows as u64 => {
-                    Err(Fault::new(Reason::Malformed, format!("none of the page's {rows} rows can be read")))
+                List::Read => {
+                    check_readable(rows, bad < rows as u64)?;
+                    Ok(Page { next: next(&top)?, ..envelope.state })
                 }
-                List::Read => Ok(Page { next: next(&top)?, ..envelope.state }),
                 List::Absent | List::Odd => Err(silent(answer)),
             }
         }

@@ -29,7 +29,7 @@ use self::files::Files;
 use self::rate::Rate;
 pub(super) use self::tls::HTTP2;
 use self::tls::Tls;
-use super::login::Logins;
+use super::login::{Logins, cost};
 use crate::settings::Problems;
 
 /// How often the files are looked at.
@@ -237,13 +237,13 @@ fn terms(mut top: Section<'_>, file: &Path, files: &mut Files) -> Terms {
         if user.contains(':') {
             users.problem(user, "a name with a colon cannot log in; remove the colon");
         }
-        match hash.parse::<bcrypt::HashParts>().map(|parts| parts.get_cost()) {
-            Ok(cost) if COSTS.contains(&cost) => {}
-            Ok(cost) => users.problem(
+        match cost(hash) {
+            Some(cost) if COSTS.contains(&cost) => {}
+            Some(cost) => users.problem(
                 user,
                 format!("the cost of the hash is {cost}, outside 4 to 17; make one: htpasswd -nBC 10 NAME"),
             ),
-            Err(_) => users.problem(user, "this is not a bcrypt hash; make one: htpasswd -nBC 10 NAME"),
+            None => users.problem(user, "this is not a bcrypt hash; make one: htpasswd -nBC 10 NAME"),
         }
     }
     top.finish();
