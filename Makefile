@@ -44,6 +44,7 @@ lint-scripts: ## the same without Rust: Python, shell, Markdown, spelling; insta
 fix: ## repair what the formatters can: Rust, Python, Markdown
 	cargo fmt
 	cargo fmt --manifest-path benches/peers/Cargo.toml
+	cargo fmt --manifest-path tools/alert-quality/Cargo.toml
 	scripts/lint.sh --fix
 
 .PHONY: deny
@@ -58,7 +59,7 @@ rules: ## the alerts and their tests, with promtool; installs it where it is mis
 	scripts/mixin.sh
 
 .PHONY: alert-quality
-alert-quality: ## replay the alerts over months of simulated campaigns, former rules beside; fails beyond the budgets
+alert-quality: ## replay alerts that judge a rise by chance over months of campaigns, the shipped ones beside; fails beyond budgets
 	scripts/alert-quality.sh $(ARGUMENTS)
 
 .PHONY: alert-quality-check

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the Rust code: what CONTRIBUTING.md promises about it and no compiler checks.
+"""Measures the Rust code: its size, circles of files, names with two meanings, and comments inside functions.
 
     scripts/house.py               the working tree
     scripts/house.py --rev REV     a commit, for comparison
@@ -11,14 +11,13 @@ comments do not count.
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from lib.command import command_line
+from lib.process import ROOT
 
 Sources = dict[str, str]
 
@@ -154,7 +153,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = command_line(__doc__, binary=False)
     parser.add_argument("--rev", help="measure this commit instead of the working tree")
     arguments = parser.parse_args()
     everything = commit(arguments.rev) if arguments.rev else working_tree()

@@ -11,7 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from lib.process import ROOT
+
 PAGE = ROOT / "ARCHITECTURE.md"
 BEGIN, END = "<!-- code map: written by scripts/map.py -->\n", "<!-- end of code map -->\n"
 

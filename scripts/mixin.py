@@ -174,11 +174,9 @@ def check_selector(checks: Checks, shipped: Files) -> None:
 
 def check_objects(checks: Checks) -> None:
     groups = mixin("mixin.prometheusAlerts.groups + mixin.prometheusRules.groups")
+    folder, pattern = SHIPPED["rules"]
     named = sorted(
-        name
-        for _, (folder, pattern) in list(SHIPPED.items())[:1]
-        for file in folder.glob(pattern)
-        for name in re.findall(r"(?m)^  - name: (.+)$", file.read_text())
+        name for file in folder.glob(pattern) for name in re.findall(r"(?m)^  - name: (.+)$", file.read_text())
     )
     checks.that(
         sorted(group["name"] for group in groups) == named,

@@ -9,8 +9,8 @@
     // Where the runbooks lie. %s becomes the name of the alert.
     runbookURLPattern: 'https://github.com/example/marketing-messages-exporter/blob/main/docs/runbooks/%s.md',
 
-    // Where Grafana shows the dashboards, without a slash at the end: it becomes the beginning of every dashboard_url in the
-    // alerts. Alertmanager's templates need a whole address; links inside Grafana have none.
+    // Where Grafana shows the dashboards, without a slash at the end: it becomes the beginning of the dashboard_url of each
+    // alert that has one; no shipped alert has. Alertmanager's templates need a whole address; links inside Grafana have none.
     grafanaURL: 'https://grafana.example.com',
 
     // How the status page of an instance is reached. %s becomes the label `instance`.

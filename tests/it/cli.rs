@@ -16,7 +16,12 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command(arguments).output().unwrap();
+    told(command(arguments))
+}
+
+/// Exit status, standard output and standard error.
+pub(crate) fn told(mut command: Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 

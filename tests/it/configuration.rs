@@ -1,16 +1,9 @@
 //! The configuration as people write it: files that name each other's neighbours, and variables.
 
-use std::process::Command;
-
-use crate::cli::{command, run};
+use crate::cli::{command, run, told};
 use crate::harness::Folder;
 
 const TARGET: &str = "accounts: [{id: 1, windows: [today]}]";
-
-fn told(mut command: Command) -> (Option<i32>, String, String) {
-    let output = command.output().unwrap();
-    (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
-}
 
 /// Two folders with a configuration and a secret each, and a third to start in.
 fn two_folders() -> Folder {

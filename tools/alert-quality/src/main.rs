@@ -1,4 +1,4 @@
-//! Replays the shipped alerting rules over months of simulated campaigns, prints how good they are, and fails where they
+//! Replays alerting rules over months of simulated campaigns, prints how good they are, and fails where they
 //! are worse than the budgets.
 //!
 //! `alert-quality [--short] [--before DIR] [--rules DIR] [--seeds 301,302,303] [--campaigns 100]`, or `--promtool DIR` for

@@ -63,12 +63,12 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<bool, String> 
     }
     println!("<!-- alert-quality -->");
     if let Some(before) = before {
-        println!("## Former rules\n\n{campaigns} campaigns a cell, seed {}", seeds[0]);
+        println!("## Rules to compare with\n\n{campaigns} campaigns a cell, seed {}", seeds[0]);
         let rules = Rules::read(&before)?;
         let seeds = vec![seeds[0]];
         Study { rules: &rules, seeds, campaigns, is_short, budgets: Budgets::default() }.measure()?;
     }
-    println!("\n## Shipped rules\n\n{campaigns} campaigns a cell and seed, seeds {seeds:?}");
+    println!("\n## Rules\n\n{campaigns} campaigns a cell and seed, seeds {seeds:?}");
     let mut study = Study { rules: &rules, seeds, campaigns, is_short, budgets: Budgets::default() };
     study.measure()?;
     if !is_short {

@@ -85,7 +85,7 @@ impl Rules {
         let rank = |name: &str| match name {
             "marketing-messages-thresholds" => 1,
             name if name.contains("thresholds-") => 0,
-            name if name.contains("names") => 2,
+            name if name.contains("names") || name.contains("figures") => 2,
             name if name.contains("accounts") => 3,
             name if name.contains("cost") => 4,
             _ => 5,
