@@ -59,7 +59,7 @@ pub fn scraped(course: &Course, number: u64, days: usize, windows: Windows) -> S
         labels.set("source", source);
         labels.set("account_id", &account);
         labels.set(NAME, name);
-        store.entry(name.to_owned()).or_insert_with(Vec::new).push(Series { labels, column });
+        store.entry(name.to_owned()).or_default().push(Series { labels, column });
     };
     let replayed = [list[0], list[1], list[2]].map(|entry| entry.map_or(Window::TODAY, |(_, window, _)| window));
     let mut rows: [Vec<Figures>; 3] = Default::default();

@@ -1,5 +1,6 @@
 //! Kinds of campaigns, what happens to them, and what the alerts make of it.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -142,7 +143,7 @@ impl Trial<'_> {
     pub fn run(&self) -> Result<Vec<Vec<Episode>>, String> {
         let model = Model::new(&self.profile);
         let next = AtomicUsize::new(0);
-        let found: Mutex<Vec<(u64, Result<Vec<Episode>, String>)>> = Mutex::default();
+        let found = Mutex::new(BTreeMap::new());
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
@@ -152,14 +153,12 @@ impl Trial<'_> {
                             break;
                         }
                         let result = self.one(&model, number);
-                        found.lock().expect("no thread panics").push((number, result));
+                        found.lock().expect("no thread panics").insert(number, result);
                     }
                 });
             }
         });
-        let mut found = found.into_inner().expect("no thread panics");
-        found.sort_by_key(|(number, _)| *number);
-        found.into_iter().map(|(_, result)| result).collect()
+        found.into_inner().expect("no thread panics").into_values().collect()
     }
 
     /// What each account spent from the runaway to its alert, in usual days, in order: of those that had one.

@@ -69,6 +69,7 @@ fn ranked(members: &[Series], count: f64, is_top: bool, steps: usize) -> Vec<Ser
         return members.to_vec();
     }
     let mut columns = vec![vec![ABSENT; steps]; members.len()];
+    #[expect(clippy::needless_range_loop, reason = "a step is an index of each column")]
     for step in 0..steps {
         let mut order: Vec<(usize, f64)> = members
             .iter()
