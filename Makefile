@@ -63,9 +63,10 @@ alert-quality: ## replay alerts that judge a rise by chance over months of campa
 	scripts/alert-quality.sh $(ARGUMENTS)
 
 .PHONY: alert-quality-check
-alert-quality-check: ## the short form of it, and its evaluator against promtool
+alert-quality-check: ## its tests, its short form, and its evaluator against promtool
 	scripts/install-peers.sh
-	cargo clippy --locked --manifest-path tools/alert-quality/Cargo.toml --target-dir target/alert-quality -- -D warnings
+	cargo clippy --locked --manifest-path tools/alert-quality/Cargo.toml --all-targets --target-dir target/alert-quality -- -D warnings
+	cargo test --locked --manifest-path tools/alert-quality/Cargo.toml --target-dir target/alert-quality
 	scripts/alert-quality.sh --check
 
 .PHONY: e2e
