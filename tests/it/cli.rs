@@ -1,10 +1,10 @@
 //! The binary as it is started: exit statuses, signals, and what it prints where.
 
 use std::io::{BufRead as _, Read as _};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::Folder;
+use crate::harness::{Folder, told};
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_marketing-messages-exporter");
 
@@ -17,12 +17,6 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     told(command(arguments))
-}
-
-/// Exit status, standard output and standard error.
-pub(crate) fn told(mut command: Command) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 /// A child that does not outlive its test.

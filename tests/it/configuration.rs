@@ -1,7 +1,7 @@
 //! The configuration as people write it: files that name each other's neighbours, and variables.
 
-use crate::cli::{command, run, told};
-use crate::harness::Folder;
+use crate::cli::{command, run};
+use crate::harness::{Folder, told};
 
 const TARGET: &str = "accounts: [{id: 1, windows: [today]}]";
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -216,6 +217,12 @@ pub(crate) async fn until<T: Debug>(what: &str, mut ask: impl AsyncFnMut() -> T,
 /// Waits for a condition.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
     until(what, condition, |holds| *holds).await;
+}
+
+/// Exit status, standard output and standard error of a program that ends.
+pub(crate) fn told(mut program: Command) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = program.output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 /// A body of `/metrics`.
