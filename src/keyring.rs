@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::chain::{Chain, Found};
 use crate::domain::target::CredentialId;
 use crate::engine::Generation;
-use crate::settings::{Access, Credential, Keys as KeySource, Secret, SecretError};
+use crate::settings::{Access, AccessKeySource, CredentialSettings, Secret, SecretError};
 use crate::source::{Keys, Redactor};
 
 /// All credentials of a configuration.
@@ -43,7 +43,7 @@ enum Content {
 #[derive(Debug)]
 struct Held {
     /// As it is configured.
-    credential: Credential,
+    credential: CredentialSettings,
     content: Content,
     /// The last good content.
     keys: Option<(Arc<Keys>, Generation)>,
@@ -78,7 +78,7 @@ pub enum Unread {
 
 impl Keyring {
     /// Credentials whose content was not read yet. Chains begin to ask: a runtime must be there.
-    pub fn new(credentials: &[Credential]) -> anyhow::Result<Self> {
+    pub fn new(credentials: &[CredentialSettings]) -> anyhow::Result<Self> {
         let mut keyring = Self {
             credentials: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -92,7 +92,7 @@ impl Keyring {
 
     /// Other credentials from now on. Those that are configured as before keep their content and their chain. When one
     /// of them cannot be set up, all stay as they were. Says which are new or configured otherwise.
-    pub fn update(&mut self, credentials: &[Credential]) -> anyhow::Result<BTreeSet<CredentialId>> {
+    pub fn update(&mut self, credentials: &[CredentialSettings]) -> anyhow::Result<BTreeSet<CredentialId>> {
         let mut new = BTreeMap::new();
         for credential in credentials {
             let id = credential.id();
@@ -192,13 +192,13 @@ impl Held {
 }
 
 impl Content {
-    fn of(credential: &Credential, news: &Arc<Notify>, tasks: &mut JoinSet<()>) -> reqwest::Result<Self> {
+    fn of(credential: &CredentialSettings, news: &Arc<Notify>, tasks: &mut JoinSet<()>) -> reqwest::Result<Self> {
         Ok(match credential.access.clone() {
             Access::Meta { token, app_secret, app_id, .. } => Self::Meta { token, app_secret, app_id },
-            Access::Cams { keys: KeySource::Static { id, secret, security_token }, .. } => {
+            Access::Cams { keys: AccessKeySource::Static { id, secret, security_token }, .. } => {
                 Self::Cams { id, secret, security_token }
             }
-            Access::Cams { keys: KeySource::Default(variables), .. } => {
+            Access::Cams { keys: AccessKeySource::Default(variables), .. } => {
                 Self::Chain(Chain::start(&credential.name, &variables, news, tasks)?)
             }
         })

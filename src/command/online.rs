@@ -15,7 +15,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{MetaAccount, Wanted};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::Gathered;
-use crate::settings::{Credential, Settings};
+use crate::settings::{CredentialSettings, Settings};
 
 /// Ids in a line; somebody who lists hundreds does not read them here.
 const MOST_IDS: usize = 10;
@@ -72,7 +72,7 @@ impl<'s> Report<'s> {
 
     /// A credential is what its targets' answers say; one without targets is asked for its accounts.
     async fn credentials(&mut self) {
-        for Credential { name, access } in &self.settings.credentials {
+        for CredentialSettings { name, access } in &self.settings.credentials {
             let source = access.source();
             let ours = self.found.iter().filter(|(key, _)| key.source == source && key.credential == *name);
             let results: Vec<_> = ours.map(|(_, result)| result).collect();

@@ -11,7 +11,7 @@ use crate::domain::counted::counted;
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::{Fleet, Wanted};
 use crate::domain::target::{Source, Window, account_label};
-use crate::settings::{Credential, Settings};
+use crate::settings::{CredentialSettings, Settings};
 use crate::source::meta::PAGE_LIMIT;
 
 /// What a lane is asked for.
@@ -28,7 +28,7 @@ struct Load {
 
 impl Load {
     fn new(settings: &Settings, lane: &LaneKey) -> Self {
-        let ours = |one: &&Credential| one.name == lane.credential && one.access.source() == lane.source;
+        let ours = |one: &&CredentialSettings| one.name == lane.credential && one.access.source() == lane.source;
         let budget = settings.credentials.iter().find(ours).map(|credential| Budget::new(grant(&credential.access)));
         Self {
             targets: 0,

@@ -10,7 +10,7 @@ use crate::domain::plan::{Fleet, Terms};
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
 use crate::engine::{CredentialPlan, PollPlan};
-use crate::settings::{Access, Credential, Settings};
+use crate::settings::{Access, CredentialSettings, Settings};
 use crate::source::Api;
 use crate::source::cams::Cams;
 use crate::source::meta::Graph;
@@ -29,7 +29,7 @@ pub fn poll_plan(settings: &Settings, changed: BTreeSet<CredentialId>) -> PollPl
     }
 }
 
-fn credential_plan(credential: &Credential) -> CredentialPlan {
+fn credential_plan(credential: &CredentialSettings) -> CredentialPlan {
     let api: Arc<dyn Api> = match &credential.access {
         Access::Meta { base_url, api_version, .. } => {
             Arc::new(Graph { base_url: base_url.as_str().into(), version: api_version.as_str().into() })
@@ -63,7 +63,7 @@ fn expiry(access: &Access) -> Expiry {
 }
 
 /// The terms of a token whose health can be read: once a day.
-fn token(credential: &Credential) -> Option<Terms> {
+fn token(credential: &CredentialSettings) -> Option<Terms> {
     (expiry(&credential.access) == Expiry::Awaited).then(|| Terms {
         credential: credential.name.clone(),
         interval: TOKEN_INTERVAL,

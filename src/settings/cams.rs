@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::address::BaseUrl;
 use super::cascade::Cascade;
-use super::choice::Listed;
+use super::choice::ChannelCampaigns;
 use super::draft::Draft;
 use super::entry::Entry;
-use super::leaf::{DefaultChain, Rate, Space};
+use super::leaf::{DefaultChain, RequestsPerSecond, Space};
 use super::raw;
-use super::report::Place;
+use super::report::Location;
 use super::secret::SecretKeys;
-use super::{Access, Credential, Keys};
+use super::{Access, AccessKeySource, CredentialSettings};
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, Wanted};
 
@@ -21,7 +21,7 @@ pub(super) const REQUESTS_PER_SECOND: f64 = 5.0;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(
-    at: &Place<'r>,
+    at: &Location<'r>,
     raw: raw::Cams,
     base: Cascade,
     environment: &BTreeMap<String, String>,
@@ -52,7 +52,7 @@ pub(super) fn read<'r>(
             .warning(format!("according to its documentation, CAMS provides these figures only in {REGION}"));
     }
     let requests_per_second =
-        at.take("requests_per_second", raw.requests_per_second).map_or(REQUESTS_PER_SECOND, |Rate(r)| r);
+        at.take("requests_per_second", raw.requests_per_second).map_or(REQUESTS_PER_SECOND, |RequestsPerSecond(r)| r);
 
     let mut base = base.with_interval(at, raw.interval).with_labels(at, raw.labels);
     base.metrics = MetricSet::cams();
@@ -73,17 +73,17 @@ pub(super) fn read<'r>(
     }
     if let Some(keys) = keys {
         let access = Access::Cams { keys, endpoint, requests_per_second };
-        draft.credentials.push(Credential { name: base.credential(), access });
+        draft.credentials.push(CredentialSettings { name: base.credential(), access });
     }
 }
 
 /// The access keys: of the configuration, or of the surroundings.
 fn keys(
-    at: &Place<'_>,
+    at: &Location<'_>,
     [id, secret, security_token]: [SecretKeys<'_>; 3],
     credentials: Entry<DefaultChain>,
     environment: &BTreeMap<String, String>,
-) -> Option<Keys> {
+) -> Option<AccessKeySource> {
     const STATIC: &str = "access_key_id_file and access_key_secret_file (or _env)";
 
     let chain = !credentials.is_absent();
@@ -99,14 +99,14 @@ fn keys(
     }
     let default = at.take("credentials", credentials).map(|DefaultChain| {
         let ours = environment.iter().filter(|(name, _)| name.starts_with("ALIBABA_CLOUD_"));
-        Keys::Default(ours.map(|(name, value)| (name.clone(), value.as_str().into())).collect())
+        AccessKeySource::Default(ours.map(|(name, value)| (name.clone(), value.as_str().into())).collect())
     });
     let [id, secret, security_token] = [id, secret, security_token].map(|part| part.choose(at, environment));
-    default.or_else(|| Some(Keys::Static { id: id?, secret: secret?, security_token }))
+    default.or_else(|| Some(AccessKeySource::Static { id: id?, secret: secret?, security_token }))
 }
 
 /// The campaigns that a channel is asked for.
-fn chosen(at: &Place<'_>, campaigns: Entry<Listed>) -> Wanted {
+fn chosen(at: &Location<'_>, campaigns: Entry<ChannelCampaigns>) -> Wanted {
     let at = at.key("campaigns");
     at.open(campaigns).map_or(Wanted::All, |listed| listed.wanted(&at))
 }

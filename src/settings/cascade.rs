@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use super::choice::{WindowChoice, windows};
 use super::entry::{Entry, List, Named};
 use super::names::{LabelName, LabelValue};
-use super::report::Place;
+use super::report::Location;
 use super::span::Interval;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::Terms;
@@ -47,7 +47,7 @@ const MOST_LABELS: usize = 16;
 impl Cascade {
     /// What `poll` says.
     pub(super) fn new(
-        poll: &Place<'_>,
+        poll: &Location<'_>,
         interval: Entry<Interval>,
         stale_after: Option<Duration>,
         timeout: Duration,
@@ -76,7 +76,7 @@ impl Cascade {
     }
 
     /// Overrides the interval.
-    pub(super) fn with_interval(mut self, at: &Place<'_>, interval: Entry<Interval>) -> Self {
+    pub(super) fn with_interval(mut self, at: &Location<'_>, interval: Entry<Interval>) -> Self {
         let at = at.key("interval");
         if let Some(Interval(interval)) = at.open(interval) {
             self.interval = interval;
@@ -86,7 +86,7 @@ impl Cascade {
     }
 
     /// Overrides the windows.
-    pub(super) fn with_windows(mut self, at: &Place<'_>, choices: Entry<List<WindowChoice>>) -> Self {
+    pub(super) fn with_windows(mut self, at: &Location<'_>, choices: Entry<List<WindowChoice>>) -> Self {
         let at = at.key("windows");
         if let Some(windows) = at.open(choices).and_then(|choices| windows(&at, choices)) {
             self.windows = windows;
@@ -95,7 +95,7 @@ impl Cascade {
     }
 
     /// Adds static labels; of one name, the later value counts.
-    pub(super) fn with_labels(mut self, at: &Place<'_>, labels: Entry<Named<LabelName, LabelValue>>) -> Self {
+    pub(super) fn with_labels(mut self, at: &Location<'_>, labels: Entry<Named<LabelName, LabelValue>>) -> Self {
         let at = at.key("labels");
         for (name, value) in at.open(labels).unwrap_or_default().0 {
             if let Some(LabelValue(value)) = at.key(&name).open(value) {
@@ -109,7 +109,7 @@ impl Cascade {
     }
 
     /// What holds for a target at this level.
-    pub(super) fn terms(&self, at: &Place<'_>) -> Terms {
+    pub(super) fn terms(&self, at: &Location<'_>) -> Terms {
         let poll = at.root().key("poll");
         let (interval, from) = (format_duration(self.interval), &self.interval_from);
         if let Some(stale_after) = self.stale_after.filter(|stale_after| *stale_after < self.interval) {
@@ -136,7 +136,7 @@ impl Cascade {
 
     /// Warns of windows that are over, or moved on, before they are asked for again, and of those that have
     /// not begun.
-    pub(super) fn warn_of_windows(&self, at: &Place<'_>, today: Date) {
+    pub(super) fn warn_of_windows(&self, at: &Location<'_>, today: Date) {
         let at = at.key("windows");
         for window in &self.windows {
             let label = window.label();
@@ -156,7 +156,7 @@ impl Cascade {
     }
 
     /// Warns of an interval in which Meta's figures cannot have changed.
-    pub(super) fn warn_of_haste(&self, at: &Place<'_>) {
+    pub(super) fn warn_of_haste(&self, at: &Location<'_>) {
         if self.interval < META_REFRESH {
             let interval = format_duration(self.interval);
             let message =

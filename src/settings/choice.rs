@@ -12,7 +12,7 @@ use super::leaf::leaf;
 use super::nearest::nearest;
 use super::node::{Node, Scalar, Value};
 use super::raw::{Filter, Range};
-use super::report::Place;
+use super::report::Location;
 use crate::domain::filter::Glob;
 use crate::domain::plan::Wanted;
 use crate::domain::target::{CampaignId, Level, PRESETS, Window};
@@ -77,7 +77,7 @@ fn taken() -> Vec<&'static str> {
 }
 
 /// The windows of a list; `None` unless the list is sound.
-pub(super) fn windows(at: &Place<'_>, choices: List<WindowChoice>) -> Option<Vec<Window>> {
+pub(super) fn windows(at: &Location<'_>, choices: List<WindowChoice>) -> Option<Vec<Window>> {
     if choices.is_empty() {
         at.problem("the list is empty; add a window, or remove the key to use the default");
     }
@@ -96,7 +96,7 @@ pub(super) fn windows(at: &Place<'_>, choices: List<WindowChoice>) -> Option<Vec
     (!windows.is_empty()).then_some(windows)
 }
 
-fn span(at: &Place<'_>, range: Range) -> Option<Window> {
+fn span(at: &Location<'_>, range: Range) -> Option<Window> {
     let name = at.require("name", range.name);
     let since = at.require("since", range.since);
     let until = at.require("until", range.until);
@@ -108,16 +108,16 @@ fn span(at: &Place<'_>, range: Range) -> Option<Window> {
 }
 
 /// Campaigns of a channel, as typed.
-pub(super) enum Listed {
+pub(super) enum ChannelCampaigns {
     /// All that there are.
     All,
     /// These.
     Only(List<CampaignId>),
 }
 
-impl Listed {
+impl ChannelCampaigns {
     /// What is wanted; an id that is listed twice is a problem.
-    pub(super) fn wanted(self, at: &Place<'_>) -> Wanted {
+    pub(super) fn wanted(self, at: &Location<'_>) -> Wanted {
         let Self::Only(ids) = self else { return Wanted::All };
         let mut only = BTreeSet::new();
         for (at, id) in at.items(ids) {
@@ -141,7 +141,7 @@ impl Listed {
     }
 }
 
-impl Holds for Listed {
+impl Holds for ChannelCampaigns {
     fn read(node: Node) -> Entry<Self> {
         Self::read(node, "write all, or a list of campaign ids")
     }
@@ -152,19 +152,19 @@ impl Holds for Listed {
 }
 
 /// Campaigns of an ad account, as typed.
-pub(super) enum Campaigns {
+pub(super) enum AccountCampaigns {
     /// All, or some by their ids.
-    Listed(Listed),
+    Listed(ChannelCampaigns),
     /// Those of certain names and states.
     Filter(Box<Filter>),
 }
 
-impl Holds for Campaigns {
+impl Holds for AccountCampaigns {
     fn read(node: Node) -> Entry<Self> {
         if matches!(node.value, Value::Map(_)) {
             return Filter::read(node).map(|filter| Self::Filter(Box::new(filter)));
         }
-        Listed::read(node, "write all, a list of campaign ids, or {name: \"Spring*\", status: [ACTIVE]}")
+        ChannelCampaigns::read(node, "write all, a list of campaign ids, or {name: \"Spring*\", status: [ACTIVE]}")
             .map(Self::Listed)
     }
 
@@ -173,7 +173,7 @@ impl Holds for Campaigns {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        schema(json!({"anyOf": [Listed::schema(generator), Filter::schema(generator)]}))
+        schema(json!({"anyOf": [ChannelCampaigns::schema(generator), Filter::schema(generator)]}))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::node::{Node, Origin, Value};
-use super::report::{Place, Report, on_one_line};
+use super::report::{Location, Report, on_one_line};
 use super::{json, toml, yaml};
 
 /// Mappings and lists in each other. A configuration has six of them; without a bound, a file of
@@ -39,7 +39,7 @@ impl<'r> Reading<'r> {
     }
 
     /// The place of a line; of a variable, its name alone.
-    pub(super) fn at_line(&self, line: usize) -> Place<'r> {
+    pub(super) fn at_line(&self, line: usize) -> Location<'r> {
         match &self.origin {
             Origin::File(path, _) => {
                 self.report.place(format!("{}:{}", on_one_line(&path.display().to_string()), line.max(1)))

@@ -3,18 +3,18 @@
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt::Display;
 
-use super::Credential;
-use super::report::Place;
+use super::CredentialSettings;
+use super::report::Location;
 use crate::domain::plan::{CamsChannel, Fleet, MetaAccount, MetaCampaign, Wanted};
 
 /// A target and where it is configured.
-type Placed<'r, T> = (Place<'r>, T);
+type Placed<'r, T> = (Location<'r>, T);
 
 /// What has been read so far.
 #[derive(Default)]
 pub(super) struct Draft<'r> {
     /// Credentials, in the order of their names.
-    pub(super) credentials: Vec<Credential>,
+    pub(super) credentials: Vec<CredentialSettings>,
     /// Meta ad accounts.
     pub(super) accounts: Vec<Placed<'r, MetaAccount>>,
     /// Single Meta campaigns.
@@ -74,7 +74,7 @@ impl Draft<'_> {
     }
 
     /// A campaign may stand alone and in an account's list only over different windows.
-    fn check_account_lists(&self, at: &Place<'_>, campaign: &MetaCampaign) {
+    fn check_account_lists(&self, at: &Location<'_>, campaign: &MetaCampaign) {
         for (account_at, account) in &self.accounts {
             let Wanted::Only(ids) = &account.wanted else { continue };
             let shared =
@@ -102,7 +102,7 @@ impl<K> Default for Seen<K> {
 
 impl<K: Ord> Seen<K> {
     /// Whether the key is new; if not, that is a problem.
-    fn note<N: Display>(&mut self, key: K, at: &Place<'_>, name: impl FnOnce() -> N) -> bool {
+    fn note<N: Display>(&mut self, key: K, at: &Location<'_>, name: impl FnOnce() -> N) -> bool {
         match self.0.entry(key) {
             Entry::Vacant(vacant) => {
                 vacant.insert(at.to_string());

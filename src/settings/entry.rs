@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value as Json, json};
 
 use super::discreet::is_like_a_secret;
-use super::node::{Kind, Node, Scalar, Value};
+use super::node::{Node, Scalar, ScalarKind, Value};
 
 /// The value of a key, or what is wrong with it.
 pub(super) struct Entry<T> {
@@ -150,9 +150,12 @@ impl<T: Leaf> Holds for T {
         let Value::Scalar(Scalar { text, kind }) = &node.value else {
             return Entry::wrong(format!("{} is not {}; write {}", node.kind(), T::NOUN, T::remedy("")));
         };
-        let bare = matches!(kind, Kind::Number | Kind::Truth);
-        let parsed =
-            if T::BARE == Bare::Number && *kind == Kind::Number { T::parse(&number(text)) } else { T::parse(text) };
+        let bare = matches!(kind, ScalarKind::Number | ScalarKind::Truth);
+        let parsed = if T::BARE == Bare::Number && *kind == ScalarKind::Number {
+            T::parse(&number(text))
+        } else {
+            T::parse(text)
+        };
         match parsed {
             Some(_) if bare && T::BARE == Bare::Refused => {
                 let shown = T::shown(text);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::entry::Holds;
-use super::node::{Kind, Node, Scalar, Value};
+use super::node::{Node, Scalar, ScalarKind, Value};
 use super::raw::Raw;
 use super::report::{Problems, Report};
 use super::{Access, Secret, Settings, document, load};
@@ -97,7 +97,9 @@ pub(super) fn yaml(path: &Path) -> Json {
 fn seen(node: Node) -> Json {
     match node.value {
         Value::Nothing => Json::Null,
-        Value::Scalar(Scalar { text, kind: Kind::Number | Kind::Truth }) => serde_json::from_str(&text).unwrap(),
+        Value::Scalar(Scalar { text, kind: ScalarKind::Number | ScalarKind::Truth }) => {
+            serde_json::from_str(&text).unwrap()
+        }
         Value::Scalar(Scalar { text, .. }) => text.into(),
         Value::List(items) => items.into_iter().map(seen).collect(),
         Value::Map(keys) => keys.into_iter().map(|(key, node)| (key, seen(node))).collect(),

@@ -8,11 +8,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document::{Reading, line_of};
-use super::node::{Kind, Node, Value};
+use super::node::{Node, ScalarKind, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
 pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
-    let mut document = Document { text, reading, nodes: 0, lines: (0, 1) };
+    let mut document = JsonDocument { text, reading, nodes: 0, lines: (0, 1) };
     match serde_json::from_str::<&RawValue>(text) {
         Ok(raw) => document.node(raw, 1),
         Err(error) => {
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
     }
 }
 
-struct Document<'t, 'r> {
+struct JsonDocument<'t, 'r> {
     text: &'t str,
     reading: &'r Reading<'r>,
     nodes: usize,
@@ -32,7 +32,7 @@ struct Document<'t, 'r> {
     lines: (usize, usize),
 }
 
-impl<'t> Document<'t, '_> {
+impl<'t> JsonDocument<'t, '_> {
     fn line(&mut self, raw: &RawValue) -> usize {
         let offset = (raw.get().as_ptr().addr()).saturating_sub(self.text.as_ptr().addr());
         let (from, line) = if self.lines.0 <= offset { self.lines } else { (0, 1) };
@@ -63,10 +63,10 @@ impl<'t> Document<'t, '_> {
                 let items: Vec<&'t RawValue> = self.parsed(text, line)?;
                 Value::List(items.into_iter().map(|item| self.node(item, depth + 1)).collect::<Option<_>>()?)
             }
-            Some(b'"') => Value::scalar(self.parsed::<String>(text, line)?, Kind::Text),
-            Some(b't' | b'f') => Value::scalar(text, Kind::Truth),
+            Some(b'"') => Value::scalar(self.parsed::<String>(text, line)?, ScalarKind::Text),
+            Some(b't' | b'f') => Value::scalar(text, ScalarKind::Truth),
             Some(b'n') => Value::Nothing,
-            _ => Value::scalar(text, Kind::Number),
+            _ => Value::scalar(text, ScalarKind::Number),
         };
         Some(Node { origin: self.reading.origin(line), value })
     }

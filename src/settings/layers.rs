@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::node::{Kind, Node, Origin, Scalar, Value};
+use super::node::{Node, Origin, Scalar, ScalarKind, Value};
 use super::report::Report;
 use super::secret::keys_of;
 use super::{document, paths, variables};
@@ -26,7 +26,7 @@ pub(super) fn merge(
         return None;
     }
     let said = |(path, text): &(String, String)| {
-        let value = Value::scalar(text.as_str(), Kind::Any);
+        let value = Value::scalar(text.as_str(), ScalarKind::Any);
         Node { origin: Origin::Program, value }.below(path.split('.'))
     };
     let mut tree = Node::empty(Origin::Program);
@@ -52,7 +52,7 @@ fn rank(node: &Node, files: &[PathBuf]) -> usize {
 
 /// Replaces a path by where it leads, seen from the folder of the file that it stands in.
 fn settle_path(node: &mut Node, lead: impl Fn(&str, &Path) -> PathBuf) {
-    let Value::Scalar(Scalar { text, kind: Kind::Text | Kind::Any }) = &mut node.value else { return };
+    let Value::Scalar(Scalar { text, kind: ScalarKind::Text | ScalarKind::Any }) = &mut node.value else { return };
     if !text.is_empty()
         && let Some(path) = lead(text, node.origin.folder()).to_str()
     {

@@ -116,15 +116,15 @@ leaf!(
 );
 
 /// Requests in a second.
-pub(super) struct Rate(pub(super) f64);
+pub(super) struct RequestsPerSecond(pub(super) f64);
 
 const FASTEST: u32 = 1000;
 
 leaf!(
-    Rate,
+    RequestsPerSecond,
     Number,
     "a rate",
-    |text| number::decimal(text, FASTEST).map(Rate),
+    |text| number::decimal(text, FASTEST).map(RequestsPerSecond),
     "a number from 0.001 to 1000, such as 5",
     {"type": ["number", "string"], "minimum": LEAST, "maximum": FASTEST, "pattern": format!("^({})$", number::decimals(FASTEST))}
 );
@@ -326,8 +326,16 @@ mod tests {
         {
             assert!(Share::parse(text).is_none(), "{text:?}");
         }
-        assert!(Share::parse("1").is_some() && Rate::parse("0.2").is_some() && Rate::parse("1001").is_none());
-        assert!(Rate::parse("1e300").is_none() && Rate::parse("1000.0").is_some() && Rate::parse(".001").is_some());
+        assert!(
+            Share::parse("1").is_some()
+                && RequestsPerSecond::parse("0.2").is_some()
+                && RequestsPerSecond::parse("1001").is_none()
+        );
+        assert!(
+            RequestsPerSecond::parse("1e300").is_none()
+                && RequestsPerSecond::parse("1000.0").is_some()
+                && RequestsPerSecond::parse(".001").is_some()
+        );
         assert!(Whole::<1, 256>::parse("256").is_some() && Whole::<1, 256>::parse("257").is_none());
         assert!(Date::parse("2026-02-28").is_some());
         assert!(Date::parse("2026-02-30").is_none() && Date::parse("2026-02-28T00:00").is_none());

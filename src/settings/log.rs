@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::entry::Leaf;
 use super::leaf::leaf;
 use super::raw;
-use super::report::Place;
+use super::report::Location;
 use crate::domain::plan::Fleet;
 use crate::domain::target::AccountId;
 
@@ -68,7 +68,7 @@ pub struct Log {
 }
 
 /// Reads the section; an account that nothing is asked of is hardly meant.
-pub(super) fn read(at: &Place<'_>, raw: raw::Log, fleet: &Fleet) -> Log {
+pub(super) fn read(at: &Location<'_>, raw: raw::Log, fleet: &Fleet) -> Log {
     let level = at.take("level", raw.level);
     let mut accounts = BTreeMap::new();
     let list = at.key("accounts");

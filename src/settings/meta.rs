@@ -6,14 +6,14 @@ use jiff::tz::TimeZone;
 
 use super::address::BaseUrl;
 use super::cascade::Cascade;
-use super::choice::{CampaignState, Campaigns};
+use super::choice::{AccountCampaigns, CampaignState};
 use super::draft::Draft;
 use super::entry::Entry;
 use super::leaf::{ApiVersion, Digits, Extra, Share};
 use super::raw;
-use super::report::Place;
+use super::report::Location;
 use super::secret::SecretKeys;
-use super::{Access, Credential};
+use super::{Access, CredentialSettings};
 use crate::clock;
 use crate::domain::filter::Filter;
 use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
@@ -25,7 +25,7 @@ pub(super) const BUDGET: f64 = 0.75;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(
-    at: &Place<'r>,
+    at: &Location<'r>,
     raw: raw::Meta,
     base: Cascade,
     environment: &BTreeMap<String, String>,
@@ -65,7 +65,7 @@ pub(super) fn read<'r>(
     }
 
     let today = clock::wall().to_zoned(TimeZone::UTC).date();
-    let target = |cascade: &Cascade, at: &Place<'_>| {
+    let target = |cascade: &Cascade, at: &Location<'_>| {
         cascade.warn_of_windows(at, today);
         if !base_url.is_loopback() {
             cascade.warn_of_haste(at);
@@ -103,22 +103,22 @@ pub(super) fn read<'r>(
     }
     if let Some(token) = token {
         let access = Access::Meta { token, app_id, app_secret, api_version, base_url, budget, tier };
-        draft.credentials.push(Credential { name: base.credential(), access });
+        draft.credentials.push(CredentialSettings { name: base.credential(), access });
     }
 }
 
 /// The campaigns that an account is asked for.
-fn wanted(at: &Place<'_>, level: Level, campaigns: Entry<Campaigns>) -> Wanted {
+fn wanted(at: &Location<'_>, level: Level, campaigns: Entry<AccountCampaigns>) -> Wanted {
     let at = at.key("campaigns");
     match at.open(campaigns) {
         None => Wanted::All,
-        Some(Campaigns::Listed(listed)) => listed.wanted(&at),
-        Some(Campaigns::Filter(raw)) => filter(&at, level, *raw).map_or(Wanted::All, Wanted::Matching),
+        Some(AccountCampaigns::Listed(listed)) => listed.wanted(&at),
+        Some(AccountCampaigns::Filter(raw)) => filter(&at, level, *raw).map_or(Wanted::All, Wanted::Matching),
     }
 }
 
 /// What a filter means at a level, which decides whose states are meant.
-fn filter(at: &Place<'_>, level: Level, raw: raw::Filter) -> Option<Filter> {
+fn filter(at: &Location<'_>, level: Level, raw: raw::Filter) -> Option<Filter> {
     if raw.name.is_absent() && raw.status.is_absent() {
         at.problem("a filter without name and status matches everything; write one of them, or all");
         return None;

@@ -60,7 +60,7 @@ use self::entry::{Entry, Holds, Named};
 use self::leaf::{Size, Whole};
 use self::names::CredentialName;
 use self::raw::Raw;
-use self::report::{Place, Report};
+use self::report::{Location, Report};
 use self::span::{Interval, Span};
 use crate::domain::budget::Tier;
 use crate::domain::plan::Fleet;
@@ -70,7 +70,7 @@ use crate::domain::target::{CredentialId, Source};
 #[derive(Debug)]
 pub struct Settings {
     /// How targets are asked.
-    pub poll: Poll,
+    pub poll: PollSettings,
     /// Most campaign series in the exposition.
     pub max_series: usize,
     /// Where samples and schedule survive a restart.
@@ -78,7 +78,7 @@ pub struct Settings {
     /// How much is logged.
     pub log: Log,
     /// Meta's credentials by name, then those of CAMS by name. The two may share a name.
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<CredentialSettings>,
     /// What is asked for.
     pub fleet: Fleet,
     /// What is allowed but hardly meant, each with its path.
@@ -89,7 +89,7 @@ pub struct Settings {
 
 /// Bounds of an API request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Poll {
+pub struct PollSettings {
     /// From connect to the last byte.
     pub timeout: Duration,
     /// Requests in flight, over everything.
@@ -100,14 +100,14 @@ pub struct Poll {
 
 /// A named way into one of the APIs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Credential {
+pub struct CredentialSettings {
     /// The label `credential`.
     pub name: Arc<str>,
     /// The way in.
     pub access: Access,
 }
 
-impl Credential {
+impl CredentialSettings {
     /// Its identity.
     pub fn id(&self) -> CredentialId {
         CredentialId { source: self.access.source(), name: self.name.clone() }
@@ -137,7 +137,7 @@ pub enum Access {
     /// Alibaba Cloud CAMS.
     Cams {
         /// The access keys.
-        keys: Keys,
+        keys: AccessKeySource,
         /// Where the API is.
         endpoint: BaseUrl,
         /// Most requests in a second: above 0, up to 1000.
@@ -157,7 +157,7 @@ impl Access {
 
 /// Where access keys of Alibaba Cloud come from.
 #[derive(Clone, Debug)]
-pub enum Keys {
+pub enum AccessKeySource {
     /// From the configuration.
     Static {
         /// The access key's id.
@@ -172,7 +172,7 @@ pub enum Keys {
     Default(BTreeMap<String, SecretString>),
 }
 
-impl PartialEq for Keys {
+impl PartialEq for AccessKeySource {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Static { id, secret, security_token }, Self::Static { id: i, secret: s, security_token: t }) => {
@@ -237,10 +237,10 @@ fn load_for(
     settings.map(|settings| Settings { warnings, ..settings }).ok_or_else(|| Problems(Vec::new()))
 }
 
-fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpose: Purpose) -> Settings {
+fn read(top: &Location<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpose: Purpose) -> Settings {
     let at = top.key("poll");
     let raw_poll = at.open(raw.poll).unwrap_or_default();
-    let poll = Poll {
+    let poll = PollSettings {
         timeout: at.take("timeout", raw_poll.timeout).map_or(TIMEOUT, |Span(timeout)| timeout),
         concurrency: at.take("concurrency", raw_poll.concurrency).map_or(CONCURRENCY, |Whole(number)| number),
         max_response: at.take("max_response", raw_poll.max_response).map_or(MAX_RESPONSE, |Size(bytes)| bytes),
@@ -285,7 +285,7 @@ fn read(top: &Place<'_>, raw: Raw, environment: &BTreeMap<String, String>, purpo
 }
 
 /// The credentials of a source, sorted by name.
-fn named<'r, T>(at: &Place<'r>, entries: Entry<Named<CredentialName, T>>) -> Vec<(Place<'r>, Arc<str>, T)> {
+fn named<'r, T>(at: &Location<'r>, entries: Entry<Named<CredentialName, T>>) -> Vec<(Location<'r>, Arc<str>, T)> {
     let named = at.open(entries).unwrap_or_default().0;
     let section = |(name, entry): (String, Entry<T>)| {
         let at = at.key(&name);

@@ -40,12 +40,12 @@ pub(super) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scalar {
     pub(super) text: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ScalarKind,
 }
 
 /// What the file's format takes a scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ScalarKind {
     Text,
     Number,
     Truth,
@@ -54,7 +54,7 @@ pub(super) enum Kind {
 }
 
 impl Value {
-    pub(super) fn scalar(text: impl Into<String>, kind: Kind) -> Self {
+    pub(super) fn scalar(text: impl Into<String>, kind: ScalarKind) -> Self {
         Self::Scalar(Scalar { text: text.into(), kind })
     }
 }
@@ -113,8 +113,8 @@ impl Node {
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Nothing => "nothing",
-            Value::Scalar(Scalar { kind: Kind::Truth, .. }) => "a boolean",
-            Value::Scalar(Scalar { kind: Kind::Number, .. }) => "a number",
+            Value::Scalar(Scalar { kind: ScalarKind::Truth, .. }) => "a boolean",
+            Value::Scalar(Scalar { kind: ScalarKind::Number, .. }) => "a number",
             Value::Scalar(_) => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",

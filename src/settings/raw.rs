@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::address::BaseUrl;
-use super::choice::{CampaignState, Campaigns, Listed, RangeName, WindowChoice};
+use super::choice::{AccountCampaigns, CampaignState, ChannelCampaigns, RangeName, WindowChoice};
 use super::entry::{List, Named};
-use super::leaf::{ApiVersion, DefaultChain, Digits, Extra, Rate, Share, Size, Space, Variable, Whole};
+use super::leaf::{ApiVersion, DefaultChain, Digits, Extra, RequestsPerSecond, Share, Size, Space, Variable, Whole};
 use super::log::LogLevel;
 use super::names::{CredentialName, LabelName, LabelValue};
 use super::secret::{Hidden, keys_of};
@@ -134,7 +134,7 @@ sections! {
         level: Level,
         /// `all`, a list of ids, or a filter by name and status.
         #[schemars(extend("default" = "all"))]
-        campaigns: Campaigns,
+        campaigns: AccountCampaigns,
         /// Overrides the credential's windows.
         #[schemars(extend("minItems" = 1))]
         windows: List<WindowChoice>,
@@ -207,7 +207,7 @@ sections! {
         endpoint: BaseUrl,
         /// Maximum number of requests per second.
         #[schemars(extend("default" = cams::REQUESTS_PER_SECOND))]
-        requests_per_second: Rate,
+        requests_per_second: RequestsPerSecond,
         /// Overrides `poll.interval`.
         interval: Interval,
         /// Static labels on this credential's samples.
@@ -229,7 +229,7 @@ sections! {
         currency: Currency,
         /// `all`, or a list of ids.
         #[schemars(extend("default" = "all"))]
-        campaigns: Listed,
+        campaigns: ChannelCampaigns,
         /// Overrides the credential's interval.
         interval: Interval,
         /// Static labels; they override those of the credential.

@@ -52,8 +52,8 @@ pub(super) struct Report {
 
 impl Report {
     /// The place of the whole configuration, or of a file or variable by its name.
-    pub(super) fn place(&self, path: impl Into<String>) -> Place<'_> {
-        Place { report: self, path: path.into() }
+    pub(super) fn place(&self, path: impl Into<String>) -> Location<'_> {
+        Location { report: self, path: path.into() }
     }
 
     /// Whether nothing is wrong so far.
@@ -63,7 +63,7 @@ impl Report {
 
     /// Has what is said of a key name where it was typed.
     pub(super) fn note_origins(&self, tree: &Node) {
-        fn note(place: &Place<'_>, node: &Node, origins: &mut BTreeMap<String, Origin>) {
+        fn note(place: &Location<'_>, node: &Node, origins: &mut BTreeMap<String, Origin>) {
             match &node.value {
                 Value::Map(keys) => keys.iter().for_each(|(key, node)| note(&place.key(key), node, origins)),
                 Value::List(items) => {
@@ -122,12 +122,12 @@ fn order(path: &str) -> Vec<String> {
 
 /// A key of the configuration, and where to report what is found there.
 #[derive(Clone)]
-pub(super) struct Place<'r> {
+pub(super) struct Location<'r> {
     report: &'r Report,
     path: String,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     /// The place of a key in this mapping.
     pub(super) fn key(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
@@ -206,7 +206,7 @@ impl Place<'_> {
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)
     }

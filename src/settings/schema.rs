@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use yaml_rust2::{Yaml, YamlEmitter, yaml::Hash};
 
 use super::entry::number;
-use super::node::{Kind, Node, Origin, Scalar, Value};
+use super::node::{Node, Origin, Scalar, ScalarKind, Value};
 use super::raw::Raw;
 use super::yaml::is_number;
 
@@ -66,9 +66,9 @@ fn typed(scalar: &Scalar, schema: &Json) -> Yaml {
     let Scalar { text, kind } = scalar;
     let is_text = schema["type"].as_array().is_some_and(|kinds| kinds.contains(&"boolean".into()));
     match kind {
-        Kind::Truth => Yaml::Real(text.clone()),
-        Kind::Number if is_number(text) => Yaml::Real(text.clone()),
-        Kind::Number if !is_text => Yaml::Real(number(text)),
+        ScalarKind::Truth => Yaml::Real(text.clone()),
+        ScalarKind::Number if is_number(text) => Yaml::Real(text.clone()),
+        ScalarKind::Number if !is_text => Yaml::Real(number(text)),
         _ => Yaml::String(text.clone()),
     }
 }

@@ -13,9 +13,9 @@ use super::discreet::{discreet, is_like_a_secret};
 use super::entry::{Entry, Holds, schema};
 use super::environment::variable;
 use super::leaf::Variable;
-use super::node::{Kind, Node, Scalar, Value};
+use super::node::{Node, Scalar, ScalarKind, Value};
 use super::paths;
-use super::report::Place;
+use super::report::Location;
 
 /// Where a secret is kept.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ impl Holds for Hidden {
     // What is no text without quotes, other programs that handle the file may change.
     fn read(node: Node) -> Entry<Self> {
         match node.value {
-            Value::Scalar(Scalar { text, kind: Kind::Text | Kind::Any }) => Entry::sound(Self(text.into())),
+            Value::Scalar(Scalar { text, kind: ScalarKind::Text | ScalarKind::Any }) => Entry::sound(Self(text.into())),
             _ => Entry::wrong(format!("{} is not a secret; write it in quotes", node.kind())),
         }
     }
@@ -162,7 +162,7 @@ impl SecretKeys<'_> {
 
     /// Where the secret is kept. More than one place is a problem, as is one without a secret that
     /// can be used now.
-    pub(super) fn choose(self, at: &Place<'_>, environment: &BTreeMap<String, String>) -> Option<Secret> {
+    pub(super) fn choose(self, at: &Location<'_>, environment: &BTreeMap<String, String>) -> Option<Secret> {
         let [inline, file, variable] = keys_of(self.stem);
         let keys = [file, variable, inline];
         let [file, variable, inline] = &keys;
@@ -201,7 +201,7 @@ impl SecretKeys<'_> {
 }
 
 #[cfg(unix)]
-fn warn_of_readers(at: &Place<'_>, secret: &Secret) {
+fn warn_of_readers(at: &Location<'_>, secret: &Secret) {
     use std::os::unix::fs::PermissionsExt;
 
     let Secret::File(path) = secret else { return };
@@ -218,7 +218,7 @@ fn warn_of_readers(at: &Place<'_>, secret: &Secret) {
 }
 
 #[cfg(not(unix))]
-fn warn_of_readers(_: &Place<'_>, _: &Secret) {}
+fn warn_of_readers(_: &Location<'_>, _: &Secret) {}
 
 #[cfg(test)]
 mod tests {

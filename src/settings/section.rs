@@ -18,7 +18,7 @@ macro_rules! sections {
 
         impl $crate::settings::entry::Holds for $name {
             fn read(node: $crate::settings::node::Node) -> $crate::settings::entry::Entry<Self> {
-                $crate::settings::section::Keys::open(node, |keys| Self {
+                $crate::settings::section::SectionKeys::open(node, |keys| Self {
                     $($key: keys.take(stringify!($key)),)*
                 }, &[$(stringify!($key)),*])
             }
@@ -37,9 +37,9 @@ macro_rules! sections {
 pub(super) use sections;
 
 /// The keys of a section that were not taken yet.
-pub(super) struct Keys(BTreeMap<String, Node>);
+pub(super) struct SectionKeys(BTreeMap<String, Node>);
 
-impl Keys {
+impl SectionKeys {
     /// Reads a section; keys that nobody takes are unknown.
     pub(super) fn open<T>(node: Node, read: impl FnOnce(&mut Self) -> T, known: &[&str]) -> Entry<T> {
         let not_a_mapping = node.not_a_mapping("key");

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::report::Place;
+use super::report::Location;
 
 /// Warns of a file that cannot be written. It is a warning and no problem: the configuration may be
 /// checked by somebody else, or elsewhere, than it is used.
-pub(super) fn warn(at: &Place<'_>, file: &Path) {
+pub(super) fn warn(at: &Location<'_>, file: &Path) {
     // The file is written beside and renamed, so it is the folder that must be writable.
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = folder.display();

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::Reading;
-use super::node::{Kind, Node, Value};
+use super::node::{Node, ScalarKind, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
 pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
@@ -70,11 +70,11 @@ fn node(
     reading.count(nodes, depth, line)?;
     let typed = || text.get(span.clone()).unwrap_or_default().trim().to_owned();
     let value = match value.into_inner() {
-        DeValue::String(text) => Value::scalar(text, Kind::Text),
-        DeValue::Integer(_) | DeValue::Float(_) => Value::scalar(typed(), Kind::Number),
-        DeValue::Boolean(_) => Value::scalar(typed(), Kind::Truth),
+        DeValue::String(text) => Value::scalar(text, ScalarKind::Text),
+        DeValue::Integer(_) | DeValue::Float(_) => Value::scalar(typed(), ScalarKind::Number),
+        DeValue::Boolean(_) => Value::scalar(typed(), ScalarKind::Truth),
         // A day without quotes is what people write for a day.
-        DeValue::Datetime(_) => Value::scalar(typed(), Kind::Text),
+        DeValue::Datetime(_) => Value::scalar(typed(), ScalarKind::Text),
         DeValue::Array(items) => {
             let items = items.into_iter().map(|item| node(text, item, lines, reading, depth + 1, nodes));
             Value::List(items.collect::<Option<_>>()?)

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::discreet::discreet;
 use super::document::Reading;
 use super::entry::Holds as _;
-use super::node::{Kind, Node, Origin, Value};
+use super::node::{Node, Origin, ScalarKind, Value};
 use super::raw::Raw;
 use super::report::Report;
 use super::yaml;
@@ -50,7 +50,7 @@ fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
     let node = match shape {
         Json::Array(_) if flow('[') => yaml::read(value, &Reading::variable(report, name))?,
         Json::Array(_) => {
-            let item = |item: &str| Node { origin: origin.clone(), value: Value::scalar(item.trim(), Kind::Any) };
+            let item = |item: &str| Node { origin: origin.clone(), value: Value::scalar(item.trim(), ScalarKind::Any) };
             Node { origin: origin.clone(), value: Value::List(value.split(',').map(item).collect()) }
         }
         Json::Object(_) if flow('{') => yaml::read(value, &Reading::variable(report, name))?,
@@ -60,7 +60,7 @@ fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
             ));
             return None;
         }
-        _ => Node { origin, value: Value::scalar(value, Kind::Any) },
+        _ => Node { origin, value: Value::scalar(value, ScalarKind::Any) },
     };
     Some(node.below(path.iter().map(String::as_str)))
 }

@@ -7,11 +7,11 @@ use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
 use super::document::{DEEPEST, Reading};
-use super::node::{Kind, Node, Value};
+use super::node::{Node, ScalarKind, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
 pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
-    let mut document = Document { reading, open: Vec::new(), whole: None, anchors: BTreeMap::new(), nodes: 0 };
+    let mut document = YamlDocument { reading, open: Vec::new(), whole: None, anchors: BTreeMap::new(), nodes: 0 };
     let mut parser = Parser::new_from_str(text);
     loop {
         match parser.next_token() {
@@ -27,7 +27,7 @@ pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
 }
 
 /// A mapping or list whose end is still to come.
-struct Open {
+struct OpenNode {
     anchor: usize,
     line: usize,
     inner: Inner,
@@ -39,15 +39,15 @@ enum Inner {
     Map(BTreeMap<String, Node>, Option<(String, usize)>),
 }
 
-struct Document<'r> {
+struct YamlDocument<'r> {
     reading: &'r Reading<'r>,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     whole: Option<Node>,
     anchors: BTreeMap<usize, Node>,
     nodes: usize,
 }
 
-impl Document<'_> {
+impl YamlDocument<'_> {
     fn take(&mut self, event: Event, mark: Marker) -> Option<()> {
         let line = mark.line();
         match event {
@@ -81,18 +81,18 @@ impl Document<'_> {
 
     fn begin(&mut self, anchor: usize, tag: Option<&Tag>, line: usize, inner: Inner) -> Option<()> {
         self.check_tag(tag, line)?;
-        if matches!(self.open.last(), Some(Open { inner: Inner::Map(_, None), .. })) {
+        if matches!(self.open.last(), Some(OpenNode { inner: Inner::Map(_, None), .. })) {
             return self.fail(line, "a key must be a single word; write `key: value`");
         }
         if self.open.len() >= DEEPEST {
             return self.fail(line, "this is nested too deeply for a configuration; remove brackets or indentation");
         }
-        self.open.push(Open { anchor, line, inner });
+        self.open.push(OpenNode { anchor, line, inner });
         Some(())
     }
 
     fn end(&mut self) -> Option<()> {
-        let Open { anchor, line, inner } = self.open.pop()?;
+        let OpenNode { anchor, line, inner } = self.open.pop()?;
         let value = match inner {
             Inner::List(items) => Value::List(items),
             Inner::Map(keys, _) => Value::Map(keys),
@@ -109,7 +109,7 @@ impl Document<'_> {
         line: usize,
     ) -> Option<()> {
         self.check_tag(tag, line)?;
-        if let Some(Open { inner: Inner::Map(keys, key @ None), .. }) = self.open.last_mut() {
+        if let Some(OpenNode { inner: Inner::Map(keys, key @ None), .. }) = self.open.last_mut() {
             if let Some(first) = keys.get(&text) {
                 let first = first.origin.clone();
                 self.reading.twice(&text, line, &first);
@@ -117,8 +117,11 @@ impl Document<'_> {
             *key = Some((text, line));
             return Some(());
         }
-        let value =
-            if style == TScalarStyle::Plain && tag.is_none() { plain(text) } else { Value::scalar(text, Kind::Text) };
+        let value = if style == TScalarStyle::Plain && tag.is_none() {
+            plain(text)
+        } else {
+            Value::scalar(text, ScalarKind::Text)
+        };
         self.finish(Node { origin: self.reading.origin(line), value }, anchor, line)
     }
 
@@ -140,8 +143,8 @@ impl Document<'_> {
         self.reading.count(&mut self.nodes, 0, line)?;
         match self.open.last_mut() {
             None => self.whole = Some(node),
-            Some(Open { inner: Inner::List(items), .. }) => items.push(node),
-            Some(Open { inner: Inner::Map(keys, key), .. }) => {
+            Some(OpenNode { inner: Inner::List(items), .. }) => items.push(node),
+            Some(OpenNode { inner: Inner::Map(keys, key), .. }) => {
                 let Some((key, line)) = key.take() else {
                     return self.fail(line, "a key must be a single word; write `key: value`");
                 };
@@ -165,9 +168,9 @@ fn count(node: &Node) -> usize {
 fn plain(text: String) -> Value {
     match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => Value::Nothing,
-        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => Value::scalar(text, Kind::Truth),
-        number if is_number(number) => Value::scalar(text, Kind::Number),
-        _ => Value::scalar(text, Kind::Text),
+        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => Value::scalar(text, ScalarKind::Truth),
+        number if is_number(number) => Value::scalar(text, ScalarKind::Number),
+        _ => Value::scalar(text, ScalarKind::Text),
     }
 }
 
