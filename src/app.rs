@@ -20,7 +20,7 @@ use crate::state;
 use crate::store::Store;
 use crate::systemd;
 use crate::telemetry::Telemetry;
-use crate::web::{self, Lifecycle, Limits, Reload, Server, Site, WebConfig};
+use crate::web::{self, Lifecycle, Limits, Reload, Server, WebConfig, WebState};
 
 /// Answers under way get this long after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -113,7 +113,8 @@ impl App {
         driver.beat(heart.clone().unwrap_or_default());
         let lifecycle = Lifecycle::new(options.lifecycle, reload, options.external_url.as_ref());
         let path = &options.telemetry_path;
-        let site = Site::new(store.clone(), telemetry.clone(), clock, options.max_requests, path, lifecycle.clone());
+        let site =
+            WebState::new(store.clone(), telemetry.clone(), clock, options.max_requests, path, lifecycle.clone());
         let router = web::router(site, &options.prefix);
         let server = Server::new(router, options.config.clone(), options.limits, telemetry, clock);
         Ok(Self { listeners, addresses, clock, heart, driver, publisher, reloader, lifecycle, store, server })

@@ -184,7 +184,7 @@ impl Desk {
             let gauge = self.telemetry.samples.with_label_values(&[source.label(), &**credential]);
             gauge.set(i64::try_from(*samples).unwrap_or(i64::MAX));
         }
-        self.telemetry.touch();
+        self.telemetry.mark_changed();
         let changed = self.snapshot.take_changed();
         self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
         for done in done {

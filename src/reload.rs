@@ -13,7 +13,7 @@ use crate::settings::{Problems, Settings};
 use crate::store::Store;
 use crate::systemd;
 use crate::telemetry::Telemetry;
-use crate::web::{Asked, Reload, WebConfig};
+use crate::web::{Reload, ReloadReply, WebConfig};
 
 /// Reads files and environment.
 pub type Load = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
@@ -22,7 +22,7 @@ pub type Load = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
 pub struct Reloader {
     load: Arc<dyn Fn() -> Result<Settings, Problems> + Send + Sync>,
     web: Arc<WebConfig>,
-    asked: mpsc::Receiver<Asked>,
+    asked: mpsc::Receiver<ReloadReply>,
     telemetry: Arc<Telemetry>,
     store: Arc<Store>,
     state_file: Option<PathBuf>,
@@ -95,7 +95,7 @@ impl Reloader {
         if success {
             self.telemetry.config_last_reload_success.set(clock::wall_seconds());
         }
-        self.telemetry.touch();
+        self.telemetry.mark_changed();
     }
 }
 

@@ -25,7 +25,7 @@ const LANE: [&str; 3] = ["source", "credential", "account_id"];
 #[expect(missing_docs, reason = "each field is named after its family, whose HELP stands in the constructor")]
 pub struct Telemetry {
     registry: Registry,
-    edition: AtomicU64,
+    generation: AtomicU64,
     catalog: Vec<Described>,
     pub polls: IntCounterVec,
     pub poll_failures: IntCounterVec,
@@ -142,7 +142,7 @@ impl Telemetry {
             state_restored_targets: add.gauge("state_restored_targets", "Targets restored from the state file at startup; present if the file existed.", &[])?,
             web_connections: add.add("gauge", IntGauge::with_opts(opts("web_connections", "Open client connections.")))?,
             web_connections_refused: add.counter("web_connections_refused_total", "Client connections refused or closed, by reason: address, the client's address had used its share; full, all places were taken; displaced, an idle connection was closed for a new one; accept, the system could not accept one.", &["reason"])?,
-            edition: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             registry: add.registry,
             catalog: add.catalog,
         };
@@ -271,7 +271,7 @@ impl Telemetry {
                 self.state_restored_targets.with_label_values::<&str>(&[]).set(*targets as f64);
             }
         }
-        self.touch();
+        self.mark_changed();
     }
 
     /// Name, type, label names and HELP of every family, in the order of the constructor.
@@ -280,13 +280,13 @@ impl Telemetry {
     }
 
     /// Something may have been counted: what was rendered before is old.
-    pub fn touch(&self) {
-        self.edition.fetch_add(1, Ordering::Release);
+    pub fn mark_changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Differs when something may have been counted.
-    pub fn edition(&self) -> u64 {
-        self.edition.load(Ordering::Acquire)
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The families as they are now.

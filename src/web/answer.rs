@@ -16,9 +16,11 @@ const LARGEST_PIECE: usize = 64 << 10;
 
 /// What a response holds until it is sent. Handlers put it among its extensions.
 #[derive(Clone)]
-pub(super) struct Held(#[expect(dead_code, reason = "it is held, and nothing else")] Arc<dyn Any + Send + Sync>);
+pub(super) struct HeldUntilSent(
+    #[expect(dead_code, reason = "it is held, and nothing else")] Arc<dyn Any + Send + Sync>,
+);
 
-impl Held {
+impl HeldUntilSent {
     pub(super) fn new(what: impl Any + Send + Sync) -> Self {
         Self(Arc::new(what))
     }
@@ -26,12 +28,12 @@ impl Held {
 
 /// An answer that is not sent to its end yet. Dropping it is the end.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct OpenAnswer {
     activity: Arc<Activity>,
     number: u64,
 }
 
-impl Answer {
+impl OpenAnswer {
     /// The answer to a request whose head is over.
     pub(super) fn begin(activity: &Arc<Activity>) -> Self {
         Self { number: activity.begin(), activity: activity.clone() }
@@ -39,13 +41,13 @@ impl Answer {
 
     /// The response, so that it counts until the last byte of its body left.
     pub(super) fn of(self, mut response: Response) -> Response<TimedBody> {
-        let held = response.extensions_mut().remove::<Held>();
+        let held = response.extensions_mut().remove::<HeldUntilSent>();
         self.activity.answered(self.number);
         response.map(|body| TimedBody { body, rest: Bytes::new(), until_sent: Arc::new((self, held)) })
     }
 }
 
-impl Drop for Answer {
+impl Drop for OpenAnswer {
     fn drop(&mut self) {
         self.activity.end(self.number);
     }
@@ -56,13 +58,13 @@ pub(super) struct TimedBody {
     body: Body,
     /// What is left of the last frame.
     rest: Bytes,
-    until_sent: Arc<(Answer, Option<Held>)>,
+    until_sent: Arc<(OpenAnswer, Option<HeldUntilSent>)>,
 }
 
 /// The last piece of a body. HTTP keeps it when it has dropped the body, until it is written.
 struct LastPiece {
     bytes: Bytes,
-    _until_sent: Arc<(Answer, Option<Held>)>,
+    _until_sent: Arc<(OpenAnswer, Option<HeldUntilSent>)>,
 }
 
 impl AsRef<[u8]> for LastPiece {
@@ -121,8 +123,8 @@ mod tests {
         let activity = Arc::new(Activity::new(Limits::default(), Protocol::Http2));
         let held = Arc::new(());
         let mut response = Response::new(Body::from(whole.clone()));
-        response.extensions_mut().insert(Held::new(held.clone()));
-        let mut body = Answer::begin(&activity).of(response).into_body();
+        response.extensions_mut().insert(HeldUntilSent::new(held.clone()));
+        let mut body = OpenAnswer::begin(&activity).of(response).into_body();
         assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut pieces = Vec::new();

@@ -79,14 +79,14 @@ pub(super) struct Connections {
     limits: Limits,
     telemetry: Arc<Telemetry>,
     clock: Clock,
-    open: Mutex<Open>,
+    open: Mutex<OpenConnections>,
 }
 
-struct Open {
+struct OpenConnections {
     shares: Shares,
     next: u64,
     connections: HashMap<u64, Connection>,
-    news: [News; Refused::ALL.len()],
+    news: [RefusalNotice; Refused::ALL.len()],
 }
 
 struct Connection {
@@ -97,7 +97,7 @@ struct Connection {
 
 /// What was told of a reason.
 #[derive(Default)]
-struct News {
+struct RefusalNotice {
     repeats: Repeats<()>,
     last: Uptime,
 }
@@ -113,7 +113,7 @@ impl Connections {
         for reason in Refused::ALL {
             telemetry.web_connections_refused.with_label_values(&[reason.label()]);
         }
-        let open = Open {
+        let open = OpenConnections {
             shares: Shares::new(limits.connections),
             next: 0,
             connections: HashMap::new(),
@@ -156,16 +156,16 @@ impl Connections {
         self.tell(&mut self.open(), Refused::Accept, error);
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn count(&self, open: &Open) {
+    fn count(&self, open: &OpenConnections) {
         self.telemetry.web_connections.set(i64::try_from(open.connections.len()).unwrap_or(i64::MAX));
     }
 
     /// Counts it, and logs it when it begins and once an hour.
-    fn tell(&self, open: &mut Open, reason: Refused, error: &dyn std::fmt::Display) {
+    fn tell(&self, open: &mut OpenConnections, reason: Refused, error: &dyn std::fmt::Display) {
         self.telemetry.web_connections_refused.with_label_values(&[reason.label()]).inc();
         let (text, meaning) = (reason.label(), reason.meaning());
         match open.news[reason as usize].due(self.clock.uptime()) {
@@ -176,7 +176,7 @@ impl Connections {
     }
 }
 
-impl News {
+impl RefusalNotice {
     /// Notes that a connection was turned away. Gives how many that makes, if it is time to say so.
     fn due(&mut self, now: Uptime) -> Option<u64> {
         if now.saturating_sub(self.last) > QUIET {
@@ -191,7 +191,7 @@ impl News {
     }
 }
 
-impl Open {
+impl OpenConnections {
     /// The connection that is given up first, among some.
     fn most_dispensable(&self, among: impl Fn(&Connection) -> bool) -> Option<u64> {
         let connections = self.connections.iter().filter(|(_, connection)| among(connection));
@@ -326,7 +326,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_turned_away_is_told_once_an_hour() {
         let world = World::new(1);
-        let mut news = News::default();
+        let mut news = RefusalNotice::default();
         let hour = Duration::from_hours(1);
         let told = [0, 1, 30, 59, 61, 119, 122, 300, 301].map(|minutes| news.due(Duration::from_secs(60 * minutes)));
         assert_eq!(told, [Some(1), None, None, None, Some(5), None, Some(7), Some(1), None]);

@@ -9,39 +9,39 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
-use super::config::{Terms, WebConfig};
+use super::config::{WebConfig, WebPolicy};
 use super::connections::Peer;
-use super::login::Verdict;
+use super::login::LoginOutcome;
 
 /// How a client is asked for its login.
 const CHALLENGE: &str = "Basic realm=\"marketing-messages-exporter\", charset=\"UTF-8\"";
 
-/// Answers those who keep to the terms, and sets the fields that every answer gets.
+/// Answers those who keep to the policy, and sets the fields that every answer gets.
 pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request, next: Next) -> Response {
-    let terms = config.terms();
+    let policy = config.policy();
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
-    let refusal = match too_early(&terms, &request) {
+    let refusal = match too_early(&policy, &request) {
         Some(refusal) => Some(refusal),
-        None => not_logged_in(&terms, authorization).await,
+        None => not_logged_in(&policy, authorization).await,
     };
     let mut response = match refusal {
         Some(refusal) => refusal,
         None => next.run(request).await,
     };
-    for (name, value) in &terms.headers {
+    for (name, value) in &policy.headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
     response
 }
 
 /// What is refused before anybody's login is looked at.
-fn too_early(terms: &Terms, request: &Request) -> Option<Response> {
+fn too_early(policy: &WebPolicy, request: &Request) -> Option<Response> {
     let peer = request.extensions().get::<Peer>();
-    if peer.is_some_and(|peer| !terms.ask_the_same(peer.asked.as_ref())) {
+    if peer.is_some_and(|peer| !policy.ask_the_same(peer.asked.as_ref())) {
         let explanation = "the web configuration has changed since this connection was made; connect again\n";
         return Some((StatusCode::MISDIRECTED_REQUEST, explanation).into_response());
     }
-    if terms.rate.as_ref().is_some_and(|rate| !rate.allows(Instant::now())) {
+    if policy.rate.as_ref().is_some_and(|rate| !rate.allows(Instant::now())) {
         let explanation = "too many requests (rate_limit of the web configuration)\n";
         return Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], explanation).into_response());
     }
@@ -68,15 +68,15 @@ fn is_host(text: &[u8]) -> bool {
     !text.contains(&b'@') && Authority::try_from(text).is_ok()
 }
 
-async fn not_logged_in(terms: &Terms, authorization: Option<HeaderValue>) -> Option<Response> {
-    let logins = terms.logins.as_ref()?;
+async fn not_logged_in(policy: &WebPolicy, authorization: Option<HeaderValue>) -> Option<Response> {
+    let logins = policy.logins.as_ref()?;
     match logins.judge(authorization.as_ref()).await {
-        Verdict::Welcome => None,
-        Verdict::Refused => {
+        LoginOutcome::Welcome => None,
+        LoginOutcome::Refused => {
             let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
             Some((StatusCode::UNAUTHORIZED, challenge, "a user name and a password are needed\n").into_response())
         }
-        Verdict::Busy => {
+        LoginOutcome::Busy => {
             let explanation = "too many logins at a time\n";
             Some((StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], explanation).into_response())
         }

@@ -7,21 +7,21 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{Site, origin};
+use super::{WebState, origin};
 
 /// Reloads that may wait for the one under way.
 const WAITING: usize = 16;
 
 /// Whom to tell what became of a reload.
-pub type Asked = oneshot::Sender<Result<(), String>>;
+pub type ReloadReply = oneshot::Sender<Result<(), String>>;
 
 /// The way to ask for a reload.
 #[derive(Clone, Debug)]
-pub struct Reload(mpsc::Sender<Asked>);
+pub struct Reload(mpsc::Sender<ReloadReply>);
 
 impl Reload {
     /// The way to ask, and the ear that hears it.
-    pub fn new() -> (Self, mpsc::Receiver<Asked>) {
+    pub fn new() -> (Self, mpsc::Receiver<ReloadReply>) {
         let (sender, asked) = mpsc::channel(WAITING);
         (Self(sender), asked)
     }
@@ -67,11 +67,11 @@ impl Lifecycle {
     }
 }
 
-pub(super) async fn reload(State(site): State<Site>, request: Request) -> Response {
-    if let Some(refusal) = site.lifecycle.refusal(&request) {
+pub(super) async fn reload(State(web): State<WebState>, request: Request) -> Response {
+    if let Some(refusal) = web.lifecycle.refusal(&request) {
         return refusal;
     }
-    match site.lifecycle.reload.ask().await {
+    match web.lifecycle.reload.ask().await {
         Ok(()) => "reloaded\n".into_response(),
         Err(problems) => {
             let text = format!("not reloaded, the former configuration stays in force:\n{}\n", problems.trim_end());
@@ -80,10 +80,10 @@ pub(super) async fn reload(State(site): State<Site>, request: Request) -> Respon
     }
 }
 
-pub(super) async fn quit(State(site): State<Site>, request: Request) -> Response {
-    if let Some(refusal) = site.lifecycle.refusal(&request) {
+pub(super) async fn quit(State(web): State<WebState>, request: Request) -> Response {
+    if let Some(refusal) = web.lifecycle.refusal(&request) {
         return refusal;
     }
-    site.lifecycle.quit.notify_one();
+    web.lifecycle.quit.notify_one();
     "stopping\n".into_response()
 }

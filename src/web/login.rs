@@ -29,7 +29,7 @@ const DECOY_SALT: [u8; 16] = *b"nobody has this.";
 
 /// What comes of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum LoginOutcome {
     /// It is right.
     Welcome,
     /// It is missing or wrong.
@@ -47,7 +47,7 @@ pub(super) struct Logins {
     rounds: AtomicU64,
     /// Names logins in what is kept, so that no password is.
     key: [u8; 32],
-    known: Mutex<Known>,
+    known: Mutex<CheckedLogins>,
     hashing: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -57,7 +57,7 @@ type Login = [u8; 32];
 
 /// The two kinds are apart, so that no number of wrong logins displaces a right one.
 #[derive(Default)]
-struct Known {
+struct CheckedLogins {
     right: HashSet<Login>,
     wrong: HashSet<Login>,
 }
@@ -97,14 +97,14 @@ impl Logins {
     }
 
     /// Judges the `Authorization` of a request.
-    pub(super) async fn judge(self: &Arc<Self>, authorization: Option<&HeaderValue>) -> Verdict {
-        let Some((user, password)) = authorization.and_then(credentials) else { return Verdict::Refused };
+    pub(super) async fn judge(self: &Arc<Self>, authorization: Option<&HeaderValue>) -> LoginOutcome {
+        let Some((user, password)) = authorization.and_then(credentials) else { return LoginOutcome::Refused };
         let login = self.login(&user, &password);
         if let Some(verdict) = self.recall(&login) {
             return verdict;
         }
-        let Ok(place) = self.waiting.clone().try_acquire_owned() else { return Verdict::Busy };
-        let Ok(turn) = self.hashing.clone().acquire_owned().await else { return Verdict::Busy };
+        let Ok(place) = self.waiting.clone().try_acquire_owned() else { return LoginOutcome::Busy };
+        let Ok(turn) = self.hashing.clone().acquire_owned().await else { return LoginOutcome::Busy };
         // Somebody before in the queue may have sent the same.
         if let Some(verdict) = self.recall(&login) {
             return verdict;
@@ -116,24 +116,24 @@ impl Logins {
             drop((turn, place));
             verdict
         });
-        hashed.await.unwrap_or(Verdict::Busy)
+        hashed.await.unwrap_or(LoginOutcome::Busy)
     }
 
     /// Compares the password with the user's hash. It takes the rounds of the highest cost of all users,
     /// whoever is asked for: one hash of that cost for a user that does not exist; for others their own and
     /// one of its cost and of each higher one, because `2^c + (2^c + ... + 2^(max - 1)) = 2^max`.
-    fn hash(&self, user: &[u8], password: &[u8]) -> Verdict {
+    fn hash(&self, user: &[u8], password: &[u8]) -> LoginOutcome {
         let hash = std::str::from_utf8(user).ok().and_then(|user| self.hashes.get(user));
         let Some((hash, cost)) = hash.and_then(|hash| Some((hash, cost(hash)?))) else {
             self.pass_time(password, self.cost);
-            return Verdict::Refused;
+            return LoginOutcome::Refused;
         };
         self.rounds.fetch_add(1 << cost, Ordering::Relaxed);
         let fits = bcrypt::verify(password, hash).unwrap_or(false);
         for cost in cost..self.cost {
             self.pass_time(password, cost);
         }
-        if fits { Verdict::Welcome } else { Verdict::Refused }
+        if fits { LoginOutcome::Welcome } else { LoginOutcome::Refused }
     }
 
     /// Computes a hash of this cost, for nothing.
@@ -152,17 +152,17 @@ impl Logins {
         mac.finalize().into_bytes().into()
     }
 
-    fn recall(&self, login: &Login) -> Option<Verdict> {
+    fn recall(&self, login: &Login) -> Option<LoginOutcome> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.right.contains(login) {
-            return Some(Verdict::Welcome);
+            return Some(LoginOutcome::Welcome);
         }
-        known.wrong.contains(login).then_some(Verdict::Refused)
+        known.wrong.contains(login).then_some(LoginOutcome::Refused)
     }
 
-    fn keep(&self, login: Login, verdict: Verdict) {
+    fn keep(&self, login: Login, verdict: LoginOutcome) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind = if verdict == Verdict::Welcome { &mut known.right } else { &mut known.wrong };
+        let kind = if verdict == LoginOutcome::Welcome { &mut known.right } else { &mut known.wrong };
         // Forgetting all costs those who come again one hash each.
         if kind.len() >= KEPT {
             kind.clear();
@@ -212,7 +212,7 @@ mod tests {
                     let rounds = logins.rounds.load(Ordering::Relaxed) - before;
                     assert_eq!(rounds, 1 << most, "{user:?} {password:?} among {users:?}");
                     let known = users.iter().any(|(known, _)| known.as_bytes() == user);
-                    assert_eq!(verdict == Verdict::Welcome, known && password == "right", "{user:?} {password:?}");
+                    assert_eq!(verdict == LoginOutcome::Welcome, known && password == "right", "{user:?} {password:?}");
                 }
             }
         }

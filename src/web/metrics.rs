@@ -11,18 +11,18 @@ use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
 
 use super::connections::Peer;
-use super::places::Kind;
-use super::{Site, negotiate};
+use super::places::PlaceUse;
+use super::{WebState, negotiate};
 use crate::domain::target::{AccountId, Source};
 use crate::exposition::Filter;
 
 pub(super) async fn metrics(
-    State(site): State<Site>,
+    State(web): State<WebState>,
     Extension(peer): Extension<Peer>,
     Query(parameters): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
-    let place = match site.places.take(&peer, Kind::Scrape) {
+    let place = match web.places.take(&peer, PlaceUse::Scrape) {
         Ok(place) => place,
         Err(refusal) => return *refusal,
     };
@@ -31,8 +31,8 @@ pub(super) async fn metrics(
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
     let (format, gzip) = (negotiate::format(&headers), negotiate::gzip(&headers));
-    let exposition = site.store.exposition();
-    let scrape = exposition.scrape(format, &filter, site.own.text(format));
+    let exposition = web.store.exposition();
+    let scrape = exposition.scrape(format, &filter, web.self_metrics.text(format));
     let body = if gzip {
         let pieces = scrape.gzip();
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();

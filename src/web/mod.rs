@@ -11,8 +11,8 @@ mod metrics;
 mod negotiate;
 mod openmetrics;
 mod origin;
-mod own;
 mod places;
+mod self_metrics;
 mod server;
 mod shares;
 mod status;
@@ -27,9 +27,9 @@ use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
 
 pub use config::WebConfig;
-pub use lifecycle::{Asked, Lifecycle, Reload};
-use own::OwnMetrics;
+pub use lifecycle::{Lifecycle, Reload, ReloadReply};
 use places::Places;
+use self_metrics::SelfMetrics;
 pub use server::Server;
 pub use timeouts::Limits;
 
@@ -39,13 +39,13 @@ use crate::telemetry::Telemetry;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct WebState {
     /// What scrapes read.
     pub store: Arc<Store>,
     /// The exporter's own metrics.
-    own: Arc<OwnMetrics>,
+    self_metrics: Arc<SelfMetrics>,
     /// What of the status page is not in the store.
-    about: status::About,
+    about: status::ProcessFacts,
     /// Scrapes and pages at a time; more are answered with 503.
     places: Arc<Places>,
     /// Where the exposition is served.
@@ -54,7 +54,7 @@ pub struct Site {
     pub lifecycle: Lifecycle,
 }
 
-impl Site {
+impl WebState {
     /// What is served of a store and a registry, to `max_requests` scrapes at a time.
     pub fn new(
         store: Arc<Store>,
@@ -66,8 +66,8 @@ impl Site {
     ) -> Self {
         Self {
             store,
-            about: status::About::new(telemetry.clone(), clock),
-            own: Arc::new(OwnMetrics::new(telemetry, clock)),
+            about: status::ProcessFacts::new(telemetry.clone(), clock),
+            self_metrics: Arc::new(SelfMetrics::new(telemetry, clock)),
             places: Arc::new(Places::new(max_requests)),
             telemetry_path: path.into(),
             lifecycle,
@@ -77,8 +77,8 @@ impl Site {
 
 /// Every path that is served, below a prefix that is empty or begins with a slash and ends without
 /// one. Other methods are answered with 405 and `Allow`, other paths with 404.
-pub fn router(site: Site, prefix: &str) -> Router {
-    let paths = paths(site).fallback(nothing_there);
+pub fn router(web: WebState, prefix: &str) -> Router {
+    let paths = paths(web).fallback(nothing_there);
     if prefix.is_empty() {
         return paths;
     }
@@ -93,9 +93,9 @@ pub fn router(site: Site, prefix: &str) -> Router {
         .fallback(nothing_there)
 }
 
-fn paths(site: Site) -> Router {
+fn paths(web: WebState) -> Router {
     let mut router = Router::new()
-        .route(&site.telemetry_path.clone(), get(metrics::metrics))
+        .route(&web.telemetry_path.clone(), get(metrics::metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(lifecycle::reload))
@@ -105,11 +105,11 @@ fn paths(site: Site) -> Router {
         [("/", get(status::page)), ("/config", get(status::configuration)), ("/api/v1/targets", get(status::targets))]
     {
         // The exposition may stand in the place of any of them.
-        if *site.telemetry_path != *path {
+        if *web.telemetry_path != *path {
             router = router.route(path, handler);
         }
     }
-    router.with_state(site)
+    router.with_state(web)
 }
 
 async fn nothing_there() -> (StatusCode, &'static str) {
@@ -117,8 +117,8 @@ async fn nothing_there() -> (StatusCode, &'static str) {
 }
 
 /// 200 once every target was answered or refused once; the process is useful before that already.
-async fn ready(State(site): State<Site>) -> (StatusCode, &'static str) {
-    if site.store.is_ready() {
+async fn ready(State(web): State<WebState>) -> (StatusCode, &'static str) {
+    if web.store.is_ready() {
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not every target was polled once yet\n")

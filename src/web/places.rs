@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answer::Held;
+use super::answer::HeldUntilSent;
 use super::connections::Peer;
 use super::shares::Shares;
 
@@ -21,7 +21,7 @@ const PER_PAGES: usize = 4;
 
 /// What a place is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PlaceUse {
     /// The exposition.
     Scrape,
     /// The status page, its JSON, the configuration.
@@ -46,7 +46,7 @@ struct Taken {
 pub(super) struct Place {
     places: Arc<Places>,
     peer: Peer,
-    kind: Kind,
+    kind: PlaceUse,
 }
 
 impl Places {
@@ -55,7 +55,7 @@ impl Places {
     }
 
     /// A place, or the answer while there is none.
-    pub(super) fn take(self: &Arc<Self>, peer: &Peer, kind: Kind) -> Result<Place, Box<Response>> {
+    pub(super) fn take(self: &Arc<Self>, peer: &Peer, kind: PlaceUse) -> Result<Place, Box<Response>> {
         let part = |divisor: usize| (self.total / divisor).max(1);
         let refused = |what: &str| {
             let explanation = format!("too many requests at a time{what} (--web.max-requests)\n");
@@ -74,11 +74,11 @@ impl Places {
         if peer.places.load(Ordering::Relaxed) >= part(PER_CONNECTION) {
             return refused(" over one connection");
         }
-        if kind == Kind::Page && taken.pages >= part(PER_PAGES) {
+        if kind == PlaceUse::Page && taken.pages >= part(PER_PAGES) {
             return refused(" for pages");
         }
         taken.shares.take(peer.network);
-        taken.pages += usize::from(kind == Kind::Page);
+        taken.pages += usize::from(kind == PlaceUse::Page);
         peer.places.fetch_add(1, Ordering::Relaxed);
         Ok(Place { places: self.clone(), peer: peer.clone(), kind })
     }
@@ -87,7 +87,7 @@ impl Places {
 impl Place {
     /// Keeps the place until the answer is sent, or given up.
     pub(super) fn hold(self, response: &mut Response) {
-        response.extensions_mut().insert(Held::new(self));
+        response.extensions_mut().insert(HeldUntilSent::new(self));
     }
 }
 
@@ -95,7 +95,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.shares.give_back(self.peer.network);
-        taken.pages -= usize::from(self.kind == Kind::Page);
+        taken.pages -= usize::from(self.kind == PlaceUse::Page);
         self.peer.places.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     /// Places that a client gets who asks `times` times.
-    fn ask(places: &Arc<Places>, peer: &Peer, kind: Kind, times: usize) -> Vec<Place> {
+    fn ask(places: &Arc<Places>, peer: &Peer, kind: PlaceUse, times: usize) -> Vec<Place> {
         (0..times).filter_map(|_| places.take(peer, kind).ok()).collect()
     }
 
@@ -122,27 +122,27 @@ mod tests {
     fn neither_a_connection_nor_an_address_nor_pages_take_every_place() {
         let places = Arc::new(Places::new(40));
         let one = peer(1);
-        let first = ask(&places, &one, Kind::Scrape, 40);
+        let first = ask(&places, &one, PlaceUse::Scrape, 40);
         assert_eq!(first.len(), 10, "over one connection");
-        let others: Vec<_> = (0..10).flat_map(|_| ask(&places, &peer(1), Kind::Scrape, 40)).collect();
+        let others: Vec<_> = (0..10).flat_map(|_| ask(&places, &peer(1), PlaceUse::Scrape, 40)).collect();
         assert_eq!(first.len() + others.len(), 30, "of one address");
-        let second = ask(&places, &peer(2), Kind::Scrape, 40);
+        let second = ask(&places, &peer(2), PlaceUse::Scrape, 40);
         assert_eq!(second.len(), 8, "another address is served, and not to the last place either");
         drop(first);
-        assert_eq!(ask(&places, &one, Kind::Scrape, 40).len(), 4, "24 of what the other address leaves");
+        assert_eq!(ask(&places, &one, PlaceUse::Scrape, 40).len(), 4, "24 of what the other address leaves");
         drop((others, second));
-        let pages: Vec<_> = (1..=20).flat_map(|last| ask(&places, &peer(last), Kind::Page, 3)).collect();
+        let pages: Vec<_> = (1..=20).flat_map(|last| ask(&places, &peer(last), PlaceUse::Page, 3)).collect();
         assert_eq!(pages.len(), 10);
-        assert_eq!(ask(&places, &peer(9), Kind::Scrape, 3).len(), 3, "pages do not keep scrapes out");
+        assert_eq!(ask(&places, &peer(9), PlaceUse::Scrape, 3).len(), 3, "pages do not keep scrapes out");
     }
 
     #[test]
     fn few_places_can_all_be_used() {
         for total in 1..=3 {
             let places = Arc::new(Places::new(total));
-            let held: Vec<_> = (0..9).flat_map(|_| ask(&places, &peer(1), Kind::Scrape, 9)).collect();
+            let held: Vec<_> = (0..9).flat_map(|_| ask(&places, &peer(1), PlaceUse::Scrape, 9)).collect();
             assert_eq!(held.len(), total);
-            let refusal = places.take(&peer(2), Kind::Scrape).unwrap_err();
+            let refusal = places.take(&peer(2), PlaceUse::Scrape).unwrap_err();
             assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
         }
     }

@@ -23,7 +23,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
-use super::answer::{Answer, TimedBody};
+use super::answer::{OpenAnswer, TimedBody};
 use super::config::{HTTP2, LOOK, TlsAsks, WebConfig};
 use super::connections::{Connections, Peer};
 use super::guard::guard;
@@ -53,7 +53,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves these paths on the terms of the web configuration, within these limits, over all
+    /// Serves these paths by the policy of the web configuration, within these limits, over all
     /// listeners together.
     pub fn new(
         router: Router,
@@ -114,9 +114,9 @@ impl Server {
         // Without it the end of an answer may wait for an acknowledgement. A failure costs time alone.
         let _ = stream.set_nodelay(true);
         let changes = self.config.changes();
-        let terms = self.config.terms();
+        let policy = self.config.policy();
         let ends = |asked: Option<Arc<TlsAsks>>, stop| Ends { stop, changes, config: self.config.clone(), asked };
-        let Some(tls) = &terms.tls else {
+        let Some(tls) = &policy.tls else {
             let service = (Peer::new(network, None), activity);
             return self.http1(stream, service, ends(None, stop)).await;
         };
@@ -178,7 +178,7 @@ fn service(
 {
     let (router, activity) = (TowerToHyperService::new(router.clone()), activity.clone());
     service_fn(move |mut request: Request<Incoming>| {
-        let answer = Answer::begin(&activity);
+        let answer = OpenAnswer::begin(&activity);
         request.extensions_mut().insert(peer.clone());
         let response = router.call(request);
         async move { response.await.map(|response| answer.of(response)) }
@@ -259,8 +259,8 @@ struct Ends {
 enum End {
     /// The daemon ends.
     Stop,
-    /// Other terms are in force than those the connection was made under.
-    Terms,
+    /// Another policy is in force than the one the connection was made under.
+    Policy,
 }
 
 impl Ends {
@@ -271,8 +271,8 @@ impl Ends {
                 () = over(&mut self.stop) => return End::Stop,
                 // Its sender is part of the configuration, so it is there.
                 Ok(()) = self.changes.changed() => {
-                    if !self.config.terms().ask_the_same(self.asked.as_ref()) {
-                        return End::Terms;
+                    if !self.config.policy().ask_the_same(self.asked.as_ref()) {
+                        return End::Policy;
                     }
                 }
             }

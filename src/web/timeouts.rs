@@ -92,11 +92,11 @@ impl Progress {
 #[derive(Debug)]
 pub(super) struct Activity {
     limits: Limits,
-    state: Mutex<State>,
+    state: Mutex<ActivityState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ActivityState {
     protocol: Protocol,
     accepted: Instant,
     /// Requests so far.
@@ -119,7 +119,7 @@ impl Activity {
     /// A connection that was accepted now.
     pub(super) fn new(limits: Limits, protocol: Protocol) -> Self {
         let now = Instant::now();
-        let state = State {
+        let state = ActivityState {
             protocol,
             accepted: now,
             requests: 0,
@@ -133,7 +133,7 @@ impl Activity {
         Self { limits, state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ActivityState> {
         // Each change is one assignment or two; whoever panicked has left nothing half.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

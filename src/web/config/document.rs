@@ -9,12 +9,12 @@ use crate::settings::{Problem, Problems};
 
 /// What is wrong with a file so far.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct FileProblems {
     file: String,
     problems: RefCell<Vec<Problem>>,
 }
 
-impl Report {
+impl FileProblems {
     /// A report about a file.
     pub(super) fn new(file: impl Into<String>) -> Self {
         Self { file: file.into(), problems: RefCell::default() }
@@ -36,7 +36,7 @@ impl Report {
 
 /// A mapping, at a place.
 pub(super) struct Section<'r> {
-    report: &'r Report,
+    report: &'r FileProblems,
     path: String,
     entries: Vec<(String, Yaml)>,
     asked: Vec<&'static str>,
@@ -44,7 +44,7 @@ pub(super) struct Section<'r> {
 
 impl<'r> Section<'r> {
     /// The mapping that a whole file holds.
-    pub(super) fn parse(text: &str, report: &'r Report) -> Option<Self> {
+    pub(super) fn parse(text: &str, report: &'r FileProblems) -> Option<Self> {
         let documents = match YamlLoader::load_from_str(text) {
             Ok(documents) => documents,
             Err(error) => {
@@ -60,7 +60,7 @@ impl<'r> Section<'r> {
         top.map(|top| Self::of(report, String::new(), top))
     }
 
-    fn of(report: &'r Report, path: String, yaml: Yaml) -> Self {
+    fn of(report: &'r FileProblems, path: String, yaml: Yaml) -> Self {
         let mut entries = Vec::new();
         match yaml {
             Yaml::Hash(hash) => {

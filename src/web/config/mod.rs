@@ -24,9 +24,9 @@ use tokio::time::Instant;
 
 pub(super) use self::asks::TlsAsks;
 use self::asks::{Asks, given_up};
-use self::document::{Report, Section};
+use self::document::{FileProblems, Section};
 use self::files::Files;
-use self::rate::Rate;
+use self::rate::RateLimit;
 pub(super) use self::tls::HTTP2;
 use self::tls::Tls;
 use super::login::{Logins, cost};
@@ -46,14 +46,14 @@ const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 #[derive(Debug, Default)]
 pub struct WebConfig {
     file: Option<PathBuf>,
-    terms: ArcSwap<Terms>,
+    policy: ArcSwap<WebPolicy>,
     changes: watch::Sender<()>,
     watched: Mutex<Watched>,
 }
 
-/// On which terms clients are served.
+/// What the web configuration says of how clients are served: over TLS or not, whom, with which headers, and how much.
 #[derive(Debug, Default)]
-pub(super) struct Terms {
+pub(super) struct WebPolicy {
     /// `None` serves plain HTTP.
     pub(super) tls: Option<Tls>,
     /// `None` lets everybody in.
@@ -61,10 +61,10 @@ pub(super) struct Terms {
     /// Fields that every answer gets unless it has them.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// `None` answers as much as is asked.
-    pub(super) rate: Option<Arc<Rate>>,
+    pub(super) rate: Option<Arc<RateLimit>>,
 }
 
-impl Terms {
+impl WebPolicy {
     fn asks(&self) -> Asks {
         Asks {
             tls: self.tls.as_ref().map(|tls| tls.asks.clone()),
@@ -73,7 +73,7 @@ impl Terms {
         }
     }
 
-    /// Whether a connection would be made now on the terms that it was made under.
+    /// Whether a connection would be made now under the policy that it was made under.
     pub(super) fn ask_the_same(&self, asked: Option<&Arc<TlsAsks>>) -> bool {
         self.tls.as_ref().map(|tls| &tls.asks) == asked
     }
@@ -86,10 +86,10 @@ struct Watched {
     waiting: Option<Waiting>,
 }
 
-/// Terms that ask less than those in force.
+/// A policy that asks less than the one in force.
 #[derive(Debug)]
 struct Waiting {
-    terms: Terms,
+    policy: WebPolicy,
     given_up: String,
     since: Instant,
 }
@@ -98,19 +98,19 @@ impl WebConfig {
     /// Reads a file.
     pub fn open(file: &Path) -> Result<Self, Problems> {
         let mut files = Files::default();
-        let terms = ArcSwap::from_pointee(read(file, &mut files)?);
+        let policy = ArcSwap::from_pointee(read(file, &mut files)?);
         let watched = Mutex::new(Watched { files, waiting: None });
-        Ok(Self { file: Some(file.to_owned()), terms, changes: watch::Sender::default(), watched })
+        Ok(Self { file: Some(file.to_owned()), policy, changes: watch::Sender::default(), watched })
     }
 
     /// Whether clients have to speak TLS.
     pub fn is_tls(&self) -> bool {
-        self.terms.load().tls.is_some()
+        self.policy.load().tls.is_some()
     }
 
     /// Whether clients have to show a certificate.
     pub fn demands_certificates(&self) -> bool {
-        self.terms.load().tls.as_ref().is_some_and(Tls::demands_certificates)
+        self.policy.load().tls.as_ref().is_some_and(Tls::demands_certificates)
     }
 
     /// How addresses of the daemon begin.
@@ -118,12 +118,12 @@ impl WebConfig {
         if self.is_tls() { "https" } else { "http" }
     }
 
-    /// The terms in force.
-    pub(super) fn terms(&self) -> Arc<Terms> {
-        self.terms.load_full()
+    /// The policy in force.
+    pub(super) fn policy(&self) -> Arc<WebPolicy> {
+        self.policy.load_full()
     }
 
-    /// Tells when other terms are in force.
+    /// Tells when another policy is in force.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
@@ -162,12 +162,12 @@ impl WebConfig {
         } else if let Some(waiting) = watched.waiting.take_if(|waiting| now >= waiting.since + SETTLED) {
             let given_up = waiting.given_up;
             tracing::warn!(file = %file.display(), "the web configuration asks less of clients from now on: {given_up}");
-            self.put_into_force(waiting.terms);
+            self.put_into_force(waiting.policy);
         }
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
-        // Whoever panicked has left terms that are in force or not, and files that are looked at again.
+        // Whoever panicked has left a policy that is in force or not, and files that are looked at again.
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,10 +182,10 @@ impl WebConfig {
             files.add(others);
         }
         watched.files = files;
-        let terms = read?;
-        let given_up = given_up(&self.terms.load().asks(), &terms.asks());
+        let policy = read?;
+        let given_up = given_up(&self.policy.load().asks(), &policy.asks());
         if given_up.is_empty() {
-            self.put_into_force(terms);
+            self.put_into_force(policy);
             tracing::info!(file = %file.display(), "the web configuration was read again");
         } else {
             let given_up = given_up.join("; ");
@@ -193,27 +193,27 @@ impl WebConfig {
                 file = %file.display(),
                 "the web configuration asks less of clients, and waits until its files have not changed for {SETTLED:?}: {given_up}"
             );
-            watched.waiting = Some(Waiting { terms, given_up, since: now });
+            watched.waiting = Some(Waiting { policy, given_up, since: now });
         }
         Ok(())
     }
 
-    fn put_into_force(&self, mut terms: Terms) {
+    fn put_into_force(&self, mut policy: WebPolicy) {
         // Whoever is known need not be hashed again.
-        if let (Some(known), Some(logins)) = (&self.terms.load().logins, &terms.logins)
+        if let (Some(known), Some(logins)) = (&self.policy.load().logins, &policy.logins)
             && known.has_users_of(logins)
         {
-            terms.logins = Some(known.clone());
+            policy.logins = Some(known.clone());
         }
-        self.terms.store(Arc::new(terms));
+        self.policy.store(Arc::new(policy));
         self.changes.send_replace(());
     }
 }
 
-fn read(file: &Path, files: &mut Files) -> Result<Terms, Problems> {
-    let report = Report::new(file.display().to_string());
-    let terms = match files.read(file).map(String::from_utf8) {
-        Ok(Ok(text)) => Section::parse(&text, &report).map(|top| terms(top, file, files)),
+fn read(file: &Path, files: &mut Files) -> Result<WebPolicy, Problems> {
+    let report = FileProblems::new(file.display().to_string());
+    let policy = match files.read(file).map(String::from_utf8) {
+        Ok(Ok(text)) => Section::parse(&text, &report).map(|top| policy(top, file, files)),
         Ok(Err(_)) => {
             report.problem("", "the file is not UTF-8; save it as UTF-8");
             None
@@ -223,10 +223,10 @@ fn read(file: &Path, files: &mut Files) -> Result<Terms, Problems> {
             None
         }
     };
-    report.finish(terms)
+    report.finish(policy)
 }
 
-fn terms(mut top: Section<'_>, file: &Path, files: &mut Files) -> Terms {
+fn policy(mut top: Section<'_>, file: &Path, files: &mut Files) -> WebPolicy {
     let folder = file.parent().unwrap_or(Path::new(""));
     let (http2, headers) = headers::read(top.section("http_server_config"));
     let tls = tls::read(top.section("tls_server_config"), http2, folder, files);
@@ -248,7 +248,7 @@ fn terms(mut top: Section<'_>, file: &Path, files: &mut Files) -> Terms {
     }
     top.finish();
     let logins = (!hashes.is_empty()).then(|| Arc::new(Logins::new(hashes.into_iter().collect())));
-    Terms { tls, logins, headers, rate }
+    WebPolicy { tls, logins, headers, rate }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::document::Section;
 
 /// A bucket that a token drips into at each interval, and every request takes one of.
 #[derive(Debug)]
-pub(in super::super) struct Rate {
+pub(in super::super) struct RateLimit {
     interval: Duration,
     burst: u32,
     /// When it will be full, if nobody takes any more.
@@ -20,7 +20,7 @@ pub(in super::super) struct Rate {
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Reads the section; `None` without a limit.
-pub(super) fn read(mut at: Section<'_>) -> Option<Rate> {
+pub(super) fn read(mut at: Section<'_>) -> Option<RateLimit> {
     if at.is_empty() {
         return None;
     }
@@ -43,10 +43,14 @@ pub(super) fn read(mut at: Section<'_>) -> Option<Rate> {
         at.problem("burst", "nothing would be answered; write how many requests may come at once, 1 or more");
     }
     at.finish();
-    limited.then(|| Rate { interval: interval.unwrap_or_default(), burst: burst.unwrap_or(1), full: Mutex::default() })
+    limited.then(|| RateLimit {
+        interval: interval.unwrap_or_default(),
+        burst: burst.unwrap_or(1),
+        full: Mutex::default(),
+    })
 }
 
-impl Rate {
+impl RateLimit {
     /// The time between two requests, and how many may come at once.
     pub(super) fn asks(&self) -> (Duration, u32) {
         (self.interval, self.burst)
@@ -70,12 +74,12 @@ mod tests {
 
     #[test]
     fn a_burst_is_allowed_and_then_one_an_interval() {
-        let rate = Rate { interval: Duration::from_secs(2), burst: 3, full: Mutex::default() };
+        let rate = RateLimit { interval: Duration::from_secs(2), burst: 3, full: Mutex::default() };
         let start = Instant::now();
         let mut allowed = |after: f64| rate.allows(start + Duration::from_secs_f64(after));
         assert_eq!([0.0, 0.0, 0.0, 0.0, 1.9].map(&mut allowed), [true, true, true, false, false]);
         assert_eq!([2.0, 2.0, 100.0, 100.0].map(&mut allowed), [true, false, true, true]);
-        let patient = Rate { interval: LONGEST, burst: u32::MAX, full: Mutex::default() };
+        let patient = RateLimit { interval: LONGEST, burst: u32::MAX, full: Mutex::default() };
         assert!(patient.allows(start) && patient.allows(start));
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::when::Wall;
+use super::when::InstantView;
 
 /// What stands between backticks, as code.
 pub(super) fn marked(text: &str) -> Markup {
@@ -24,11 +24,11 @@ pub(super) fn account(name: &str, id: &str) -> Markup {
     }
 }
 
-pub(super) fn instant(at: Option<Wall>, now: Wall) -> Markup {
+pub(super) fn instant(at: Option<InstantView>, now: InstantView) -> Markup {
     at.map_or_else(none, |at| moment(at, now, &at.seen_from(now)))
 }
 
-pub(super) fn moment(at: Wall, now: Wall, text: &str) -> Markup {
+pub(super) fn moment(at: InstantView, now: InstantView, text: &str) -> Markup {
     let title = if text == at.exact() { at.seen_from(now) } else { at.exact() };
     html! { time datetime=(at.rfc3339()) title=(title) { (text) } }
 }

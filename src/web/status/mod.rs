@@ -2,11 +2,11 @@
 //!
 //! It is written on the server, whole, and needs no script: searching and sorting are links and a form.
 
-mod choice;
 mod fragment;
 mod overview;
 mod page;
-mod standing;
+mod query;
+mod tables;
 mod when;
 
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use self::choice::Choice;
 use self::overview::{Exporter, Overview};
-use self::when::Wall;
-use super::Site;
+use self::query::TargetQuery;
+use self::when::InstantView;
+use super::WebState;
 use super::connections::Peer;
-use super::places::Kind;
+use super::places::PlaceUse;
 use crate::clock::{self, Clock};
 use crate::domain::schedule::Uptime;
 use crate::exposition::Exposition;
@@ -35,12 +35,12 @@ const STYLE: &str = include_str!("assets/status.css");
 
 /// What of the page stands neither in an exposition nor in the configuration.
 #[derive(Clone, Debug)]
-pub(super) struct About {
+pub(super) struct ProcessFacts {
     telemetry: Arc<Telemetry>,
     clock: Clock,
 }
 
-impl About {
+impl ProcessFacts {
     pub(super) fn new(telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         Self { telemetry, clock }
     }
@@ -50,23 +50,23 @@ impl About {
         Exporter {
             version: env!("CARGO_PKG_VERSION"),
             revision: env!("MME_REVISION"),
-            now: Wall(clock::wall_seconds()),
-            start_time: Wall(self.clock.wall_at(Uptime::ZERO)),
+            now: InstantView(clock::wall_seconds()),
+            start_time: InstantView(self.clock.wall_at(Uptime::ZERO)),
             ready,
             config_reload_successful: self.telemetry.config_last_reload_successful.get() > 0.0,
-            config_last_success: Some(Wall(at)).filter(|_| at > 0.0),
+            config_last_success: Some(InstantView(at)).filter(|_| at > 0.0),
         }
     }
 }
 
 /// `GET /`.
 pub(super) async fn page(
-    State(site): State<Site>,
+    State(web): State<WebState>,
     Extension(peer): Extension<Peer>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
-    overview(site, peer, parameters, |site, overview, choice| {
-        let html = page::page(overview, choice, site.telemetry_path.trim_start_matches('/')).into_string();
+    overview(web, peer, parameters, |web, overview, query| {
+        let html = page::page(overview, query, web.telemetry_path.trim_start_matches('/')).into_string();
         ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
     })
     .await
@@ -74,11 +74,11 @@ pub(super) async fn page(
 
 /// `GET /api/v1/targets`: the same as JSON, without pages.
 pub(super) async fn targets(
-    State(site): State<Site>,
+    State(web): State<WebState>,
     Extension(peer): Extension<Peer>,
     Query(parameters): Query<Vec<(String, String)>>,
 ) -> Response {
-    overview(site, peer, parameters, |_, overview, _| match serde_json::to_vec(overview) {
+    overview(web, peer, parameters, |_, overview, _| match serde_json::to_vec(overview) {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     })
@@ -86,25 +86,25 @@ pub(super) async fn targets(
 }
 
 async fn overview(
-    site: Site,
+    web: WebState,
     peer: Peer,
     parameters: Vec<(String, String)>,
-    show: fn(&Site, &Overview<'_>, &Choice) -> Response,
+    show: fn(&WebState, &Overview<'_>, &TargetQuery) -> Response,
 ) -> Response {
-    let place = match site.places.take(&peer, Kind::Page) {
+    let place = match web.places.take(&peer, PlaceUse::Page) {
         Ok(place) => place,
         Err(refusal) => return *refusal,
     };
-    let choice = match Choice::read(&parameters) {
-        Ok(choice) => choice,
+    let query = match TargetQuery::read(&parameters) {
+        Ok(query) => query,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
     // Thousands of targets are some milliseconds of work, which no timer of a target waits for.
     let shown = tokio::task::spawn_blocking(move || {
-        let exposition: Arc<Exposition> = site.store.exposition();
-        let mut overview = Overview::of(&exposition, site.about.exporter(site.store.is_ready()));
-        choice.apply(&mut overview.targets);
-        let mut response = show(&site, &overview, &choice);
+        let exposition: Arc<Exposition> = web.store.exposition();
+        let mut overview = Overview::of(&exposition, web.about.exporter(web.store.is_ready()));
+        query.apply(&mut overview.targets);
+        let mut response = show(&web, &overview, &query);
         place.hold(&mut response);
         response
     });
@@ -117,13 +117,13 @@ async fn overview(
 }
 
 /// `GET /config`.
-pub(super) async fn configuration(State(site): State<Site>, Extension(peer): Extension<Peer>) -> Response {
-    let place = match site.places.take(&peer, Kind::Page) {
+pub(super) async fn configuration(State(web): State<WebState>, Extension(peer): Extension<Peer>) -> Response {
+    let place = match web.places.take(&peer, PlaceUse::Page) {
         Ok(place) => place,
         Err(refusal) => return *refusal,
     };
     let head = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    let mut response = (safely(), head, site.store.configuration().to_string()).into_response();
+    let mut response = (safely(), head, web.store.configuration().to_string()).into_response();
     place.hold(&mut response);
     response
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::when::Wall;
+use super::when::InstantView;
 use crate::domain::budget::BelievedTier;
 use crate::domain::lane::LaneKey;
 use crate::domain::snapshot::GroupKey;
@@ -15,7 +15,7 @@ use crate::exposition::Exposition;
 /// A target's state in one word, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum TargetState {
     /// The API does not accept its credential.
     Refused,
     /// It failed for so long that its samples were dropped.
@@ -30,7 +30,7 @@ pub(super) enum State {
     Up,
 }
 
-impl State {
+impl TargetState {
     pub(super) const ALL: [Self; 6] = [Self::Refused, Self::Stale, Self::Failing, Self::Waiting, Self::New, Self::Up];
 
     /// The name in queries, in JSON and in style sheets.
@@ -80,10 +80,10 @@ impl State {
 pub(super) struct Overview<'a> {
     pub(super) exporter: Exporter,
     /// Number of targets in each state, over all, whatever is chosen.
-    pub(super) states: BTreeMap<State, usize>,
-    pub(super) targets: Vec<Target<'a>>,
-    pub(super) lanes: Vec<Lane<'a>>,
-    pub(super) credentials: Vec<Credential<'a>>,
+    pub(super) states: BTreeMap<TargetState, usize>,
+    pub(super) targets: Vec<TargetView<'a>>,
+    pub(super) lanes: Vec<LaneView<'a>>,
+    pub(super) credentials: Vec<CredentialView<'a>>,
 }
 
 /// The process itself.
@@ -92,18 +92,18 @@ pub(super) struct Overview<'a> {
 pub(super) struct Exporter {
     pub(super) version: &'static str,
     pub(super) revision: &'static str,
-    pub(super) now: Wall,
-    pub(super) start_time: Wall,
+    pub(super) now: InstantView,
+    pub(super) start_time: InstantView,
     pub(super) ready: bool,
     pub(super) config_reload_successful: bool,
-    pub(super) config_last_success: Option<Wall>,
+    pub(super) config_last_success: Option<InstantView>,
 }
 
 /// One target.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Target<'a> {
-    pub(super) state: State,
+pub(super) struct TargetView<'a> {
+    pub(super) state: TargetState,
     pub(super) source: &'static str,
     pub(super) credential: &'a str,
     pub(super) account_id: String,
@@ -115,33 +115,33 @@ pub(super) struct Target<'a> {
     pub(super) campaign_name: &'a str,
     pub(super) window: &'a str,
     pub(super) up: Option<bool>,
-    pub(super) since: Option<Wall>,
-    pub(super) last_success: Option<Wall>,
-    pub(super) last_attempt: Option<Wall>,
-    pub(super) next_poll: Option<Wall>,
+    pub(super) since: Option<InstantView>,
+    pub(super) last_success: Option<InstantView>,
+    pub(super) last_attempt: Option<InstantView>,
+    pub(super) next_poll: Option<InstantView>,
     pub(super) interval_seconds: f64,
     /// How many times longer that is than wanted.
     pub(super) stretch: f64,
     pub(super) consecutive_failures: u32,
     pub(super) samples: usize,
-    pub(super) last_fault: Option<Fault<'a>>,
+    pub(super) last_fault: Option<FaultView<'a>>,
 }
 
 /// Why a poll failed.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Fault<'a> {
+pub(super) struct FaultView<'a> {
     pub(super) reason: &'static str,
     pub(super) meaning: &'static str,
     pub(super) remedy: &'static str,
     pub(super) message: &'a str,
-    pub(super) at: Wall,
+    pub(super) at: InstantView,
 }
 
 /// What shares an allowance.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Lane<'a> {
+pub(super) struct LaneView<'a> {
     pub(super) source: &'static str,
     pub(super) credential: &'a str,
     pub(super) account_id: String,
@@ -158,46 +158,46 @@ pub(super) struct Lane<'a> {
     /// What is used of each allowance, 1 is all of it.
     pub(super) usage_ratio: &'a BTreeMap<&'static str, f64>,
     /// While it is stopped.
-    pub(super) blocked_until: Option<Wall>,
+    pub(super) blocked_until: Option<InstantView>,
 }
 
 /// One credential.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Credential<'a> {
+pub(super) struct CredentialView<'a> {
     pub(super) source: &'static str,
     #[serde(rename = "credential")]
     pub(super) name: &'a str,
     pub(super) accepted: Option<bool>,
     /// Since when, and why, it is refused.
-    pub(super) refusal: Option<Fault<'a>>,
+    pub(super) refusal: Option<FaultView<'a>>,
     pub(super) targets: usize,
     /// `false` while its file or variable cannot be read.
     pub(super) readable: bool,
     /// Since when, and why, it cannot be read.
-    pub(super) unreadable: Option<Unreadable<'a>>,
-    pub(super) expires: Option<Wall>,
-    pub(super) data_access_expires: Option<Wall>,
+    pub(super) unreadable: Option<UnreadableView<'a>>,
+    pub(super) expires: Option<InstantView>,
+    pub(super) data_access_expires: Option<InstantView>,
     /// What to make of there being no date.
     pub(super) expiry_note: Option<&'static str>,
-    pub(super) last_read: Option<Wall>,
+    pub(super) last_read: Option<InstantView>,
 }
 
 /// Why the content of a credential cannot be read.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Unreadable<'a> {
+pub(super) struct UnreadableView<'a> {
     pub(super) message: &'a str,
-    pub(super) since: Wall,
+    pub(super) since: InstantView,
 }
 
 /// Names by what they are names of.
-struct Names<'a> {
+struct NamesView<'a> {
     accounts: HashMap<GroupKey, &'a str>,
     campaigns: HashMap<(Source, CampaignId), &'a str>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> NamesView<'a> {
     /// Of all accounts, and of the campaigns that are targets of their own: there may be a hundred
     /// thousand others.
     fn of(exposition: &'a Exposition) -> Self {
@@ -230,32 +230,32 @@ fn campaign(key: &TargetKey) -> Option<CampaignId> {
 impl<'a> Overview<'a> {
     /// Everything that an exposition shows, as it is seen now.
     pub(super) fn of(exposition: &'a Exposition, exporter: Exporter) -> Self {
-        let (standing, names, now) = (exposition.standing(), Names::of(exposition), exporter.now.0);
-        let mut states: BTreeMap<_, _> = State::ALL.into_iter().map(|state| (state, 0)).collect();
+        let (standing, names, now) = (exposition.standing(), NamesView::of(exposition), exporter.now.0);
+        let mut states: BTreeMap<_, _> = TargetState::ALL.into_iter().map(|state| (state, 0)).collect();
         let mut members: HashMap<(Source, &str), usize> = HashMap::new();
         let mut targets = Vec::new();
         for (key, status) in exposition.statuses() {
-            let target = Target::of(key, status, standing, &names, now);
+            let target = TargetView::of(key, status, standing, &names, now);
             *states.entry(target.state).or_default() += 1;
             *members.entry((key.source, &key.credential)).or_default() += 1;
             targets.push(target);
         }
-        let lanes = standing.lanes.iter().map(|(key, status)| Lane::of(key, status, &names, now)).collect();
-        let credentials = standing.credentials.iter().map(|((source, name), status)| Credential {
+        let lanes = standing.lanes.iter().map(|(key, status)| LaneView::of(key, status, &names, now)).collect();
+        let credentials = standing.credentials.iter().map(|((source, name), status)| CredentialView {
             source: source.label(),
             name,
             accepted: status.accepted,
-            refusal: status.fault.as_deref().map(Fault::of),
+            refusal: status.fault.as_deref().map(FaultView::of),
             targets: members.get(&(*source, &**name)).copied().unwrap_or_default(),
             readable: status.unreadable.is_none(),
-            unreadable: status
-                .unreadable
-                .as_deref()
-                .map(|unreadable| Unreadable { message: &unreadable.message, since: Wall(unreadable.since) }),
+            unreadable: status.unreadable.as_deref().map(|unreadable| UnreadableView {
+                message: &unreadable.message,
+                since: InstantView(unreadable.since),
+            }),
             expiry_note: status.expiry.without_date().filter(|_| status.expires.is_none()),
-            expires: status.expires.map(Wall),
-            data_access_expires: status.data_access_expires.map(Wall),
-            last_read: status.last_read.map(Wall),
+            expires: status.expires.map(InstantView),
+            data_access_expires: status.data_access_expires.map(InstantView),
+            last_read: status.last_read.map(InstantView),
         });
         Self { exporter, states, targets, lanes, credentials: credentials.collect() }
     }
@@ -265,14 +265,21 @@ fn blocked(lane: &LaneStatus, now: f64) -> Option<f64> {
     lane.blocked_until.filter(|until| *until > now)
 }
 
-impl<'a> Target<'a> {
-    fn of(key: &'a TargetKey, status: &'a TargetStatus, standing: &'a Standing, names: &Names<'a>, now: f64) -> Self {
+impl<'a> TargetView<'a> {
+    fn of(
+        key: &'a TargetKey,
+        status: &'a TargetStatus,
+        standing: &'a Standing,
+        names: &NamesView<'a>,
+        now: f64,
+    ) -> Self {
         let credential = standing.credentials.get(&(key.source, key.credential.clone()));
         let lane = standing.lanes.get(&LaneKey::of(key));
         let blocked = lane.and_then(|lane| blocked(lane, now));
-        let state = State::of(status, credential.map(|credential| &**credential), blocked.is_some());
+        let state = TargetState::of(status, credential.map(|credential| &**credential), blocked.is_some());
         // Of a refused credential's targets only the first one met the refusal.
-        let refusal = credential.and_then(|credential| credential.fault.as_ref()).filter(|_| state == State::Refused);
+        let refusal =
+            credential.and_then(|credential| credential.fault.as_ref()).filter(|_| state == TargetState::Refused);
         Self {
             state,
             source: key.source.label(),
@@ -283,39 +290,39 @@ impl<'a> Target<'a> {
             campaign_name: names.campaign(key),
             window: key.window.label(),
             up: status.up,
-            since: status.since.map(Wall),
-            last_success: status.last_success.map(Wall),
-            last_attempt: status.last_attempt.map(Wall),
+            since: status.since.map(InstantView),
+            last_success: status.last_success.map(InstantView),
+            last_attempt: status.last_attempt.map(InstantView),
             // Its lane may open only later.
-            next_poll: status.next_poll.map(|next| Wall(next.max(blocked.unwrap_or(next)))),
+            next_poll: status.next_poll.map(|next| InstantView(next.max(blocked.unwrap_or(next)))),
             interval_seconds: status.interval.as_secs_f64(),
             stretch: lane.and_then(|lane| lane.stretch).unwrap_or(1.0),
             consecutive_failures: status.failures.unwrap_or_default(),
             samples: status.samples.unwrap_or_default(),
-            last_fault: refusal.or(status.fault.as_ref()).map(|fault| Fault::of(fault)),
+            last_fault: refusal.or(status.fault.as_ref()).map(|fault| FaultView::of(fault)),
         }
     }
 
     /// Its last fault, unless that is over.
-    pub(super) fn current_fault(&self) -> Option<Fault<'a>> {
-        self.last_fault.filter(|_| self.state == State::Refused || self.up == Some(false))
+    pub(super) fn current_fault(&self) -> Option<FaultView<'a>> {
+        self.last_fault.filter(|_| self.state == TargetState::Refused || self.up == Some(false))
     }
 }
 
-impl<'a> Fault<'a> {
+impl<'a> FaultView<'a> {
     fn of(fault: &'a LastFault) -> Self {
         Self {
             reason: fault.reason.label(),
             meaning: fault.reason.meaning(),
             remedy: fault.reason.remedy(),
             message: &fault.message,
-            at: Wall(fault.at),
+            at: InstantView(fault.at),
         }
     }
 }
 
-impl<'a> Lane<'a> {
-    fn of(key: &'a LaneKey, status: &'a LaneStatus, names: &Names<'a>, now: f64) -> Self {
+impl<'a> LaneView<'a> {
+    fn of(key: &'a LaneKey, status: &'a LaneStatus, names: &NamesView<'a>, now: f64) -> Self {
         Self {
             source: key.source.label(),
             credential: &key.credential,
@@ -328,7 +335,7 @@ impl<'a> Lane<'a> {
             believed: status.tier,
             stretch: status.stretch,
             usage_ratio: &status.usage,
-            blocked_until: blocked(status, now).map(Wall),
+            blocked_until: blocked(status, now).map(InstantView),
         }
     }
 
@@ -352,7 +359,7 @@ mod tests {
     #[test]
     fn the_documents_explain_every_state() {
         let page = include_str!("../../../docs/operating.md");
-        for state in State::ALL {
+        for state in TargetState::ALL {
             let row = format!("| {} | {} |", state.word(), state.meaning());
             assert!(page.contains(&row), "docs/operating.md lacks the row: {row}");
         }

@@ -2,11 +2,11 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::choice::{Choice, Key, ROWS};
 use super::fragment::{account, instant, marked, moment, none};
-use super::overview::{Exporter, Fault, Overview, State, Target};
-use super::standing::{credentials, lanes};
-use super::when::{Wall, span};
+use super::overview::{Exporter, FaultView, Overview, TargetState, TargetView};
+use super::query::{ROWS, SortKey, TargetQuery};
+use super::tables::{credentials, lanes};
+use super::when::{InstantView, span};
 use crate::domain::counted::counted;
 
 /// Name of the style sheet, below `-/assets/`.
@@ -15,7 +15,7 @@ pub(super) const STYLE_NAME: &str = concat!("status-", env!("CARGO_PKG_VERSION")
 const TITLE: &str = "Marketing messages exporter";
 
 /// The whole page. All references are relative: it may stand behind a proxy, below any path.
-pub(super) fn page(overview: &Overview<'_>, choice: &Choice, metrics: &str) -> Markup {
+pub(super) fn page(overview: &Overview<'_>, query: &TargetQuery, metrics: &str) -> Markup {
     let now = overview.exporter.now;
     html! {
         (DOCTYPE)
@@ -31,10 +31,10 @@ pub(super) fn page(overview: &Overview<'_>, choice: &Choice, metrics: &str) -> M
             body {
                 (top(&overview.exporter, metrics))
                 main {
-                    (states(overview, choice))
+                    (states(overview, query))
                     (credentials(&overview.credentials, now))
                     (lanes(&overview.lanes, now))
-                    (targets(overview, choice))
+                    (targets(overview, query))
                 }
             }
         }
@@ -75,12 +75,12 @@ fn top(exporter: &Exporter, metrics: &str) -> Markup {
 }
 
 /// How many targets are in each state; a click shows them alone.
-fn states(overview: &Overview<'_>, choice: &Choice) -> Markup {
+fn states(overview: &Overview<'_>, query: &TargetQuery) -> Markup {
     html! {
         nav.states aria-label="Targets by state" {
             @for (state, number) in overview.states.iter().filter(|(_, number)| **number > 0) {
-                @let chosen = choice.state == Some(*state);
-                @let to = Choice { state: (!chosen).then_some(*state), page: 0, ..choice.clone() };
+                @let chosen = query.state == Some(*state);
+                @let to = TargetQuery { state: (!chosen).then_some(*state), page: 0, ..query.clone() };
                 a class=(state.name()) href=(to.query()) aria-current=[chosen.then_some("true")] title=(state.meaning()) {
                     strong { (number) } " " (state.word())
                 }
@@ -89,19 +89,19 @@ fn states(overview: &Overview<'_>, choice: &Choice) -> Markup {
     }
 }
 
-fn targets(overview: &Overview<'_>, choice: &Choice) -> Markup {
+fn targets(overview: &Overview<'_>, query: &TargetQuery) -> Markup {
     let (now, all) = (overview.exporter.now, overview.states.values().sum::<usize>());
     let found = overview.targets.len();
     let pages = found.div_ceil(ROWS).max(1);
-    let page = choice.page.min(pages - 1);
+    let page = query.page.min(pages - 1);
     let shown = &overview.targets[page * ROWS..found.min((page + 1) * ROWS)];
     html! {
         h2 id="targets" { "Targets" }
-        (form(choice))
+        (form(query))
         p.quiet role="status" {
             @if found != all { (found) " of " } (counted(all, "target"))
             @if pages > 1 { ", page " (page + 1) " of " (pages) }
-            @if *choice != Choice::default() { " · " a href="./#targets" { "show all" } }
+            @if *query != TargetQuery::default() { " · " a href="./#targets" { "show all" } }
         }
         @if shown.is_empty() {
             p.empty {
@@ -113,7 +113,7 @@ fn targets(overview: &Overview<'_>, choice: &Choice) -> Markup {
                 table.targets {
                     thead {
                         tr {
-                            @for (key, title, number) in COLUMNS { (heading(choice, key, title, number)) }
+                            @for (key, title, number) in COLUMNS { (heading(query, key, title, number)) }
                             th { "Last fault" }
                         }
                     }
@@ -123,37 +123,37 @@ fn targets(overview: &Overview<'_>, choice: &Choice) -> Markup {
         }
         @if pages > 1 {
             nav.pages aria-label="Pages" {
-                @if page > 0 { a rel="prev" href=(Choice { page: page - 1, ..choice.clone() }.query()) { "← previous" } }
-                @if page + 1 < pages { a rel="next" href=(Choice { page: page + 1, ..choice.clone() }.query()) { "next →" } }
+                @if page > 0 { a rel="prev" href=(TargetQuery { page: page - 1, ..query.clone() }.query()) { "← previous" } }
+                @if page + 1 < pages { a rel="next" href=(TargetQuery { page: page + 1, ..query.clone() }.query()) { "next →" } }
             }
         }
     }
 }
 
 /// The columns that sort, and whether they hold figures.
-const COLUMNS: [(Key, &str, bool); 7] = [
-    (Key::State, "State", false),
-    (Key::Target, "Target", false),
-    (Key::Success, "Last success", false),
-    (Key::Next, "Next poll", false),
-    (Key::Interval, "Interval", false),
-    (Key::Failures, "Failures", true),
-    (Key::Samples, "Samples", true),
+const COLUMNS: [(SortKey, &str, bool); 7] = [
+    (SortKey::State, "State", false),
+    (SortKey::Target, "Target", false),
+    (SortKey::Success, "Last success", false),
+    (SortKey::Next, "Next poll", false),
+    (SortKey::Interval, "Interval", false),
+    (SortKey::Failures, "Failures", true),
+    (SortKey::Samples, "Samples", true),
 ];
 
-fn form(choice: &Choice) -> Markup {
+fn form(query: &TargetQuery) -> Markup {
     html! {
         form method="get" action="./#targets" role="search" {
-            input type="search" name="q" value=(choice.text) maxlength="200" aria-label="Search"
+            input type="search" name="q" value=(query.text) maxlength="200" aria-label="Search"
                 placeholder="account, campaign, window, fault …";
             select name="state" aria-label="State" {
                 option value="" { "any state" }
-                @for state in State::ALL {
-                    option value=(state.name()) selected[choice.state == Some(state)] { (state.word()) }
+                @for state in TargetState::ALL {
+                    option value=(state.name()) selected[query.state == Some(state)] { (state.word()) }
                 }
             }
-            @if choice.sort != Key::default() || choice.descending {
-                input type="hidden" name="sort" value=(choice.sort_value());
+            @if query.sort != SortKey::default() || query.descending {
+                input type="hidden" name="sort" value=(query.sort_value());
             }
             button { "Filter" }
         }
@@ -161,10 +161,10 @@ fn form(choice: &Choice) -> Markup {
 }
 
 /// A heading that sorts; the one in force sorts the other way round.
-fn heading(choice: &Choice, key: Key, title: &str, number: bool) -> Markup {
-    let current = choice.sort == key;
-    let to = Choice { sort: key, descending: current && !choice.descending, page: 0, ..choice.clone() };
-    let order = current.then_some(if choice.descending { "descending" } else { "ascending" });
+fn heading(query: &TargetQuery, key: SortKey, title: &str, number: bool) -> Markup {
+    let current = query.sort == key;
+    let to = TargetQuery { sort: key, descending: current && !query.descending, page: 0, ..query.clone() };
+    let order = current.then_some(if query.descending { "descending" } else { "ascending" });
     html! {
         th.number[number] aria-sort=[order] {
             a href={ (to.query()) "#targets" } { (title) @match order { Some("descending") => " ↓", Some(_) => " ↑", None => "" } }
@@ -172,7 +172,7 @@ fn heading(choice: &Choice, key: Key, title: &str, number: bool) -> Markup {
     }
 }
 
-fn row(target: &Target<'_>, now: Wall) -> Markup {
+fn row(target: &TargetView<'_>, now: InstantView) -> Markup {
     html! {
         tr {
             td data-label="State" {
@@ -209,7 +209,7 @@ fn row(target: &Target<'_>, now: Wall) -> Markup {
 }
 
 /// What is wrong, in the exporter's words and in the API's, and what to do.
-fn current_fault(fault: &Fault<'_>, now: Wall) -> Markup {
+fn current_fault(fault: &FaultView<'_>, now: InstantView) -> Markup {
     html! {
         strong { (fault.reason) } ": " (fault.meaning) ", " (instant(Some(fault.at), now))
         p.message { (fault.message) }

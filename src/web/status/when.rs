@@ -5,9 +5,9 @@ use serde::{Serialize, Serializer};
 
 /// An instant in Unix seconds. Programs get RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub(super) struct Wall(pub(super) f64);
+pub(super) struct InstantView(pub(super) f64);
 
-impl Wall {
+impl InstantView {
     #[expect(clippy::cast_possible_truncation, reason = "a number beyond the range is no instant, and refused")]
     fn timestamp(self) -> Option<Timestamp> {
         Timestamp::from_millisecond((self.0 * 1000.0) as i64).ok()
@@ -34,7 +34,7 @@ impl Wall {
     }
 }
 
-impl Serialize for Wall {
+impl Serialize for InstantView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.rfc3339())
     }
@@ -79,15 +79,15 @@ mod tests {
 
     #[test]
     fn instants_are_told_as_they_are_seen() {
-        let now = Wall(1_790_000_000.0);
-        assert_eq!(Wall(now.0 - 125.0).seen_from(now), "2 min 5 s ago");
-        assert_eq!(Wall(now.0 + 12.0).seen_from(now), "in 12 s");
-        assert_eq!(Wall(now.0 + 0.4).seen_from(now), "now");
+        let now = InstantView(1_790_000_000.0);
+        assert_eq!(InstantView(now.0 - 125.0).seen_from(now), "2 min 5 s ago");
+        assert_eq!(InstantView(now.0 + 12.0).seen_from(now), "in 12 s");
+        assert_eq!(InstantView(now.0 + 0.4).seen_from(now), "now");
         assert_eq!(
             (now.exact(), now.rfc3339()),
             ("2026-09-21 14:13:20 UTC".to_owned(), "2026-09-21T14:13:20Z".to_owned())
         );
-        assert_eq!(Wall(f64::NAN).exact(), "1970-01-01 00:00:00 UTC");
-        assert_eq!(Wall(1e300).exact(), "");
+        assert_eq!(InstantView(f64::NAN).exact(), "1970-01-01 00:00:00 UTC");
+        assert_eq!(InstantView(1e300).exact(), "");
     }
 }

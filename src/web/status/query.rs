@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::overview::{State, Target};
+use super::overview::{TargetState, TargetView};
 
 /// Rows of a page.
 pub(super) const ROWS: usize = 500;
@@ -15,7 +15,7 @@ const LONGEST: usize = 200;
 
 /// What rows are ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum SortKey {
     #[default]
     State,
     Target,
@@ -26,7 +26,7 @@ pub(super) enum Key {
     Samples,
 }
 
-impl Key {
+impl SortKey {
     pub(super) const ALL: [Self; 7] =
         [Self::State, Self::Target, Self::Success, Self::Next, Self::Interval, Self::Failures, Self::Samples];
 
@@ -43,7 +43,7 @@ impl Key {
         }
     }
 
-    fn compare(self, one: &Target<'_>, other: &Target<'_>) -> Ordering {
+    fn compare(self, one: &TargetView<'_>, other: &TargetView<'_>) -> Ordering {
         match self {
             Self::State => one.state.cmp(&other.state),
             // They come in this order.
@@ -64,47 +64,47 @@ fn instants(one: Option<f64>, other: Option<f64>) -> Ordering {
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Choice {
+pub(super) struct TargetQuery {
     /// Words that a row must hold, each anywhere.
     pub(super) text: String,
-    pub(super) state: Option<State>,
-    pub(super) sort: Key,
+    pub(super) state: Option<TargetState>,
+    pub(super) sort: SortKey,
     pub(super) descending: bool,
     /// From 0.
     pub(super) page: usize,
 }
 
-impl Choice {
+impl TargetQuery {
     /// Reads `q`, `state`, `sort` and `page`. Other parameters are none of ours.
     pub(super) fn read(parameters: &[(String, String)]) -> Result<Self, String> {
-        let mut choice = Self::default();
+        let mut query = Self::default();
         for (name, value) in parameters {
             match name.as_str() {
                 "q" if value.len() > LONGEST => return Err(format!("q: at most {LONGEST} bytes")),
-                "q" => value.trim().clone_into(&mut choice.text),
-                "state" if value.is_empty() => choice.state = None,
+                "q" => value.trim().clone_into(&mut query.text),
+                "state" if value.is_empty() => query.state = None,
                 "state" => {
-                    let state = State::ALL.into_iter().find(|state| state.name() == value);
-                    choice.state = Some(state.ok_or_else(|| one_of("state", State::ALL.map(State::name)))?);
+                    let state = TargetState::ALL.into_iter().find(|state| state.name() == value);
+                    query.state = Some(state.ok_or_else(|| one_of("state", TargetState::ALL.map(TargetState::name)))?);
                 }
                 "sort" => {
                     let key = value.strip_prefix('-');
-                    choice.descending = key.is_some();
-                    let key = Key::ALL.into_iter().find(|known| known.name() == key.unwrap_or(value));
-                    choice.sort = key.ok_or_else(|| one_of("sort", Key::ALL.map(Key::name)))?;
+                    query.descending = key.is_some();
+                    let key = SortKey::ALL.into_iter().find(|known| known.name() == key.unwrap_or(value));
+                    query.sort = key.ok_or_else(|| one_of("sort", SortKey::ALL.map(SortKey::name)))?;
                 }
                 "page" => {
                     let page = value.parse::<usize>().ok().and_then(|page| page.checked_sub(1));
-                    choice.page = page.ok_or("page: a number from 1")?;
+                    query.page = page.ok_or("page: a number from 1")?;
                 }
                 _ => {}
             }
         }
-        Ok(choice)
+        Ok(query)
     }
 
     /// Takes out what is not wanted, and orders the rest. Among equals the order of the keys stays.
-    pub(super) fn apply(&self, targets: &mut Vec<Target<'_>>) {
+    pub(super) fn apply(&self, targets: &mut Vec<TargetView<'_>>) {
         let text = self.text.to_lowercase();
         let words: Vec<&str> = text.split_whitespace().collect();
         targets.retain(|target| {
@@ -127,7 +127,7 @@ impl Choice {
         if let Some(state) = self.state {
             let _ = write!(query, "state={}&", state.name());
         }
-        if self.sort != Key::default() || self.descending {
+        if self.sort != SortKey::default() || self.descending {
             let _ = write!(query, "sort={}&", self.sort_value());
         }
         if self.page > 0 {
@@ -148,7 +148,7 @@ fn one_of<const N: usize>(name: &str, known: [&str; N]) -> String {
     format!("{name}: one of {}", known.join(", "))
 }
 
-fn holds(target: &Target<'_>, words: &[&str]) -> bool {
+fn holds(target: &TargetView<'_>, words: &[&str]) -> bool {
     let fault = target.current_fault();
     let parts = [
         target.state.word(),

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::fragment::{account, instant, marked, moment, none};
-use super::overview::{Credential, Lane};
-use super::when::Wall;
+use super::overview::{CredentialView, LaneView};
+use super::when::InstantView;
 use crate::domain::budget::Basis;
 use crate::domain::status::ENDS_SOON;
 
@@ -19,7 +19,7 @@ const SPENT: f64 = 1.0;
 const NOW_OR_NEVER: f64 = 3.0 * 86_400.0;
 
 /// How each credential fares, and how long its token lives.
-pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
+pub(super) fn credentials(credentials: &[CredentialView<'_>], now: InstantView) -> Markup {
     html! {
         h2 { "Credentials" }
         div.wide {
@@ -58,7 +58,7 @@ pub(super) fn credentials(credentials: &[Credential<'_>], now: Wall) -> Markup {
 }
 
 /// When something ends, louder the nearer; or what is known instead.
-fn end(at: Option<Wall>, note: Option<&str>, now: Wall) -> Markup {
+fn end(at: Option<InstantView>, note: Option<&str>, now: InstantView) -> Markup {
     let Some(at) = at else { return note.map_or_else(none, |note| html! { span.quiet { (note) } }) };
     let left = at.0 - now.0;
     let class = match left {
@@ -70,9 +70,9 @@ fn end(at: Option<Wall>, note: Option<&str>, now: Wall) -> Markup {
 }
 
 /// What is used of each allowance, and what is wanted.
-pub(super) fn lanes(lanes: &[Lane<'_>], now: Wall) -> Markup {
+pub(super) fn lanes(lanes: &[LaneView<'_>], now: InstantView) -> Markup {
     let mut lanes: Vec<_> = lanes.iter().collect();
-    let strain = |lane: &Lane<'_>| {
+    let strain = |lane: &LaneView<'_>| {
         let shares = [lane.wanted(), lane.most_used().map(|(_, ratio)| ratio)];
         (lane.blocked_until.is_some(), shares.into_iter().flatten().fold(0.0, f64::max))
     };

@@ -14,7 +14,7 @@ const OLDEST: Duration = Duration::from_secs(1);
 
 /// The last text in each format.
 #[derive(Debug)]
-pub(super) struct OwnMetrics {
+pub(super) struct SelfMetrics {
     telemetry: Arc<Telemetry>,
     clock: Clock,
     texts: [Mutex<Option<Text>>; 2],
@@ -22,12 +22,12 @@ pub(super) struct OwnMetrics {
 
 #[derive(Debug)]
 struct Text {
-    edition: u64,
+    generation: u64,
     at: Uptime,
     rendered: Deflated,
 }
 
-impl OwnMetrics {
+impl SelfMetrics {
     pub(super) fn new(telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         Self { telemetry, clock, texts: [Mutex::new(None), Mutex::new(None)] }
     }
@@ -36,8 +36,8 @@ impl OwnMetrics {
     pub(super) fn text(&self, format: Format) -> Deflated {
         // Whoever panicked has left a whole text, or none.
         let mut last = self.texts[format as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        let (edition, now) = (self.telemetry.edition(), self.clock.uptime());
-        if let Some(last) = last.as_ref().filter(|last| last.edition == edition && now < last.at + OLDEST) {
+        let (generation, now) = (self.telemetry.generation(), self.clock.uptime());
+        if let Some(last) = last.as_ref().filter(|last| last.generation == generation && now < last.at + OLDEST) {
             return last.rendered.clone();
         }
         let families = self.telemetry.gather();
@@ -45,7 +45,7 @@ impl OwnMetrics {
             Format::Text => telemetry::text(&families),
             Format::OpenMetrics => openmetrics::text(&families),
         });
-        *last = Some(Text { edition, at: now, rendered: text.clone() });
+        *last = Some(Text { generation, at: now, rendered: text.clone() });
         text
     }
 }
