@@ -1,7 +1,9 @@
 //! What the statistical model of campaigns costs: all of it in order, and a page of rows.
 
 use divan::{Bencher, black_box};
-use marketing_messages_exporter::simulate::model::{Event, Lag, Model, Profile, Revision, Shape, Tick, Window};
+use marketing_messages_exporter::simulate::model::{
+    CampaignEvent, DayShape, Lag, Model, Profile, Revision, Tick, TrailingDays,
+};
 
 fn main() {
     divan::main();
@@ -9,7 +11,7 @@ fn main() {
 
 fn profile(clicks: f64) -> Profile {
     Profile {
-        shape: Shape::DayCurve,
+        shape: DayShape::DayCurve,
         weekdays: Profile::WEEK,
         lag: Lag::minutes(30.0),
         cost_spread: 0.1,
@@ -24,8 +26,8 @@ fn replay(bencher: Bencher<'_, '_>, clicks: u32) {
     let model = Model::new(&profile(clicks.into()));
     bencher.bench(|| {
         for campaign in 0..1000 {
-            let course = model.course(1, campaign).with(Event::cost_step(Tick { day: 60, slot: 44 }, 2.0));
-            for figures in course.replay(0..90, [Window::TODAY, Window::last(7), Window::last(28)]) {
+            let course = model.course(1, campaign).with(CampaignEvent::cost_step(Tick { day: 60, slot: 44 }, 2.0));
+            for figures in course.replay(0..90, [TrailingDays::TODAY, TrailingDays::last(7), TrailingDays::last(28)]) {
                 black_box(figures);
             }
         }
@@ -38,7 +40,7 @@ fn page(bencher: Bencher<'_, '_>, clicks: u32) {
     let model = Model::new(&profile(clicks.into()));
     bencher.bench(|| {
         for campaign in 0..500 {
-            black_box(model.course(1, campaign).window(Window::last(28), Tick { day: 200, slot: 50 }));
+            black_box(model.course(1, campaign).window(TrailingDays::last(28), Tick { day: 200, slot: 50 }));
         }
     });
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Done, block_on, print};
 use crate::cli::Simulate;
-use crate::simulate::model::{Lag, Profile, Revision, Shape};
+use crate::simulate::model::{DayShape, Lag, Profile, Revision};
 use crate::simulate::{Simulation, Spec, Token};
 
 /// Accounts that the printed configuration lists; nobody pastes a thousand.
@@ -40,7 +40,7 @@ pub fn simulate(arguments: &Simulate) -> anyhow::Result<Done> {
 /// Campaigns as they are in real accounts.
 fn noise(arguments: &Simulate) -> Profile {
     Profile {
-        shape: arguments.send_hour.map_or(Shape::DayCurve, Shape::blast),
+        shape: arguments.send_hour.map_or(DayShape::DayCurve, DayShape::blast),
         weekdays: Profile::WEEK,
         lag: Lag::minutes(arguments.click_lag.as_secs_f64() / 60.0),
         cost_spread: arguments.cost_spread,

@@ -41,7 +41,7 @@ pub(super) struct Meter {
 
 /// What a call came to.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Verdict {
+pub(super) enum Admission {
     Granted,
     /// Code and subcode of the refusal.
     Refused {
@@ -53,7 +53,7 @@ pub(super) enum Verdict {
 
 impl Meter {
     /// Counts a call, refused ones too, as the real API does.
-    pub(super) fn call(&mut self, allowance: &Allowance, now: f64, management: bool) -> Verdict {
+    pub(super) fn call(&mut self, allowance: &Allowance, now: f64, management: bool) -> Admission {
         self.score = (self.score - (now - self.scored) * allowance.score / allowance.decay).max(0.0) + 1.0;
         self.scored = now;
         self.calls.push_back(now);
@@ -65,13 +65,13 @@ impl Meter {
             if !blocked {
                 self.blocked_until = now + allowance.block;
             }
-            return Verdict::Refused { code: 17, subcode: 2_446_079, blocked };
+            return Admission::Refused { code: 17, subcode: 2_446_079, blocked };
         }
         if self.calls.len() as f64 > allowance.hourly {
             let code = if management { 80_004 } else { 80_000 };
-            return Verdict::Refused { code, subcode: 2_446_079, blocked: true };
+            return Admission::Refused { code, subcode: 2_446_079, blocked: true };
         }
-        Verdict::Granted
+        Admission::Granted
     }
 
     /// Blocks for reasons of its own.
@@ -116,12 +116,12 @@ mod tests {
     #[test]
     fn a_burst_is_blocked_and_released() {
         let mut meter = Meter::default();
-        let granted = (0..60).filter(|_| meter.call(&Allowance::LIMITED, 0.0, false) == Verdict::Granted).count();
+        let granted = (0..60).filter(|_| meter.call(&Allowance::LIMITED, 0.0, false) == Admission::Granted).count();
         assert_eq!(granted, 60);
-        let refused = |blocked| Verdict::Refused { code: 17, subcode: 2_446_079, blocked };
+        let refused = |blocked| Admission::Refused { code: 17, subcode: 2_446_079, blocked };
         assert_eq!(meter.call(&Allowance::LIMITED, 1.0, false), refused(false));
         assert_eq!(meter.call(&Allowance::LIMITED, 299.0, false), refused(true));
-        assert_eq!(meter.call(&Allowance::LIMITED, 400.0, false), Verdict::Granted);
+        assert_eq!(meter.call(&Allowance::LIMITED, 400.0, false), Admission::Granted);
     }
 
     #[test]
@@ -131,8 +131,8 @@ mod tests {
         meter.eat(&allowance, 0.0, 600);
         assert_eq!(
             meter.call(&allowance, 1.0, true),
-            Verdict::Refused { code: 80_004, subcode: 2_446_079, blocked: true }
+            Admission::Refused { code: 80_004, subcode: 2_446_079, blocked: true }
         );
-        assert_eq!(meter.call(&allowance, 3602.0, false), Verdict::Granted);
+        assert_eq!(meter.call(&allowance, 3602.0, false), Admission::Granted);
     }
 }

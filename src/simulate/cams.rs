@@ -8,7 +8,7 @@ use super::figures::preset;
 use super::ledger::Now;
 use super::signature;
 use super::spec::Channel;
-use super::{Call, Moment, Reply};
+use super::{Call, Reply, WorldTime};
 
 /// A refusal of the gateway.
 pub(super) fn gateway(status: u16, code: &str, message: &str) -> Reply {
@@ -43,7 +43,7 @@ fn well(mut body: Value) -> Reply {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct CamsPage {
     #[serde(rename = "Index")]
     index: usize,
     #[serde(rename = "Size")]
@@ -51,7 +51,7 @@ struct Page {
 }
 
 /// Answers a call; the operation's name goes into the statistics.
-pub(super) fn answer(world: &mut World, call: &Call, moment: Moment) -> (&'static str, Reply) {
+pub(super) fn answer(world: &mut World, call: &Call, moment: WorldTime) -> (&'static str, Reply) {
     let action = match call.header("x-acs-action") {
         Some("GetMessageCampaignInsights") => "GetMessageCampaignInsights",
         Some("ListMessageCampaign") => "ListMessageCampaign",
@@ -61,7 +61,7 @@ pub(super) fn answer(world: &mut World, call: &Call, moment: Moment) -> (&'stati
     (action, admitted(world, call, action, moment))
 }
 
-fn admitted(world: &mut World, call: &Call, action: &str, moment: Moment) -> Reply {
+fn admitted(world: &mut World, call: &Call, action: &str, moment: WorldTime) -> Reply {
     let key = match signature::verify(call, &world.spec.keys, moment.wall) {
         Ok(key) => key.clone(),
         Err((status, code, message)) => return gateway(status, code, &message),
@@ -95,8 +95,8 @@ fn admitted(world: &mut World, call: &Call, action: &str, moment: Moment) -> Rep
     }
 }
 
-fn listing(channel: &Channel, call: &Call, moment: Moment) -> Reply {
-    let page: Option<Page> = call.parameter("Page").and_then(|page| serde_json::from_str(page).ok());
+fn listing(channel: &Channel, call: &Call, moment: WorldTime) -> Reply {
+    let page: Option<CamsPage> = call.parameter("Page").and_then(|page| serde_json::from_str(page).ok());
     let Some(page) = page.filter(|page| page.index > 0 && page.size > 0) else {
         return business("InvalidParameter.PageInvalid", "Page is invalid.");
     };
@@ -108,7 +108,7 @@ fn listing(channel: &Channel, call: &Call, moment: Moment) -> Reply {
     well(json!({"Total": all.len(), "Data": data.collect::<Vec<_>>()}))
 }
 
-fn insights(world: &World, channel: &Channel, call: &Call, moment: Moment) -> Reply {
+fn insights(world: &World, channel: &Channel, call: &Call, moment: WorldTime) -> Reply {
     if call.parameter("AdAccountId") != Some(channel.account.id.to_string().as_str()) {
         return business("InvalidParameter.AdAccountId", "The ad account is not bound to the page.");
     }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::allowance::{Allowance, Meter, Verdict};
-use super::fault::{Fault, FaultRule};
+use super::allowance::{Admission, Allowance, Meter};
+use super::fault::{FaultRule, ScriptedFault};
 use super::ledger::{Ledger, Now};
-use super::model::{Effect, Event, Quantity};
+use super::model::{CampaignEvent, EventEffect, Quantity};
 use super::spec::{Account, Campaign, Spec, Token};
-use super::{Call, Epoch, Moment, Reply, Shared, cams, demo, graph};
+use super::{Call, Epoch, Reply, Shared, WorldTime, cams, demo, graph};
 
 /// A handle on a world; clones are the same world.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Statistics {
 /// One change of a world, as JSON over HTTP or in the process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum WorldChange {
     /// Scripts a disturbance.
     Fault(FaultRule),
     /// Refuses a token with this subcode of code 190, or takes the refusal back.
@@ -70,7 +70,7 @@ pub enum Change {
     /// Adds a campaign to an account.
     Add(u64, Campaign),
     /// Lets something happen to a campaign of a world with noise, from now on.
-    Happen(u64, Quantity, Effect),
+    Happen(u64, Quantity, EventEffect),
     /// Bounds an account.
     SetAllowance(u64, Option<Allowance>),
     /// Calls of another client on an account.
@@ -107,13 +107,13 @@ impl Control {
     }
 
     /// Applies a change.
-    pub fn change(&self, change: Change) {
+    pub fn change(&self, change: WorldChange) {
         self.world().change(change);
     }
 
     /// Scripts a disturbance.
     pub fn script(&self, rule: FaultRule) {
-        self.change(Change::Fault(rule));
+        self.change(WorldChange::Fault(rule));
     }
 
     /// Disturbances that nobody met: a test that scripts more than it needs does not test what it says.
@@ -133,7 +133,7 @@ impl Control {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn answer(&self, call: &Call) -> (Reply, Option<Fault>) {
+    pub(super) fn answer(&self, call: &Call) -> (Reply, Option<ScriptedFault>) {
         let mut world = self.world();
         let moment = world.moment();
         let (endpoint, mut reply) = if call.headers.contains_key("x-acs-action") {
@@ -154,7 +154,7 @@ impl Control {
         match (call.method.as_str(), call.path.as_str()) {
             ("GET", "/_control/statistics") => Reply::json(200, &self.statistics()),
             ("GET", "/_control/leftover_faults") => Reply::json(200, &self.leftover_faults()),
-            ("POST", "/_control/change") => match serde_json::from_slice::<Change>(&call.body) {
+            ("POST", "/_control/change") => match serde_json::from_slice::<WorldChange>(&call.body) {
                 Ok(change) => {
                     self.change(change);
                     Reply::json(200, &Value::Null)
@@ -170,7 +170,7 @@ impl Control {
 }
 
 impl World {
-    fn moment(&mut self) -> Moment {
+    fn moment(&mut self) -> WorldTime {
         let moment = self.epoch.now(self.offset);
         if self.spec.demo {
             demo::tell(&mut self.spec, moment);
@@ -184,18 +184,18 @@ impl World {
         account: u64,
         allowance: Option<Allowance>,
         management: bool,
-        moment: Moment,
-    ) -> (Verdict, Vec<(&'static str, String)>) {
+        moment: WorldTime,
+    ) -> (Admission, Vec<(&'static str, String)>) {
         let throttled = demo::throttled(account, moment).filter(|_| self.spec.demo);
-        let Some(allowance) = allowance else { return (Verdict::Granted, Vec::new()) };
+        let Some(allowance) = allowance else { return (Admission::Granted, Vec::new()) };
         let meter = self.meters.entry(account).or_default();
         let verdict = if let Some(left) = throttled {
             meter.block(moment.elapsed + left);
-            Verdict::Refused { code: 80_000, subcode: 2_446_079, blocked: true }
+            Admission::Refused { code: 80_000, subcode: 2_446_079, blocked: true }
         } else {
             meter.call(&allowance, moment.elapsed, management)
         };
-        if let Verdict::Refused { blocked, .. } = verdict {
+        if let Admission::Refused { blocked, .. } = verdict {
             self.statistics.refusals += 1;
             self.statistics.while_blocked += u64::from(blocked);
         }
@@ -204,7 +204,7 @@ impl World {
     }
 
     /// Calls of a key in the running second, this one among them.
-    pub(crate) fn second(&mut self, key: &str, moment: Moment) -> u32 {
+    pub(crate) fn second(&mut self, key: &str, moment: WorldTime) -> u32 {
         let second = moment.wall.as_second().unsigned_abs();
         let entry = self.seconds.entry(key.to_owned()).or_default();
         *entry = if entry.0 == second { (second, entry.1 + 1) } else { (second, 1) };
@@ -214,7 +214,7 @@ impl World {
         entry.1
     }
 
-    fn disturbance(&mut self, endpoint: &str, call: &Call) -> Option<Fault> {
+    fn disturbance(&mut self, endpoint: &str, call: &Call) -> Option<ScriptedFault> {
         let text = format!("{} {:?}", call.path, call.parameters);
         for rule in &mut self.rules {
             let matches = (rule.endpoint.is_empty() || rule.endpoint == endpoint) && text.contains(&rule.contains);
@@ -231,46 +231,47 @@ impl World {
         None
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: WorldChange) {
         match change {
-            Change::Fault(rule) => self.rules.push(rule),
-            Change::RefuseToken(name, subcode) => self.tokens(&name).for_each(|token| token.refused = subcode),
-            Change::SetToken(name, text) => self.tokens(&name).for_each(|token| token.text.clone_from(&text)),
-            Change::SetExpiry(name, expires) => self.tokens(&name).for_each(|token| token.expires = expires),
-            Change::Vanish(id) => {
+            WorldChange::Fault(rule) => self.rules.push(rule),
+            WorldChange::RefuseToken(name, subcode) => self.tokens(&name).for_each(|token| token.refused = subcode),
+            WorldChange::SetToken(name, text) => self.tokens(&name).for_each(|token| token.text.clone_from(&text)),
+            WorldChange::SetExpiry(name, expires) => self.tokens(&name).for_each(|token| token.expires = expires),
+            WorldChange::Vanish(id) => {
                 self.accounts().for_each(|account| account.campaigns.retain(|campaign| campaign.id != id));
             }
-            Change::Rename(id, name) => self.campaigns(id).for_each(|campaign| campaign.name.clone_from(&name)),
-            Change::SetStatus(id, status) => {
+            WorldChange::Rename(id, name) => self.campaigns(id).for_each(|campaign| campaign.name.clone_from(&name)),
+            WorldChange::SetStatus(id, status) => {
                 self.campaigns(id).for_each(|campaign| campaign.status.clone_from(&status));
             }
-            Change::Happen(id, of, effect) => {
+            WorldChange::Happen(id, of, effect) => {
                 let moment = self.moment();
                 for account in self.accounts() {
                     let from = Now::of(account, moment).tick;
                     let campaigns = account.campaigns.iter_mut().filter(|campaign| campaign.id == id);
-                    campaigns.for_each(|campaign| campaign.events.push(Event { of, from, until: None, effect }));
+                    campaigns
+                        .for_each(|campaign| campaign.events.push(CampaignEvent { of, from, until: None, effect }));
                 }
             }
-            Change::Add(id, campaign) => {
+            WorldChange::Add(id, campaign) => {
                 self.accounts()
                     .filter(|account| account.id == id)
                     .for_each(|account| account.campaigns.push(campaign.clone()));
             }
-            Change::SetAllowance(id, allowance) => {
+            WorldChange::SetAllowance(id, allowance) => {
                 self.accounts().filter(|account| account.id == id).for_each(|account| account.allowance = allowance);
             }
-            Change::Eat(id, calls) => {
+            WorldChange::Eat(id, calls) => {
                 let now = self.moment().elapsed;
                 let allowance = self.accounts().find(|account| account.id == id).and_then(|account| account.allowance);
                 if let Some(allowance) = allowance {
                     self.meters.entry(id).or_default().eat(&allowance, now, calls);
                 }
             }
-            Change::SetRestless(restless) => self.spec.restless = restless,
-            Change::SetOffset(seconds) => self.offset = seconds,
-            Change::Calm => self.rules.clear(),
-            Change::Reset => self.statistics = Statistics::default(),
+            WorldChange::SetRestless(restless) => self.spec.restless = restless,
+            WorldChange::SetOffset(seconds) => self.offset = seconds,
+            WorldChange::Calm => self.rules.clear(),
+            WorldChange::Reset => self.statistics = Statistics::default(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The world that `demo` runs against, and what happens in it.
 
-use super::Moment;
+use super::WorldTime;
 use super::allowance::Allowance;
-use super::model::{Lag, Profile, Revision, Shape};
+use super::model::{DayShape, Lag, Profile, Revision};
 use super::spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 
 /// The account that is throttled now and then.
@@ -81,7 +81,7 @@ pub(super) fn world() -> Spec {
 /// Past days differ as they do in real accounts, and are revised now and then.
 fn noise() -> Profile {
     Profile {
-        shape: Shape::DayCurve,
+        shape: DayShape::DayCurve,
         weekdays: Profile::WEEK,
         lag: Lag::minutes(30.0),
         cost_spread: 0.05,
@@ -98,7 +98,7 @@ fn campaign(account: u64, n: u64) -> Campaign {
 }
 
 /// Brings the world to an instant: each six minutes the token dies, and a new one is issued.
-pub(super) fn tell(spec: &mut Spec, moment: Moment) {
+pub(super) fn tell(spec: &mut Spec, moment: WorldTime) {
     let generation = (moment.elapsed.max(0.0) / 360.0).floor();
     if let Some(token) = spec.tokens.iter_mut().find(|token| token.name == EXPIRING) {
         token.text = if generation > 0.0 { format!("demo-growth-{generation:.0}") } else { "demo-growth".to_owned() };
@@ -106,7 +106,7 @@ pub(super) fn tell(spec: &mut Spec, moment: Moment) {
 }
 
 /// For 30 seconds of each four minutes; the seconds that are left of them.
-pub(super) fn throttled(account: u64, moment: Moment) -> Option<f64> {
+pub(super) fn throttled(account: u64, moment: WorldTime) -> Option<f64> {
     let left = 240.0 - moment.elapsed.rem_euclid(240.0);
     (account == THROTTLED && left <= 30.0).then_some(left)
 }
@@ -134,7 +134,7 @@ mod tests {
             let noon: jiff::Timestamp = "2026-11-18T12:00:00Z".parse().unwrap();
             let wall = noon + jiff::SignedDuration::from_hours(24 * day);
             let rise = |campaign, elapsed| {
-                let now = Now::of(account, Moment { wall, elapsed });
+                let now = Now::of(account, WorldTime { wall, elapsed });
                 rise(&ledger, &spec, campaign, now)
             };
             for campaign in &account.campaigns {

@@ -25,13 +25,13 @@ pub struct FaultRule {
     /// How many calls are disturbed.
     pub times: u32,
     /// What happens to them.
-    pub fault: Fault,
+    pub fault: ScriptedFault,
 }
 
 /// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum ScriptedFault {
     /// An error in Graph's envelope.
     Graph {
         /// HTTP status.
@@ -97,29 +97,29 @@ pub enum Fault {
 }
 
 /// Sends an answer, disturbed or not.
-pub(super) async fn respond(reply: Reply, fault: Option<Fault>) -> Response {
+pub(super) async fn respond(reply: Reply, fault: Option<ScriptedFault>) -> Response {
     let (mut reply, mut body) = (reply, None);
     match fault {
         None => {}
-        Some(Fault::Graph { status, code, subcode, message }) => {
+        Some(ScriptedFault::Graph { status, code, subcode, message }) => {
             reply = super::graph::error(status, code, subcode, &message);
         }
-        Some(Fault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
-        Some(Fault::Business { code }) => reply = super::cams::business(&code, "as scripted"),
-        Some(Fault::Raw { status, body, headers }) => {
+        Some(ScriptedFault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
+        Some(ScriptedFault::Business { code }) => reply = super::cams::business(&code, "as scripted"),
+        Some(ScriptedFault::Raw { status, body, headers }) => {
             let mut response = build(&Reply { status, headers: Vec::new(), body: String::new() }, Body::from(body));
             for (name, value) in headers {
                 set(&mut response, &name, &value);
             }
             return response;
         }
-        Some(Fault::Truncated) => reply.body.truncate(reply.body.len() / 2),
-        Some(Fault::Reset) => body = Some(Body::new(Broken::Reset(reply.body.clone().into()))),
-        Some(Fault::Stall) => body = Some(Body::new(Broken::Stall)),
-        Some(Fault::Slow { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
-        Some(Fault::Huge { bytes }) => body = Some(Body::new(Broken::Huge(bytes))),
-        Some(Fault::Value { field, value }) => reply.body = replaced(&reply.body, &field, &value),
-        Some(Fault::Header { name, value }) => {
+        Some(ScriptedFault::Truncated) => reply.body.truncate(reply.body.len() / 2),
+        Some(ScriptedFault::Reset) => body = Some(Body::new(Broken::Reset(reply.body.clone().into()))),
+        Some(ScriptedFault::Stall) => body = Some(Body::new(Broken::Stall)),
+        Some(ScriptedFault::Slow { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        Some(ScriptedFault::Huge { bytes }) => body = Some(Body::new(Broken::Huge(bytes))),
+        Some(ScriptedFault::Value { field, value }) => reply.body = replaced(&reply.body, &field, &value),
+        Some(ScriptedFault::Header { name, value }) => {
             let text = std::mem::take(&mut reply.body);
             let mut response = build(&reply, Body::from(text));
             set(&mut response, &name, &value);

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::allowance::Verdict;
+use super::allowance::Admission;
 use super::control::World;
 use super::insights;
 use super::signature::proof;
 use super::spec::{Account, Campaign, Proof};
-use super::{Call, Moment, Reply};
+use super::{Call, Reply, WorldTime};
 
 /// The newest version.
 const NEWEST: &str = "v26.0";
@@ -22,15 +22,15 @@ pub(super) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str)
 }
 
 /// What is asked for, once the version and the token are known to be good.
-pub(super) struct Asked<'a> {
+pub(super) struct GraphRequest<'a> {
     pub(super) call: &'a Call,
     pub(super) version: &'a str,
     pub(super) token: &'a str,
-    pub(super) moment: Moment,
+    pub(super) moment: WorldTime,
 }
 
 /// Answers a call; the endpoint's name goes into the statistics.
-pub(super) fn answer(world: &mut World, call: &Call, moment: Moment) -> (&'static str, Reply) {
+pub(super) fn answer(world: &mut World, call: &Call, moment: WorldTime) -> (&'static str, Reply) {
     let mut segments = call.path.trim_matches('/').split('/');
     let version = segments.next().unwrap_or_default();
     let rest: Vec<_> = segments.collect();
@@ -65,7 +65,7 @@ fn admitted(
     call: &Call,
     version: &str,
     rest: &[&str],
-    moment: Moment,
+    moment: WorldTime,
     endpoint: &'static str,
 ) -> Reply {
     let known = version.strip_prefix('v').and_then(|number| number.parse::<f64>().ok()).is_some();
@@ -102,7 +102,7 @@ fn admitted(
     {
         return error(400, 100, None, "Invalid appsecret_proof provided in the API argument");
     }
-    let asked = Asked { call, version, token: text, moment };
+    let asked = GraphRequest { call, version, token: text, moment };
     if endpoint == "adaccounts" {
         let seen = world.spec.accounts.iter().filter(|account| token.accounts.contains(&account.id));
         let data = seen.map(|account| {
@@ -119,8 +119,8 @@ fn admitted(
     }
     let management = !endpoint.ends_with("insights") && endpoint != "totals";
     let headers = match world.charge(id, allowance, management, moment) {
-        (Verdict::Granted, headers) => headers,
-        (Verdict::Refused { code, subcode, .. }, headers) => {
+        (Admission::Granted, headers) => headers,
+        (Admission::Refused { code, subcode, .. }, headers) => {
             let mut reply =
                 error(400, code, Some(subcode), "(#80000) There have been too many calls from this ad-account.");
             reply.headers.extend(headers);
@@ -161,7 +161,7 @@ fn unknown(node: &str) -> Reply {
 }
 
 /// Both forms of the proof; the timestamped one lives five minutes.
-fn proven(call: &Call, token: &str, secret: &str, moment: Moment) -> bool {
+fn proven(call: &Call, token: &str, secret: &str, moment: WorldTime) -> bool {
     let Some(given) = call.parameter("appsecret_proof") else { return false };
     match call.parameter("appsecret_time") {
         Some(time) => {
@@ -172,7 +172,7 @@ fn proven(call: &Call, token: &str, secret: &str, moment: Moment) -> bool {
     }
 }
 
-fn debug_token(world: &World, call: &Call, text: &str, moment: Moment) -> Reply {
+fn debug_token(world: &World, call: &Call, text: &str, moment: WorldTime) -> Reply {
     if world.spec.app.as_ref().is_none_or(|(id, secret)| text != format!("{id}|{secret}")) {
         return error(400, 190, None, "Invalid OAuth access token signature.");
     }
@@ -206,7 +206,7 @@ fn find(world: &World, node: &str) -> Option<(usize, Option<usize>)> {
     })
 }
 
-fn object(account: &Account, campaign: &Campaign, is_ad: bool, moment: Moment) -> Value {
+fn object(account: &Account, campaign: &Campaign, is_ad: bool, moment: WorldTime) -> Value {
     let marks = json!({"id": campaign.parent.to_string(), "name": campaign.name, "is_message_campaign": true, "is_direct_send_campaign": true});
     let id = if is_ad { campaign.id } else { campaign.parent };
     let mut object = Map::new();
@@ -224,7 +224,7 @@ fn object(account: &Account, campaign: &Campaign, is_ad: bool, moment: Moment) -
     Value::Object(object)
 }
 
-fn listing(asked: &Asked<'_>, account: &Account, ads: bool) -> Reply {
+fn listing(asked: &GraphRequest<'_>, account: &Account, ads: bool) -> Reply {
     let states: Vec<String> =
         asked.call.parameter("effective_status").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let shown = |status: &str| {

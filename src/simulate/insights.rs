@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::control::World;
 use super::figures::{Days, Totals, preset};
-use super::graph::{Asked, error, ordinary};
+use super::graph::{GraphRequest, error, ordinary};
 use super::ledger::Now;
 use super::spec::{Account, Campaign};
 use crate::domain::metric::{METRICS, Metric};
@@ -33,7 +33,7 @@ const COLUMNS: [&str; 14] = [
 ];
 
 #[derive(Deserialize)]
-struct Filter {
+struct InsightsFilter {
     field: String,
     operator: String,
     value: Value,
@@ -43,13 +43,13 @@ struct Filter {
 enum Condition {
     Status(HashSet<String>),
     /// Of the ad, or of the campaign above it.
-    Id(Object, HashSet<String>),
+    Id(FilteredObject, HashSet<String>),
     /// A part of the name in lower case: other clients see this search take upper and lower case for the same.
     Name(String),
 }
 
 #[derive(Clone, Copy)]
-enum Object {
+enum FilteredObject {
     Ad,
     Campaign,
 }
@@ -72,22 +72,22 @@ struct Question<'a> {
 
 /// A page of anything.
 #[derive(Serialize)]
-struct Page<R> {
+struct InsightsPage<R> {
     data: Vec<R>,
     paging: Value,
 }
 
 /// A row, field by field.
-struct Row<'a>(Vec<(&'a str, Value)>);
+struct InsightsRow<'a>(Vec<(&'a str, Value)>);
 
-impl Serialize for Row<'_> {
+impl Serialize for InsightsRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
 impl<'a> Question<'a> {
-    fn read(world: &World, asked: &Asked<'a>, account: &Account) -> Result<Self, Reply> {
+    fn read(world: &World, asked: &GraphRequest<'a>, account: &Account) -> Result<Self, Reply> {
         let (mut metrics, mut columns, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         let fields = asked.call.parameter("fields").unwrap_or("impressions,spend");
         for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
@@ -125,21 +125,22 @@ impl<'a> Question<'a> {
         if days.0 < now.today.saturating_sub(jiff::Span::new().months(38)) {
             return Err(error(400, 3018, None, "(#3018) The start date of the time range cannot be beyond 37 months"));
         }
-        let filters = asked.call.parameter("filtering").map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Filter>>);
+        let filters =
+            asked.call.parameter("filtering").map_or(Ok(Vec::new()), serde_json::from_str::<Vec<InsightsFilter>>);
         let filters = filters.map_err(|_| error(400, 100, None, "(#100) param filtering must be an array."))?;
         let conditions = filters.into_iter().map(|filter| Condition::read(&filter)).collect::<Result<_, _>>()?;
         Ok(Self { metrics, columns, days, now, conditions })
     }
 
     /// Archived and deleted objects show only where a filter names their state.
-    fn shows(&self, campaign: &Campaign, asked: &Asked<'_>) -> bool {
+    fn shows(&self, campaign: &Campaign, asked: &GraphRequest<'_>) -> bool {
         let hidden = matches!(campaign.status.as_str(), "ARCHIVED" | "DELETED");
         let named = self.conditions.iter().any(|condition| matches!(condition, Condition::Status(_)));
         (named || !hidden)
             && self.conditions.iter().all(|condition| match condition {
                 Condition::Status(states) => states.contains(&campaign.status),
-                Condition::Id(Object::Ad, ids) => ids.contains(&campaign.id.to_string()),
-                Condition::Id(Object::Campaign, ids) => ids.contains(&campaign.parent.to_string()),
+                Condition::Id(FilteredObject::Ad, ids) => ids.contains(&campaign.id.to_string()),
+                Condition::Id(FilteredObject::Campaign, ids) => ids.contains(&campaign.parent.to_string()),
                 Condition::Name(part) => campaign.name_at(asked.moment.elapsed).to_lowercase().contains(part),
             })
     }
@@ -156,18 +157,18 @@ impl<'a> Question<'a> {
     }
 
     /// Without delivery there is no row.
-    fn has_row(&self, world: &World, asked: &Asked<'_>, campaign: &Campaign) -> bool {
+    fn has_row(&self, world: &World, asked: &GraphRequest<'_>, campaign: &Campaign) -> bool {
         self.shows(campaign, asked) && world.ledger.delivers(&world.spec, campaign, self.days, self.now)
     }
 
     fn row(
         &self,
-        asked: &Asked<'_>,
+        asked: &GraphRequest<'_>,
         totals: Option<Totals>,
         account: &Account,
         campaign: Option<(&Campaign, &str)>,
         ad: Option<u64>,
-    ) -> Row<'a> {
+    ) -> InsightsRow<'a> {
         let mut row = Vec::with_capacity(self.columns.len() + self.metrics.len() + 2);
         for column in &self.columns {
             let value = match (*column, campaign) {
@@ -196,20 +197,20 @@ impl<'a> Question<'a> {
         }
         row.push(("date_start", json!(self.days.0.to_string())));
         row.push(("date_stop", json!(self.days.1.to_string())));
-        Row(row)
+        InsightsRow(row)
     }
 }
 
 impl Condition {
-    fn read(filter: &Filter) -> Result<Self, Reply> {
+    fn read(filter: &InsightsFilter) -> Result<Self, Reply> {
         let refused = |message: String| error(400, 100, None, &message);
         let Some((object, what)) = filter.field.split_once('.') else {
             let dotted = filter.field.replacen('_', ".", 1);
             return Err(refused(format!("Filter {} is not valid any more, please use {dotted} instead", filter.field)));
         };
         let object = match object {
-            "ad" => Object::Ad,
-            "campaign" => Object::Campaign,
+            "ad" => FilteredObject::Ad,
+            "campaign" => FilteredObject::Campaign,
             _ => return Err(refused(format!("(#100) Filtering field {} is invalid", filter.field))),
         };
         let words = |value: &Value| serde_json::from_value::<HashSet<String>>(value.clone()).ok();
@@ -226,7 +227,7 @@ impl Condition {
 }
 
 /// `act_<id>/insights` at any level.
-pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) -> Reply {
+pub(super) fn of_account(world: &World, asked: &GraphRequest<'_>, account: &Account) -> Reply {
     let question = match Question::read(world, asked, account) {
         Ok(question) => question,
         Err(refusal) => return refusal,
@@ -261,7 +262,7 @@ pub(super) fn of_account(world: &World, asked: &Asked<'_>, account: &Account) ->
 /// `<id>/insights` of an ad or of the campaign above it.
 pub(super) fn of_campaign(
     world: &World,
-    asked: &Asked<'_>,
+    asked: &GraphRequest<'_>,
     account: &Account,
     campaign: &Campaign,
     node: &str,
@@ -277,16 +278,21 @@ pub(super) fn of_campaign(
 }
 
 /// One page of finished objects.
-pub(super) fn page<T: Serialize>(asked: &Asked<'_>, empty: bool, items: &[T]) -> Reply {
+pub(super) fn page<T: Serialize>(asked: &GraphRequest<'_>, empty: bool, items: &[T]) -> Reply {
     paged(asked, empty, items, |item| item)
 }
 
-fn limit(asked: &Asked<'_>) -> usize {
+fn limit(asked: &GraphRequest<'_>) -> usize {
     asked.call.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25).max(1)
 }
 
 /// The cursor says how many items lie behind it; `e` marks the empty page before the last one.
-fn paged<'a, T, R: Serialize>(asked: &Asked<'_>, empty: bool, items: &'a [T], row: impl Fn(&'a T) -> R) -> Reply {
+fn paged<'a, T, R: Serialize>(
+    asked: &GraphRequest<'_>,
+    empty: bool,
+    items: &'a [T],
+    row: impl Fn(&'a T) -> R,
+) -> Reply {
     let limit = limit(asked);
     let after = asked.call.parameter("after").unwrap_or_default();
     let (skip, detour) =
@@ -314,5 +320,5 @@ fn paged<'a, T, R: Serialize>(asked: &Asked<'_>, empty: bool, items: &'a [T], ro
             paging.insert("next".into(), json!(next));
         }
     }
-    Reply::json(200, &Page { data: rows, paging })
+    Reply::json(200, &InsightsPage { data: rows, paging })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::Moment;
+use super::WorldTime;
 use super::figures::{Days, Totals};
 use super::model::{Course, Model, Path, Profile, Tick, mix};
 use super::spec::{Account, Campaign, Spec, Story};
@@ -37,7 +37,7 @@ pub(super) struct Now {
 }
 
 impl Now {
-    pub(super) fn of(account: &Account, moment: Moment) -> Self {
+    pub(super) fn of(account: &Account, moment: WorldTime) -> Self {
         let zone = TimeZone::get(&account.timezone).unwrap_or(TimeZone::UTC);
         let local = moment.wall.to_zoned(zone.clone());
         let age = jiff::SignedDuration::try_from_secs_f64(moment.elapsed).unwrap_or_default();
@@ -71,14 +71,14 @@ pub(super) struct Ledger {
 }
 
 /// What the figures of one campaign have in common.
-struct Terms {
+struct CampaignTraits {
     own: u64,
     click_ratio: f64,
     read_ratio: f64,
     price: f64,
 }
 
-impl Terms {
+impl CampaignTraits {
     fn of(spec: &Spec, campaign: &Campaign) -> Self {
         let own = spec.seed ^ campaign.id;
         Self {
@@ -151,7 +151,7 @@ fn live(spec: &Spec, campaign: &Campaign, seconds: f64) -> f64 {
 }
 
 fn course(model: &Model, spec: &Spec, campaign: &Campaign, now: Now) -> Course {
-    let terms = Terms::of(spec, campaign);
+    let terms = CampaignTraits::of(spec, campaign);
     let model = model.variant(|profile| Profile {
         delivered_per_day: campaign.daily,
         click_ratio: terms.click_ratio,
@@ -174,7 +174,7 @@ fn noisy(model: &Model, spec: &Spec, campaign: &Campaign, days: Days, now: Now) 
         lost: 0.0,
     };
     let Some(seconds) = today(spec, days, now) else { return totals };
-    let terms = Terms::of(spec, campaign);
+    let terms = CampaignTraits::of(spec, campaign);
     // The same on any date, so that a demo that goes well today does so tomorrow.
     let key = mix(terms.own, 0);
     let count = |what, expected| Path::new(mix(key, what)).at(expected) as f64;
@@ -182,7 +182,7 @@ fn noisy(model: &Model, spec: &Spec, campaign: &Campaign, days: Days, now: Now) 
 }
 
 fn exact(spec: &Spec, campaign: &Campaign, days: Days, now: Now) -> Totals {
-    let terms = Terms::of(spec, campaign);
+    let terms = CampaignTraits::of(spec, campaign);
     let count = |_, expected: f64| expected.floor();
     let born = now.tick.day - campaign.age_days;
     let more = |day: i64| 0.4 * campaign.daily * chance(terms.own, day.unsigned_abs());
@@ -217,12 +217,12 @@ impl Campaign {
 #[allow(clippy::float_cmp, reason = "figures of one model are the same to the bit")]
 mod tests {
     use super::super::figures::preset;
-    use super::super::model::{Effect, Event, Lag, Quantity, Revision, Shape, Window};
+    use super::super::model::{CampaignEvent, DayShape, EventEffect, Lag, Quantity, Revision, TrailingDays};
     use super::*;
     use crate::domain::metric::METRICS;
 
     fn now(account: &Account, wall: &str, elapsed: f64) -> Now {
-        Now::of(account, Moment { wall: wall.parse().unwrap(), elapsed })
+        Now::of(account, WorldTime { wall: wall.parse().unwrap(), elapsed })
     }
 
     fn of(spec: &Spec, name: &str, wall: &str, elapsed: f64) -> Totals {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn noisy_fleet(pace: f64) -> Spec {
-        let noise = Profile { lag: Lag::minutes(30.0), shape: Shape::DayCurve, ..Profile::default() };
+        let noise = Profile { lag: Lag::minutes(30.0), shape: DayShape::DayCurve, ..Profile::default() };
         Spec { noise: Some(noise), pace, ..Spec::fleet(1, 1) }
     }
 
@@ -289,7 +289,7 @@ mod tests {
         let course = course(&Model::new(spec.noise.as_ref().unwrap()), &spec, campaign, begin);
         let day = begin.tick.day;
         let replayed: Vec<_> =
-            course.replay(day..day + 1, [Window::TODAY, Window::last(7), Window::LIFETIME]).collect();
+            course.replay(day..day + 1, [TrailingDays::TODAY, TrailingDays::last(7), TrailingDays::LIFETIME]).collect();
         // Berlin is an hour ahead; the APIs refresh every quarter of an hour.
         for (wall, slot) in [("2026-11-17T23:20:00Z", 1), ("2026-11-18T12:00:00Z", 52), ("2026-11-18T22:59:59Z", 95)] {
             for (index, name) in ["today", "last_7d", "maximum"].into_iter().enumerate() {
@@ -331,11 +331,11 @@ mod tests {
         let of = |spec: &Spec| of(spec, "last_7d", "2026-11-18T12:00:00Z", 0.0);
         let usual = of(&spec);
         let from = Tick { day: number(jiff::civil::date(2026, 11, 11)), slot: 0 };
-        spec.accounts[0].campaigns[0].events = vec![Event::cost_step(from, 4.0)];
+        spec.accounts[0].campaigns[0].events = vec![CampaignEvent::cost_step(from, 4.0)];
         let dear = of(&spec);
         assert!(dear.delivered == usual.delivered && dear.clicks < 0.4 * usual.clicks, "{dear:?} after {usual:?}");
         spec.accounts[0].campaigns[0].events =
-            vec![Event { of: Quantity::Volume, from, until: None, effect: Effect::Times(0.0) }];
+            vec![CampaignEvent { of: Quantity::Volume, from, until: None, effect: EventEffect::Times(0.0) }];
         assert_eq!(of(&spec).delivered, 0.0);
     }
 

@@ -31,8 +31,8 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 pub use allowance::Allowance;
-pub use control::{Change, Control, Statistics};
-pub use fault::{Fault, FaultRule};
+pub use control::{Control, Statistics, WorldChange};
+pub use fault::{FaultRule, ScriptedFault};
 pub use spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 pub use timeline::Milestone;
 
@@ -78,7 +78,7 @@ pub(crate) struct Epoch(Instant);
 
 /// One instant of the world.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct WorldTime {
     /// Wall-clock time.
     pub(crate) wall: Timestamp,
     /// Seconds since the world began.
@@ -92,10 +92,10 @@ impl Epoch {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the simulated APIs have a clock of their own, and this is where")]
-    pub(crate) fn now(self, offset: f64) -> Moment {
+    pub(crate) fn now(self, offset: f64) -> WorldTime {
         let shift = jiff::SignedDuration::try_from_secs_f64(offset).unwrap_or_default();
         let wall = Timestamp::now().saturating_add(shift).unwrap_or_default();
-        Moment { wall, elapsed: self.0.elapsed().as_secs_f64() + offset }
+        WorldTime { wall, elapsed: self.0.elapsed().as_secs_f64() + offset }
     }
 }
 

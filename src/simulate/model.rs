@@ -6,13 +6,13 @@
 //! are the same.
 //!
 //! ```
-//! use marketing_messages_exporter::simulate::model::{Event, Lag, Model, Profile, Shape, Tick, Window};
+//! use marketing_messages_exporter::simulate::model::{CampaignEvent, Lag, Model, Profile, DayShape, Tick, TrailingDays};
 //!
-//! let profile = Profile { shape: Shape::blast(10), lag: Lag::minutes(30.0), ..Profile::clicks_per_day(500.0) };
-//! let course = Model::new(&profile).course(7, 1).with(Event::cost_step(Tick { day: 40, slot: 44 }, 2.0));
-//! for (now, [today, week]) in course.replay(0..60, [Window::TODAY, Window::last(7)]) {
-//!     assert_eq!(week, course.window(Window::last(7), now));
-//!     assert_eq!(today, course.window(Window::TODAY, now));
+//! let profile = Profile { shape: DayShape::blast(10), lag: Lag::minutes(30.0), ..Profile::clicks_per_day(500.0) };
+//! let course = Model::new(&profile).course(7, 1).with(CampaignEvent::cost_step(Tick { day: 40, slot: 44 }, 2.0));
+//! for (now, [today, week]) in course.replay(0..60, [TrailingDays::TODAY, TrailingDays::last(7)]) {
+//!     assert_eq!(week, course.window(TrailingDays::last(7), now));
+//!     assert_eq!(today, course.window(TrailingDays::TODAY, now));
 //! #   if now.day > 2 { break }
 //! }
 //! ```
@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use chance::{Path, mix, normal, uniform};
 pub use course::Course;
-pub use profile::{Effect, Event, Lag, Profile, Quantity, Revision, Shape};
+pub use profile::{CampaignEvent, DayShape, EventEffect, Lag, Profile, Quantity, Revision};
 pub use replay::Replay;
 use wave::{Kernel, Wave};
 
@@ -86,14 +86,14 @@ impl std::ops::AddAssign for Figures {
 
 /// A number of days before and up to an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct TrailingDays {
     /// Its first day, counted back from today.
     pub oldest: u32,
     /// Its last day, counted back from today.
     pub newest: u32,
 }
 
-impl Window {
+impl TrailingDays {
     /// Today so far.
     pub const TODAY: Self = Self { oldest: 0, newest: 0 };
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::allowance::Allowance;
-use super::model::{Event, Profile};
+use super::model::{CampaignEvent, Profile};
 
 /// A world. Every figure in it follows from this and from the time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub struct Campaign {
     pub story: Story,
     /// What happens to it, in a world with noise.
     #[serde(default)]
-    pub events: Vec<Event>,
+    pub events: Vec<CampaignEvent>,
 }
 
 /// What becomes of a campaign.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Moment;
+use super::WorldTime;
 use super::demo;
 use super::ledger::{Ledger, Now};
 use super::spec::{Account, Campaign, Spec};
@@ -82,10 +82,10 @@ impl Spec {
     }
 }
 
-fn at(start: Timestamp, second: u32) -> Moment {
+fn at(start: Timestamp, second: u32) -> WorldTime {
     let elapsed = f64::from(second);
     let wall = start.saturating_add(jiff::SignedDuration::from_secs(second.into())).unwrap_or(start);
-    Moment { wall, elapsed }
+    WorldTime { wall, elapsed }
 }
 
 /// From when until when something holds, each time.

@@ -1,6 +1,6 @@
 //! The daemon on an allowance as small as the lower tier's, in real time.
 
-use marketing_messages_exporter::simulate::{Allowance, Change, Spec};
+use marketing_messages_exporter::simulate::{Allowance, Spec, WorldChange};
 
 use serde_json::Value;
 
@@ -48,10 +48,10 @@ async fn an_interval_that_does_not_fit_is_stretched_and_nothing_is_refused() {
 async fn beside_a_greedy_client_a_block_costs_one_refusal_at_most() {
     let mut app = TestApp::start(limited(), EAGER).await;
     for account in [1001, 1002] {
-        app.control.change(Change::Eat(account, 30));
+        app.control.change(WorldChange::Eat(account, 30));
     }
     app.ready().await;
-    app.control.change(Change::Eat(1001, 40));
+    app.control.change(WorldChange::Eat(1001, 40));
     let usage = ["account_id=\"1001\"", "limit=\"account\""];
     app.eventually("the account is over its allowance", |m| {
         m.value("marketing_messages_exporter_api_usage_ratio", &usage) > Some(0.95)

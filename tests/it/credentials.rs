@@ -1,6 +1,6 @@
 //! Tokens that die and come back.
 
-use marketing_messages_exporter::simulate::{Change, Spec, Token};
+use marketing_messages_exporter::simulate::{Spec, Token, WorldChange};
 
 use crate::harness::TestApp;
 
@@ -24,7 +24,7 @@ meta:
 ";
     let mut app = TestApp::start(spec, configuration).await;
     app.ready().await;
-    app.control.change(Change::RefuseToken("main".into(), Some(463)));
+    app.control.change(WorldChange::RefuseToken("main".into(), Some(463)));
     let dead = app.eventually("the token is dead", |m| m.value(VALID, &["credential=\"main\""]) == Some(0.0)).await;
     assert_eq!(dead.value(VALID, &["credential=\"other\""]), Some(1.0));
     assert_eq!(dead.count("marketing_messages_delivered", &["account_id=\"1001\""]), 2);
@@ -39,8 +39,8 @@ meta:
     assert_eq!(app.control.statistics().statuses[&400], refused);
 
     // A new token arrives as Kubernetes replaces it: another file under the old name.
-    app.control.change(Change::RefuseToken("main".into(), None));
-    app.control.change(Change::SetToken("main".into(), "token-new".into()));
+    app.control.change(WorldChange::RefuseToken("main".into(), None));
+    app.control.change(WorldChange::SetToken("main".into(), "token-new".into()));
     let new = app.folder.write("token.new", "token-new\n");
     std::fs::rename(new, app.folder.0.join("token")).unwrap();
     app.eventually("it recovers", |m| m.value(VALID, &["credential=\"main\""]) == Some(1.0)).await;

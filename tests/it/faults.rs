@@ -1,6 +1,6 @@
 //! What a scrape shows when the APIs do not do what they promise.
 
-use marketing_messages_exporter::simulate::{Change, Channel, Fault, Key, Spec};
+use marketing_messages_exporter::simulate::{Channel, Key, ScriptedFault, Spec, WorldChange};
 use serde_json::json;
 
 use crate::harness::{Exposition, TestApp, eventually};
@@ -20,9 +20,9 @@ meta:
 const UP: &str = "marketing_messages_exporter_target_up";
 const LAST_SUCCESS: &str = "marketing_messages_exporter_target_last_success_timestamp_seconds";
 
-fn raw(status: u16, body: &str, headers: &[(&str, &str)]) -> Fault {
+fn raw(status: u16, body: &str, headers: &[(&str, &str)]) -> ScriptedFault {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Fault::Raw { status, body: body.to_owned(), headers }
+    ScriptedFault::Raw { status, body: body.to_owned(), headers }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +52,7 @@ async fn one_bad_field_costs_one_sample() {
     let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
     app.ready().await;
     let value = json!("not a number");
-    app.script("insights", "act_1001", 1_000, Fault::Value { field: "marketing_messages_spend".into(), value });
+    app.script("insights", "act_1001", 1_000, ScriptedFault::Value { field: "marketing_messages_spend".into(), value });
     let metrics = app
         .eventually("the sample is gone", |m| m.count("marketing_messages_spend", &["account_id=\"1001\""]) == 1)
         .await;
@@ -67,14 +67,14 @@ async fn garbage_is_a_counted_fault_and_the_last_good_samples_stay() {
     let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
     app.ready().await;
     for (reason, fault) in [
-        ("malformed", Fault::Truncated),
+        ("malformed", ScriptedFault::Truncated),
         ("unavailable", raw(504, "<html>Gateway Timeout</html>", &[("content-type", "text/html")])),
         ("malformed", raw(200, "Service Unavailable", &[])),
-        ("unavailable", Fault::Reset),
-        ("timeout", Fault::Stall),
-        ("too_large", Fault::Huge { bytes: 200 << 20 }),
+        ("unavailable", ScriptedFault::Reset),
+        ("timeout", ScriptedFault::Stall),
+        ("too_large", ScriptedFault::Huge { bytes: 200 << 20 }),
         ("unavailable", raw(302, "", &[("location", "http://127.0.0.1:1/")])),
-        ("not_found", Fault::Graph { status: 400, code: 100, subcode: Some(33), message: "x".into() }),
+        ("not_found", ScriptedFault::Graph { status: 400, code: 100, subcode: Some(33), message: "x".into() }),
     ] {
         let before = app.metrics().await.failures(reason);
         app.script("insights", "act_1001", 1, fault.clone());
@@ -90,7 +90,7 @@ async fn an_answer_without_end_is_never_held() {
     let mut app = TestApp::start(Spec::fleet(2, 2), TWO_ACCOUNTS).await;
     app.ready().await;
     app.stop().await;
-    app.script("insights", "act_1001", 1, Fault::Huge { bytes: 200 << 20 });
+    app.script("insights", "act_1001", 1, ScriptedFault::Huge { bytes: 200 << 20 });
     let daemon = Process::start(&app.folder.0.join("config.yaml"), &[]).await;
     eventually("it is asked", async || app.control.leftover_faults() == 0).await;
     let refused = async || Exposition(daemon.get("/metrics").await).failures("too_large") > 0.0;
@@ -190,10 +190,10 @@ cams:
         "GetMessageCampaignInsights",
         "1001000001",
         1,
-        Fault::Gateway { status: 400, code: "Throttling.User".into() },
+        ScriptedFault::Gateway { status: 400, code: "Throttling.User".into() },
     );
     app.eventually("the key is throttled", |m| m.failures("throttled") == 1.0).await;
-    app.control.change(Change::Vanish(1_001_000_002));
+    app.control.change(WorldChange::Vanish(1_001_000_002));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,7 +205,7 @@ async fn a_list_that_is_too_much_even_by_the_smallest_page_is_split() {
     app.ready().await;
     // Only requests that list the first and the last campaign together are too much.
     let message = "Please reduce the amount of data you're asking for, then retry your request";
-    let fault = Fault::Graph { status: 500, code: 1, subcode: None, message: message.into() };
+    let fault = ScriptedFault::Graph { status: 500, code: 1, subcode: None, message: message.into() };
     app.script("insights", r#"1001000001\",\"1001000002\",\"1001000003"#, 1_000, fault);
     let metrics =
         app.eventually("two requests share the list", |m| m.count(UP, &["target=\"account_1\"", "} 1"]) == 1).await;

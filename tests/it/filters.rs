@@ -1,6 +1,6 @@
 //! Campaigns by name and state: which ride, and when they leave.
 
-use marketing_messages_exporter::simulate::{Campaign, Change, Spec};
+use marketing_messages_exporter::simulate::{Campaign, Spec, WorldChange};
 
 use crate::harness::{Exposition, TestApp};
 
@@ -41,14 +41,14 @@ async fn follows(level: &str, offset: u64) {
     app.eventually("the whole name, in its case", |m| shown(m, &[id(1)])).await;
 
     // Whatever is renamed or resumed comes and goes with the next answer, its info too.
-    change(Change::Rename(1_001_000_004, "Spring again".into()));
+    change(WorldChange::Rename(1_001_000_004, "Spring again".into()));
     app.eventually("a campaign is renamed into the filter", |m| shown(m, &[id(1), id(4)])).await;
-    change(Change::Rename(1_001_000_001, "Sale".into()));
+    change(WorldChange::Rename(1_001_000_001, "Sale".into()));
     app.eventually("a campaign is renamed out of it", |m| shown(m, &[id(4)])).await;
-    change(Change::SetStatus(1_001_000_004, "PAUSED".into()));
+    change(WorldChange::SetStatus(1_001_000_004, "PAUSED".into()));
     app.eventually("a campaign is paused", |m| shown(m, &[])).await;
-    change(Change::SetStatus(1_001_000_004, "ACTIVE".into()));
-    change(Change::Add(1001, Campaign { name: "Spring 2".into(), ..Campaign::steady(1_001_000_005) }));
+    change(WorldChange::SetStatus(1_001_000_004, "ACTIVE".into()));
+    change(WorldChange::Add(1001, Campaign { name: "Spring 2".into(), ..Campaign::steady(1_001_000_005) }));
     app.eventually("one goes on and another is new", |m| shown(m, &[id(4), id(5)])).await;
 
     app.reload("name: \"Spring*\", status: [ACTIVE]", "name: \"*pring*\"").await.unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use marketing_messages_exporter::app::{App, WebOptions};
 
 use marketing_messages_exporter::settings;
-use marketing_messages_exporter::simulate::{Control, Fault, FaultRule, Simulation, Spec};
+use marketing_messages_exporter::simulate::{Control, FaultRule, ScriptedFault, Simulation, Spec};
 use marketing_messages_exporter::web::Reload;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -195,7 +195,7 @@ impl TestApp {
         self.metrics().await
     }
 
-    pub(crate) fn script(&self, endpoint: &str, contains: &str, times: u32, fault: Fault) {
+    pub(crate) fn script(&self, endpoint: &str, contains: &str, times: u32, fault: ScriptedFault) {
         let rule = FaultRule { endpoint: endpoint.to_owned(), contains: contains.to_owned(), skip: 0, times, fault };
         self.control.script(rule);
     }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use marketing_messages_exporter::simulate::{
-    Account, Campaign, Change, Channel, Control, Fault, FaultRule, Key, Simulation, Spec, Token,
+    Account, Campaign, Channel, Control, FaultRule, Key, ScriptedFault, Simulation, Spec, Token, WorldChange,
 };
 use tokio::task::JoinSet;
 
@@ -132,7 +132,7 @@ async fn what_discover_writes_passes_check_and_answers() {
     assert!(stdout.contains("2 Meta ad accounts") && stdout.contains("1 CAMS channel"), "{stdout}");
 
     // What is created later is polled without a change of the configuration.
-    scene.control.change(Change::Add(1001, Campaign::steady(1_001_000_003)));
+    scene.control.change(WorldChange::Add(1001, Campaign::steady(1_001_000_003)));
     let (code, stdout, stderr) = told(&[&["once"], &files[..]].concat());
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("campaign_id=\"1001000003\""), "{stdout}");
@@ -206,7 +206,8 @@ async fn discover_goes_on_past_what_cannot_be_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn discover_asks_for_assigned_accounts_where_it_may_not_ask_for_all() {
     let scene = Scene::start().await;
-    let fault = Fault::Graph { status: 403, code: 200, subcode: None, message: "(#200) Missing Permissions".into() };
+    let fault =
+        ScriptedFault::Graph { status: 403, code: 200, subcode: None, message: "(#200) Missing Permissions".into() };
     let contains = "me/adaccounts".into();
     scene.control.script(FaultRule { endpoint: String::new(), contains, skip: 0, times: 1, fault });
     let (code, table, stderr) = told(&["discover", "--config.file", &scene.meta("main", "")]);
@@ -303,7 +304,7 @@ async fn online_a_dead_token_is_told_once_and_not_waited_for() {
 async fn a_spent_allowance_is_told_and_not_waited_for() {
     let scene = Scene::start().await;
     let throttle = |contains: &str, code| {
-        let fault = Fault::Graph { status: 400, code, subcode: None, message: "too many calls".into() };
+        let fault = ScriptedFault::Graph { status: 400, code, subcode: None, message: "too many calls".into() };
         let contains = contains.to_owned();
         scene.control.script(FaultRule { endpoint: String::new(), contains, skip: 0, times: 1, fault });
     };

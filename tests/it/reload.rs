@@ -1,6 +1,6 @@
 //! Other settings while polling goes on.
 
-use marketing_messages_exporter::simulate::{Fault, Spec};
+use marketing_messages_exporter::simulate::{ScriptedFault, Spec};
 
 use crate::harness::{TestApp, eventually};
 
@@ -72,7 +72,7 @@ async fn a_wrong_configuration_changes_nothing() {
 async fn a_block_outlives_a_reload_and_another_token_ends_a_refusal() {
     let mut app = TestApp::start(Spec::fleet(2, 3), CONFIGURATION).await;
     app.ready().await;
-    let dead = Fault::Graph { status: 400, code: 190, subcode: Some(463), message: "expired".into() };
+    let dead = ScriptedFault::Graph { status: 400, code: 190, subcode: Some(463), message: "expired".into() };
     app.script("insights", "", 10_000, dead);
     app.reload("interval: 1h", "interval: 1s").await.unwrap();
     app.eventually("the token is refused", |m| m.failures("unauthorized") >= 1.0).await;

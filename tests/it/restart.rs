@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
 use marketing_messages_exporter::domain::saved::{SavedRows, SavedTarget, State};
 use marketing_messages_exporter::domain::target::{CampaignId, Source, Subject, TargetKey, Window};
-use marketing_messages_exporter::simulate::{Channel, Fault, Key, Spec};
+use marketing_messages_exporter::simulate::{Channel, Key, ScriptedFault, Spec};
 use marketing_messages_exporter::state::{self, Unreadable};
 
 use crate::harness::{Folder, TestApp, eventually};
@@ -99,7 +99,7 @@ async fn a_block_outlives_a_restart() {
     let mut app = TestApp::start(world(), CONFIGURATION).await;
     let spent = r#"{"error":{"message":"too many calls","code":80000,"error_subcode":2446079}}"#;
     let usage = ("x-ad-account-usage".to_owned(), r#"{"acc_id_util_pct":100,"reset_time_duration":600}"#.to_owned());
-    let fault = Fault::Raw { status: 400, body: spent.to_owned(), headers: vec![usage] };
+    let fault = ScriptedFault::Raw { status: 400, body: spent.to_owned(), headers: vec![usage] };
     app.script("insights", "act_1001", 1, fault);
     app.eventually("blocked", |m| m.failures("throttled") == 1.0).await;
     app.stop().await;

@@ -1,6 +1,6 @@
 //! What a scrape shows when the APIs do what they promise.
 
-use marketing_messages_exporter::simulate::{Campaign, Change, Channel, Fault, Key, Spec};
+use marketing_messages_exporter::simulate::{Campaign, Channel, Key, ScriptedFault, Spec, WorldChange};
 
 use crate::harness::{TestApp, eventually};
 
@@ -120,8 +120,8 @@ meta:
 async fn a_vanished_campaign_leaves_and_a_new_one_comes() {
     let mut app = TestApp::start(Spec::fleet(1, 3), ONE_ACCOUNT).await;
     app.ready().await;
-    app.control.change(Change::Vanish(1_001_000_002));
-    app.control.change(Change::Add(1001, Campaign::steady(1_001_000_099)));
+    app.control.change(WorldChange::Vanish(1_001_000_002));
+    app.control.change(WorldChange::Add(1001, Campaign::steady(1_001_000_099)));
     app.eventually("one went, one came", |metrics| {
         let shown = |id: &str| metrics.count("marketing_messages_delivered", &[&format!("campaign_id=\"{id}\"")]);
         [shown("1001000001"), shown("1001000002"), shown("1001000099")] == [1, 0, 1]
@@ -186,7 +186,7 @@ async fn a_slow_api_does_not_slow_a_scrape() {
     let mut app = TestApp::start(Spec::fleet(1, 3), ONE_ACCOUNT).await;
     app.ready().await;
     let before = app.control.statistics().total;
-    app.script("", "", 100, Fault::Slow { millis: 60_000 });
+    app.script("", "", 100, ScriptedFault::Slow { millis: 60_000 });
     eventually("a request is under way", async || app.control.statistics().total != before).await;
     // The request under way takes a minute; the scrapes during it do not wait for it.
     for _ in 0..20 {

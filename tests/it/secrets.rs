@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use marketing_messages_exporter::simulate::{Change, Fault, FaultRule};
+use marketing_messages_exporter::simulate::{FaultRule, ScriptedFault, WorldChange};
 
 use crate::harness::Folder;
 
@@ -31,12 +31,12 @@ cams:
 ";
 
 /// Every fault, each with a text that quotes what it should not.
-fn faults() -> Vec<Fault> {
+fn faults() -> Vec<ScriptedFault> {
     // What each of the APIs could know.
     let quoting = "hush-token-0123456789 hush-app-secret https://x/?appsecret_proof=hush-proof&a=b";
     let keys = "hush-key-secret hush-security-token";
-    let graph = |status, code, subcode| Fault::Graph { status, code, subcode, message: format!("x {quoting}") };
-    let raw = |status, body: &str| Fault::Raw { status, body: body.to_owned(), headers: Vec::new() };
+    let graph = |status, code, subcode| ScriptedFault::Graph { status, code, subcode, message: format!("x {quoting}") };
+    let raw = |status, body: &str| ScriptedFault::Raw { status, body: body.to_owned(), headers: Vec::new() };
     vec![
         graph(400, 100, None),
         graph(400, 190, Some(463)),
@@ -46,19 +46,19 @@ fn faults() -> Vec<Fault> {
         graph(400, 2635, None),
         graph(400, 424_242, None),
         graph(500, 1, None),
-        Fault::Gateway { status: 400, code: "SignatureDoesNotMatch".into() },
-        Fault::Gateway { status: 400, code: format!("Odd {keys}") },
-        Fault::Business { code: "InvalidParameter".into() },
+        ScriptedFault::Gateway { status: 400, code: "SignatureDoesNotMatch".into() },
+        ScriptedFault::Gateway { status: 400, code: format!("Odd {keys}") },
+        ScriptedFault::Business { code: "InvalidParameter".into() },
         raw(400, &format!(r#"{{"Code":"Unheard","Message":"{keys}"}}"#)),
         raw(200, quoting),
         raw(504, &format!("<html>{quoting}</html>")),
         raw(302, ""),
-        Fault::Header { name: "facebook-api-version".into(), value: "v99".into() },
-        Fault::Header { name: "x-ad-api-version-warning".into(), value: format!("old {quoting}") },
-        Fault::Truncated,
-        Fault::Reset,
-        Fault::Stall,
-        Fault::Huge { bytes: 2 << 20 },
+        ScriptedFault::Header { name: "facebook-api-version".into(), value: "v99".into() },
+        ScriptedFault::Header { name: "x-ad-api-version-warning".into(), value: format!("old {quoting}") },
+        ScriptedFault::Truncated,
+        ScriptedFault::Reset,
+        ScriptedFault::Stall,
+        ScriptedFault::Huge { bytes: 2 << 20 },
     ]
 }
 
@@ -83,7 +83,7 @@ async fn no_log_page_or_metric_holds_a_secret() {
         tasks.spawn(async move { simulation.run(std::future::pending()).await.unwrap() });
         let rule =
             FaultRule { endpoint: String::new(), contains: String::new(), skip: 0, times: 6, fault: fault.clone() };
-        control.change(Change::Fault(rule));
+        control.change(WorldChange::Fault(rule));
 
         let folder = Folder::new();
         let file = folder.write("config.yaml", &CONFIGURATION.replace("URL", &url)).display().to_string();
@@ -105,7 +105,9 @@ async fn no_log_page_or_metric_holds_a_secret() {
             if control.leftover_faults() < 6 && control.statistics().total > 12 {
                 break;
             }
-            if matches!(fault, Fault::Graph { .. } | Fault::Gateway { .. }) && control.leftover_faults() < 4 {
+            if matches!(fault, ScriptedFault::Graph { .. } | ScriptedFault::Gateway { .. })
+                && control.leftover_faults() < 4
+            {
                 break;
             }
         }

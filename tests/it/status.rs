@@ -1,6 +1,6 @@
 //! The status page and its JSON: what they say of targets, allowances and credentials.
 
-use marketing_messages_exporter::simulate::{Change, Fault, Spec};
+use marketing_messages_exporter::simulate::{ScriptedFault, Spec, WorldChange};
 use serde_json::Value;
 
 use crate::harness::{TestApp, until};
@@ -87,7 +87,7 @@ async fn a_fault_is_told_with_its_remedy_and_kept_when_it_is_over() {
     let mut app = TestApp::start(Spec::fleet(2, 2), CONFIGURATION).await;
     app.ready().await;
     let hostile = "no <b>access</b> & \"more\"";
-    let fault = Fault::Graph { status: 500, code: 555, subcode: None, message: hostile.to_owned() };
+    let fault = ScriptedFault::Graph { status: 500, code: 555, subcode: None, message: hostile.to_owned() };
     app.script("insights", "act_1001", 1_000, fault);
     let failing = eventually(&app, "?state=failing", |seen| seen["states"]["failing"] != 0).await;
     let fault = &failing["targets"][0]["lastFault"];
@@ -97,7 +97,7 @@ async fn a_fault_is_told_with_its_remedy_and_kept_when_it_is_over() {
     let (_, page) = app.get("/?state=failing").await;
     assert!(page.contains("no &lt;b&gt;access&lt;/b&gt; &amp; &quot;more&quot;") && !page.contains("<b>"), "{page}");
 
-    app.control.change(Change::Calm);
+    app.control.change(WorldChange::Calm);
     let over = eventually(&app, "?q=1001", |seen| seen["states"]["up"] == 4).await;
     assert!(fields(&over, &["/state", "/lastFault/reason"]).contains(&"up unavailable".to_owned()), "{over:#}");
     assert!(app.get("/").await.1.contains("unavailable, "));
@@ -107,11 +107,11 @@ async fn a_fault_is_told_with_its_remedy_and_kept_when_it_is_over() {
 async fn a_refused_token_is_told_of_and_forgotten_with_its_credential() {
     let mut app = TestApp::start(Spec::fleet(2, 2), CONFIGURATION).await;
     app.ready().await;
-    app.control.change(Change::RefuseToken("main".to_owned(), Some(463)));
+    app.control.change(WorldChange::RefuseToken("main".to_owned(), Some(463)));
     let refused = eventually(&app, "", |seen| seen["states"]["refused"] == 4).await;
     assert_eq!(refused["credentials"][0]["accepted"], false);
 
-    app.control.change(Change::RefuseToken("main".to_owned(), None));
+    app.control.change(WorldChange::RefuseToken("main".to_owned(), None));
     app.reload("  main:", "  other:").await.unwrap();
     let other = eventually(&app, "", |seen| seen["states"]["up"] == 4).await;
     assert_eq!(other["credentials"].as_array().unwrap().len(), 1, "{other:#}");

@@ -44,12 +44,12 @@ pub struct Path {
     blocks: u64,
     events: u64,
     /// Parts of the running block, each a half of the one before it, down to the last time.
-    parts: Vec<Part>,
+    parts: Vec<BlockPart>,
 }
 
 /// A part of a block.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct BlockPart {
     key: u64,
     /// Where it begins and how long it is; a block is 1.
     begin: f64,
@@ -81,7 +81,7 @@ impl Path {
         }
         if self.parts.is_empty() {
             let key = mix(self.key, self.blocks);
-            self.parts.push(Part { key, begin: 0.0, size: 1.0, before: 0, events: block(key) });
+            self.parts.push(BlockPart { key, begin: 0.0, size: 1.0, before: 0, events: block(key) });
         }
         self.events + self.until(within)
     }
@@ -101,7 +101,7 @@ impl Path {
     }
 }
 
-impl Part {
+impl BlockPart {
     /// Its events up to a time in it: each comes at any instant.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 53 bits")]
     fn until(self, time: f64) -> u64 {

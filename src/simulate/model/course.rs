@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::chance::{Path, mix, normal, uniform};
-use super::profile::{Event, Quantity};
+use super::profile::{CampaignEvent, Quantity};
 use super::replay::Replay;
 use super::wave::{Curve, Kernel, REACH, Wave};
-use super::{Figures, Model, SLOTS, Tick, Window};
+use super::{Figures, Model, SLOTS, Tick, TrailingDays};
 
 /// What is drawn of a day, apart.
 mod drawn {
@@ -29,7 +29,7 @@ pub struct Course {
     model: Model,
     key: u64,
     first: i64,
-    events: Vec<Event>,
+    events: Vec<CampaignEvent>,
 }
 
 /// A wave so many times as large.
@@ -81,13 +81,13 @@ impl Course {
     }
 
     /// Lets something happen to it.
-    pub fn with(mut self, event: Event) -> Self {
+    pub fn with(mut self, event: CampaignEvent) -> Self {
         self.events.push(event);
         self
     }
 
     /// Its figures over a window, as the API knows them at an instant.
-    pub fn window(&self, window: Window, now: Tick) -> Figures {
+    pub fn window(&self, window: TrailingDays, now: Tick) -> Figures {
         self.days(now.day.saturating_sub(window.oldest.into())..now.day.saturating_sub(window.newest.into()) + 1, now)
     }
 
@@ -119,7 +119,7 @@ impl Course {
     }
 
     /// Its figures over windows at the end of each slot of some days, in order.
-    pub fn replay<const N: usize>(&self, days: Range<i64>, windows: [Window; N]) -> Replay<'_, N> {
+    pub fn replay<const N: usize>(&self, days: Range<i64>, windows: [TrailingDays; N]) -> Replay<'_, N> {
         Replay::new(self, days, windows)
     }
 

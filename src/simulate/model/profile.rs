@@ -17,7 +17,7 @@ pub struct Profile {
     /// Reads a message, sooner or later. Reads are Poisson.
     pub read_ratio: f64,
     /// When in the day messages go out.
-    pub shape: Shape,
+    pub shape: DayShape,
     /// Share of each day of the week, Monday first, against an average day.
     pub weekdays: [f64; 7],
     /// The share of days on which anything goes out; which ones is drawn, and those that do carry
@@ -42,7 +42,7 @@ impl Default for Profile {
             cost_per_delivered: 0.015,
             click_ratio: 0.1,
             read_ratio: 0.75,
-            shape: Shape::Flat,
+            shape: DayShape::Flat,
             weekdays: [1.0; 7],
             sending_days: 1.0,
             lag: Lag::NONE,
@@ -73,7 +73,7 @@ impl Profile {
 /// When in the day messages go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shape {
+pub enum DayShape {
     /// Evenly around the clock.
     Flat,
     /// Little at night, most in the evening.
@@ -89,7 +89,7 @@ pub enum Shape {
     },
 }
 
-impl Shape {
+impl DayShape {
     /// One send a day, within a quarter of an hour, always at the same hour.
     pub const fn blast(hour: u8) -> Self {
         Self::Blast { earliest: hour, latest: hour, slots: 1 }
@@ -132,7 +132,7 @@ impl Revision {
 
 /// Something that happens to a campaign. A story is a list of these; their effects multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct CampaignEvent {
     /// What changes.
     pub of: Quantity,
     /// From when on; what was sent before is not affected.
@@ -141,7 +141,7 @@ pub struct Event {
     #[serde(default)]
     pub until: Option<Tick>,
     /// How much it changes.
-    pub effect: Effect,
+    pub effect: EventEffect,
 }
 
 /// What an event changes.
@@ -161,15 +161,15 @@ pub enum Quantity {
 /// How much an event changes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Effect {
+pub enum EventEffect {
     /// So many times the usual.
     Times(f64),
     /// So many times the day before, at each midnight.
     TimesPerDay(f64),
 }
 
-impl Event {
-    const fn new(of: Quantity, from: Tick, effect: Effect) -> Self {
+impl CampaignEvent {
+    const fn new(of: Quantity, from: Tick, effect: EventEffect) -> Self {
         Self { of, from, until: None, effect }
     }
 
@@ -180,37 +180,37 @@ impl Event {
 
     /// Clicks cost so many times as much: fewer of them for the same money.
     pub const fn cost_step(from: Tick, times: f64) -> Self {
-        Self::new(Quantity::ClickRatio, from, Effect::Times(1.0 / times))
+        Self::new(Quantity::ClickRatio, from, EventEffect::Times(1.0 / times))
     }
 
     /// Clicks cost this share more each day: 0.02 is 2 % a day. Fewer of them for the same money.
     pub const fn cost_creep(from: Tick, share: f64) -> Self {
-        Self::new(Quantity::ClickRatio, from, Effect::TimesPerDay(1.0 / (1.0 + share)))
+        Self::new(Quantity::ClickRatio, from, EventEffect::TimesPerDay(1.0 / (1.0 + share)))
     }
 
     /// Messages cost so many times as much; as many of them, as many clicks.
     pub const fn price_step(from: Tick, times: f64) -> Self {
-        Self::new(Quantity::Price, from, Effect::Times(times))
+        Self::new(Quantity::Price, from, EventEffect::Times(times))
     }
 
     /// So many times the messages, spend, clicks and reads.
     pub const fn runaway(from: Tick, times: f64) -> Self {
-        Self::new(Quantity::Volume, from, Effect::Times(times))
+        Self::new(Quantity::Volume, from, EventEffect::Times(times))
     }
 
     /// This share of the clicks is left, of as many messages.
     pub const fn click_collapse(from: Tick, share: f64) -> Self {
-        Self::new(Quantity::ClickRatio, from, Effect::Times(share))
+        Self::new(Quantity::ClickRatio, from, EventEffect::Times(share))
     }
 
     /// This share of the reads is left, of as many messages.
     pub const fn read_collapse(from: Tick, share: f64) -> Self {
-        Self::new(Quantity::ReadRatio, from, Effect::Times(share))
+        Self::new(Quantity::ReadRatio, from, EventEffect::Times(share))
     }
 
     /// Nothing goes out any more.
     pub const fn stop(from: Tick) -> Self {
-        Self::new(Quantity::Volume, from, Effect::Times(0.0))
+        Self::new(Quantity::Volume, from, EventEffect::Times(0.0))
     }
 
     /// Its factor on what is sent in a slot.
@@ -220,8 +220,8 @@ impl Event {
             return 1.0;
         }
         match self.effect {
-            Effect::Times(times) => times,
-            Effect::TimesPerDay(times) => times.powf((day - self.from.day) as f64),
+            EventEffect::Times(times) => times,
+            EventEffect::TimesPerDay(times) => times.powf((day - self.from.day) as f64),
         }
     }
 
@@ -238,7 +238,7 @@ pub(super) const DAY_CURVE: [f64; 24] = [
     1.7, 1.3, 0.85,
 ];
 
-impl Shape {
+impl DayShape {
     /// The share of a day's messages that goes out in each slot, with the hour of a blast.
     pub(super) fn shares(self, hour: u8) -> [f64; Tick::SLOTS as usize] {
         let mut shares = [0.0; Tick::SLOTS as usize];

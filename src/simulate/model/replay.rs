@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use super::chance::Path;
 use super::course::{Course, Day, Recent};
-use super::{Figures, SLOTS, Tick, Window};
+use super::{Figures, SLOTS, Tick, TrailingDays};
 
 /// Figures over windows at the end of each slot, in order.
 #[derive(Debug)]
 pub struct Replay<'a, const N: usize> {
     course: &'a Course,
-    windows: [Window; N],
+    windows: [TrailingDays; N],
     now: Tick,
     end: i64,
     recent: Recent,
@@ -25,7 +25,7 @@ pub struct Replay<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Replay<'a, N> {
-    pub(super) fn new(course: &'a Course, days: Range<i64>, windows: [Window; N]) -> Self {
+    pub(super) fn new(course: &'a Course, days: Range<i64>, windows: [TrailingDays; N]) -> Self {
         let now = Tick { day: days.start.max(course.first()), slot: 0 };
         let recent = course.recent(now.day);
         let mut replay = Self {

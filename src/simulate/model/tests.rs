@@ -19,10 +19,10 @@ fn moments(values: &[f64]) -> (f64, f64) {
 }
 
 /// A finished day of many campaigns.
-fn days(profile: &Profile, event: Option<Event>, campaigns: u64, day: i64) -> Vec<Figures> {
+fn days(profile: &Profile, event: Option<CampaignEvent>, campaigns: u64, day: i64) -> Vec<Figures> {
     let model = Model::new(profile);
     let course = |campaign| event.into_iter().fold(model.course(3, campaign), Course::with);
-    (0..campaigns).map(|campaign| course(campaign).window(Window::YESTERDAY, at(day + 1, 0))).collect()
+    (0..campaigns).map(|campaign| course(campaign).window(TrailingDays::YESTERDAY, at(day + 1, 0))).collect()
 }
 
 fn mean(figures: &[Figures], of: fn(&Figures) -> f64) -> f64 {
@@ -32,7 +32,7 @@ fn mean(figures: &[Figures], of: fn(&Figures) -> f64) -> f64 {
 #[test]
 fn clicks_and_reads_of_a_day_are_poisson_at_every_volume() {
     for (clicks, shape) in
-        [(5.0, Shape::Flat), (50.0, Shape::DayCurve), (500.0, Shape::DayCurve), (5000.0, Shape::blast(10))]
+        [(5.0, DayShape::Flat), (50.0, DayShape::DayCurve), (500.0, DayShape::DayCurve), (5000.0, DayShape::blast(10))]
     {
         let profile = Profile { shape, lag: Lag::minutes(30.0), ..Profile::clicks_per_day(clicks) };
         let found = days(&profile, None, 2000, 10);
@@ -53,13 +53,14 @@ fn clicks_come_as_late_as_the_log_normal_says() {
     for (median, slots, share) in
         [(30.0, 2, 0.5), (30.0, 8, 0.8569), (30.0, 55, 0.9946), (120.0, 8, 0.5), (120.0, 55, 0.9310)]
     {
-        let profile = Profile { shape: Shape::blast(10), lag: Lag::minutes(median), ..Profile::clicks_per_day(5000.0) };
+        let profile =
+            Profile { shape: DayShape::blast(10), lag: Lag::minutes(median), ..Profile::clicks_per_day(5000.0) };
         let model = Model::new(&profile);
         // From the middle of the send's slot.
         let until = |slot| {
             let clicks = (0..100).map(|campaign| {
                 let course = model.course(4, campaign);
-                course.window(Window::TODAY, at(0, slot)).clicks
+                course.window(TrailingDays::TODAY, at(0, slot)).clicks
             });
             clicks.sum::<f64>() / 500_000.0
         };
@@ -71,13 +72,13 @@ fn clicks_come_as_late_as_the_log_normal_says() {
 
 #[test]
 fn what_comes_after_midnight_counts_there_and_nothing_is_lost() {
-    let profile = Profile { shape: Shape::blast(22), lag: Lag::minutes(120.0), ..Profile::clicks_per_day(5000.0) };
-    let course = Model::new(&profile).course(5, 1).with(Event::stop(at(1, 0)));
+    let profile = Profile { shape: DayShape::blast(22), lag: Lag::minutes(120.0), ..Profile::clicks_per_day(5000.0) };
+    let course = Model::new(&profile).course(5, 1).with(CampaignEvent::stop(at(1, 0)));
     let day = |day| course.days(day..day + 1, at(30, 0));
     let first = day(0).clicks;
     // Half of them come by midnight, and about a twentieth later than that day.
     assert!((2300.0..2700.0).contains(&first) && day(1).clicks > 2000.0 && day(1).delivered == 0.0);
-    let all = course.window(Window::LIFETIME, at(30, 0));
+    let all = course.window(TrailingDays::LIFETIME, at(30, 0));
     assert!((all.clicks - 5000.0).abs() < 5.0 * 5000.0_f64.sqrt(), "{all:?}");
     assert_eq!(day(9).clicks, 0.0);
 }
@@ -98,26 +99,27 @@ fn the_true_cost_varies_from_day_to_day_as_much_as_it_should() {
 
 #[test]
 fn messages_vary_by_weekday_from_day_to_day_and_by_hour() {
-    let profile = Profile { weekdays: Profile::WEEK, volume_spread: 0.3, shape: Shape::DayCurve, ..Profile::default() };
+    let profile =
+        Profile { weekdays: Profile::WEEK, volume_spread: 0.3, shape: DayShape::DayCurve, ..Profile::default() };
     let (friday, sunday) = (days(&profile, None, 2000, 16), days(&profile, None, 2000, 18));
     let ratio = mean(&friday, |day| day.delivered) / mean(&sunday, |day| day.delivered);
     assert!((ratio - 1.15 / 0.88).abs() < 0.06, "Friday is {ratio} times Sunday");
     let logarithms: Vec<_> = friday.iter().map(|day| day.delivered.ln()).collect();
     assert!((moments(&logarithms).1.sqrt() - 0.3).abs() < 0.03);
-    let course = Model::new(&Profile { shape: Shape::DayCurve, ..Profile::default() }).course(1, 1);
-    let until = |slot| course.window(Window::TODAY, at(3, slot)).delivered;
+    let course = Model::new(&Profile { shape: DayShape::DayCurve, ..Profile::default() }).course(1, 1);
+    let until = |slot| course.window(TrailingDays::TODAY, at(3, slot)).delivered;
     assert!(until(6 * HOUR) < 500.0 && until(96) - until(18 * HOUR) > 1500.0 && until(96) == 5000.0);
 }
 
 #[test]
 fn blasts_go_out_at_their_hours_and_on_their_days() {
-    let shape = Shape::Blast { earliest: 8, latest: 12, slots: 8 };
+    let shape = DayShape::Blast { earliest: 8, latest: 12, slots: 8 };
     let profile = Profile { shape, sending_days: 2.0 / 7.0, ..Profile::default() };
     let model = Model::new(&profile);
     let mut begins = std::collections::BTreeSet::new();
     let mut sent = 0;
     for day in 0..700 {
-        let until = |slot| model.course(7, 1).window(Window::TODAY, at(day, slot)).delivered;
+        let until = |slot| model.course(7, 1).window(TrailingDays::TODAY, at(day, slot)).delivered;
         if until(96) == 0.0 {
             continue;
         }
@@ -142,19 +144,19 @@ fn stories_are_what_their_names_say() {
     };
     let noon = at(20, 48);
     for (what, found, expected) in [
-        ("a step makes fewer clicks", times(Event::cost_step(at(15, 44), 2.0), cost), 0.5),
-        ("of as much money", times(Event::cost_step(at(15, 44), 2.0), |day| day.spend), 1.0),
-        ("a step within the day", times(Event::cost_step(noon, 2.0), cost), 0.75),
-        ("a creep", times(Event::cost_creep(at(10, 0), 0.05), cost), 1.05_f64.powi(-10)),
-        ("runaway spend", times(Event::runaway(noon, 10.0), |day| day.spend), 5.5),
-        ("with messages", times(Event::runaway(noon, 10.0), |day| day.delivered), 5.5),
-        ("a price", times(Event::price_step(noon, 3.0), |day| day.spend), 2.0),
-        ("for the same", times(Event::price_step(noon, 3.0), |day| day.delivered), 1.0),
-        ("clicks that collapse", times(Event::click_collapse(at(3, 0), 0.2), cost), 0.2),
-        ("but not reads", times(Event::click_collapse(at(3, 0), 0.2), |day| day.read), 1.0),
-        ("reads that collapse", times(Event::read_collapse(at(3, 0), 0.2), |day| day.read), 0.2),
-        ("a stop", times(Event::stop(at(20, 24)), |day| day.delivered), 0.25),
-        ("for a while", times(Event::stop(at(20, 24)).until(noon), |day| day.delivered), 0.75),
+        ("a step makes fewer clicks", times(CampaignEvent::cost_step(at(15, 44), 2.0), cost), 0.5),
+        ("of as much money", times(CampaignEvent::cost_step(at(15, 44), 2.0), |day| day.spend), 1.0),
+        ("a step within the day", times(CampaignEvent::cost_step(noon, 2.0), cost), 0.75),
+        ("a creep", times(CampaignEvent::cost_creep(at(10, 0), 0.05), cost), 1.05_f64.powi(-10)),
+        ("runaway spend", times(CampaignEvent::runaway(noon, 10.0), |day| day.spend), 5.5),
+        ("with messages", times(CampaignEvent::runaway(noon, 10.0), |day| day.delivered), 5.5),
+        ("a price", times(CampaignEvent::price_step(noon, 3.0), |day| day.spend), 2.0),
+        ("for the same", times(CampaignEvent::price_step(noon, 3.0), |day| day.delivered), 1.0),
+        ("clicks that collapse", times(CampaignEvent::click_collapse(at(3, 0), 0.2), cost), 0.2),
+        ("but not reads", times(CampaignEvent::click_collapse(at(3, 0), 0.2), |day| day.read), 1.0),
+        ("reads that collapse", times(CampaignEvent::read_collapse(at(3, 0), 0.2), |day| day.read), 0.2),
+        ("a stop", times(CampaignEvent::stop(at(20, 24)), |day| day.delivered), 0.25),
+        ("for a while", times(CampaignEvent::stop(at(20, 24)).until(noon), |day| day.delivered), 0.75),
     ] {
         // Late clicks of the time before an event blur its instant.
         assert!((found - expected).abs() < 0.03 + 0.02 * expected, "{what}: {found} instead of {expected}");
@@ -164,8 +166,8 @@ fn stories_are_what_their_names_say() {
 #[test]
 fn a_budget_ends_the_day() {
     let profile = Profile { budget: Some(60.0), ..Profile::default() };
-    let course = Model::new(&profile).course(1, 1).with(Event::runaway(at(5, 0), 4.0));
-    let spent = |day, slot| course.window(Window::TODAY, at(day, slot)).spend;
+    let course = Model::new(&profile).course(1, 1).with(CampaignEvent::runaway(at(5, 0), 4.0));
+    let spent = |day, slot| course.window(TrailingDays::TODAY, at(day, slot)).spend;
     // 75 a day without it, 3.125 an hour.
     for day in [0, 9] {
         assert!((spent(day, 96) - 60.0).abs() < 0.02, "{}", spent(day, 96));
@@ -205,16 +207,16 @@ fn a_past_day_is_revised_downwards_once() {
 #[test]
 fn a_seed_and_a_campaign_are_a_world_of_their_own() {
     let model = Model::new(&Profile::clicks_per_day(500.0));
-    let of = |seed, campaign| model.course(seed, campaign).window(Window::last(7), at(20, 0));
+    let of = |seed, campaign| model.course(seed, campaign).window(TrailingDays::last(7), at(20, 0));
     assert_eq!(of(1, 1), of(1, 1));
     assert!(of(1, 1) != of(2, 1) && of(1, 1) != of(1, 2) && of(1, 2) != of(2, 1));
 }
 
 fn profiles() -> impl Strategy<Value = Profile> {
     let shape = prop_oneof![
-        Just(Shape::Flat),
-        Just(Shape::DayCurve),
-        (0..20_u8, 0..4_u8, 1..9_u16).prop_map(|(earliest, more, slots)| Shape::Blast {
+        Just(DayShape::Flat),
+        Just(DayShape::DayCurve),
+        (0..20_u8, 0..4_u8, 1..9_u16).prop_map(|(earliest, more, slots)| DayShape::Blast {
             earliest,
             latest: earliest + more,
             slots
@@ -240,15 +242,15 @@ fn profiles() -> impl Strategy<Value = Profile> {
     )
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+fn events() -> impl Strategy<Value = Vec<CampaignEvent>> {
     let tick = (0..16_i64, 0..=96_u16).prop_map(|(day, slot)| at(day, slot));
     let event = (tick, 0..6, 0.1..4.0).prop_map(|(from, kind, times)| match kind {
-        0 => Event::cost_step(from, times),
-        1 => Event::cost_creep(from, times / 20.0),
-        2 => Event::runaway(from, times),
-        3 => Event::stop(from).until(at(from.day + 2, 50)),
-        4 => Event::price_step(from, times),
-        _ => Event::click_collapse(from, times / 4.0),
+        0 => CampaignEvent::cost_step(from, times),
+        1 => CampaignEvent::cost_creep(from, times / 20.0),
+        2 => CampaignEvent::runaway(from, times),
+        3 => CampaignEvent::stop(from).until(at(from.day + 2, 50)),
+        4 => CampaignEvent::price_step(from, times),
+        _ => CampaignEvent::click_collapse(from, times / 4.0),
     });
     prop::collection::vec(event, 0..3)
 }
@@ -261,7 +263,7 @@ proptest! {
         profile in profiles(), events in events(), first in 0..6_i64, begin in 0..12_i64, key: u64,
     ) {
         let course = events.into_iter().fold(Model::new(&profile).course(key, 1).from(first), Course::with);
-        let windows = [Window::TODAY, Window::YESTERDAY, Window::last(3), Window::sliding(4), Window::LIFETIME];
+        let windows = [TrailingDays::TODAY, TrailingDays::YESTERDAY, TrailingDays::last(3), TrailingDays::sliding(4), TrailingDays::LIFETIME];
         let mut former = (0, Figures::default());
         for (now, found) in course.replay(begin..16, windows) {
             let today = found[0];
@@ -291,7 +293,7 @@ proptest! {
         let course = Model::new(&profile).course(1, 1).from(first);
         prop_assert_eq!(course.days(first - 5..first, at(20, 0)), Figures::default());
         let now = at(first + 3, slot);
-        prop_assert_eq!(course.days(first..first + 9, now), course.window(Window::LIFETIME, now));
+        prop_assert_eq!(course.days(first..first + 9, now), course.window(TrailingDays::LIFETIME, now));
         prop_assert_eq!(course.days(now.day + 1..now.day + 3, now), Figures::default());
     }
 }

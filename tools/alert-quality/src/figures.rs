@@ -1,6 +1,6 @@
 //! Campaigns of the model as an exporter shows them.
 
-use crate::model::{Course, Figures, Window};
+use crate::model::{Course, Figures, TrailingDays};
 use crate::promql::column::{ABSENT, Column};
 use crate::promql::series::{Labels, NAME, Series};
 use crate::promql::{Grid, Store};
@@ -29,14 +29,14 @@ impl Windows {
         if matches!(self, Self::Default | Self::Short) { "meta" } else { "cams" }
     }
 
-    fn list(self) -> [Option<(&'static str, Window, Option<u32>)>; 3] {
-        let last = |name, days| Some((name, Window::last(days), Some(days)));
-        let today = Some(("today", Window::TODAY, Some(0)));
+    fn list(self) -> [Option<(&'static str, TrailingDays, Option<u32>)>; 3] {
+        let last = |name, days| Some((name, TrailingDays::last(days), Some(days)));
+        let today = Some(("today", TrailingDays::TODAY, Some(0)));
         match self {
             Self::Default => [today, last("last_7d", 7), last("last_30d", 30)],
             Self::Short => [today, last("last_3d", 3), last("last_28d", 28)],
-            Self::Lifetime => [Some(("unspecified", Window::LIFETIME, None)), None, None],
-            Self::Sliding => [Some(("unspecified", Window::sliding(30), Some(29))), None, None],
+            Self::Lifetime => [Some(("unspecified", TrailingDays::LIFETIME, None)), None, None],
+            Self::Sliding => [Some(("unspecified", TrailingDays::sliding(30), Some(29))), None, None],
         }
     }
 }
@@ -61,7 +61,7 @@ pub fn scraped(course: &Course, number: u64, days: usize, windows: Windows) -> S
         labels.set(NAME, name);
         store.entry(name.to_owned()).or_default().push(Series { labels, column });
     };
-    let replayed = [list[0], list[1], list[2]].map(|entry| entry.map_or(Window::TODAY, |(_, window, _)| window));
+    let replayed = [list[0], list[1], list[2]].map(|entry| entry.map_or(TrailingDays::TODAY, |(_, window, _)| window));
     let mut rows: [Vec<Figures>; 3] = Default::default();
     for (_, figures) in course.replay(0..days as i64, replayed) {
         for (row, figures) in rows.iter_mut().zip(figures) {

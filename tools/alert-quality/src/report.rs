@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::alert::Episode;
 use crate::budget::{Budgets, X4_AT_50_WITHIN_12_HOURS};
 use crate::figures::Windows;
-use crate::model::{Event, Profile};
+use crate::model::{CampaignEvent, Profile};
 use crate::rules::Rules;
 use crate::study::{Detection, KINDS, Trial, falsehood, kind, rise, runaway};
 
@@ -91,12 +91,18 @@ impl Study<'_> {
         self.pace()
     }
 
-    fn trial<'a>(&'a self, profile: &Profile, event: Option<Event>, seed: u64, alerts: &'a [&'a str]) -> Trial<'a> {
+    fn trial<'a>(
+        &'a self,
+        profile: &Profile,
+        event: Option<CampaignEvent>,
+        seed: u64,
+        alerts: &'a [&'a str],
+    ) -> Trial<'a> {
         let windows = Windows::Default;
         Trial { rules: self.rules, profile: profile.clone(), windows, event, seed, campaigns: self.campaigns, alerts }
     }
 
-    fn found(&self, profile: &Profile, event: Option<Event>) -> Result<Vec<Vec<Episode>>, String> {
+    fn found(&self, profile: &Profile, event: Option<CampaignEvent>) -> Result<Vec<Vec<Episode>>, String> {
         let runs: Result<Vec<_>, _> =
             self.seeds.iter().map(|seed| self.trial(profile, event, *seed, COST).run()).collect();
         Ok(runs?.concat())

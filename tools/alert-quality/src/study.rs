@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::alert::{Episode, episodes};
 use crate::figures::{DAY, Windows, grid, scraped};
-use crate::model::{Event, Lag, Model, Profile, Shape, Tick};
+use crate::model::{CampaignEvent, DayShape, Lag, Model, Profile, Tick};
 use crate::promql::Evaluation;
 use crate::promql::series::{NAME, Series};
 use crate::rules::Rules;
@@ -45,7 +45,7 @@ impl Kind {
 }
 
 fn curve(clicks: f64) -> Profile {
-    Profile { shape: Shape::DayCurve, ..Profile::clicks_per_day(clicks) }
+    Profile { shape: DayShape::DayCurve, ..Profile::clicks_per_day(clicks) }
 }
 
 /// A kind by its letter.
@@ -65,23 +65,23 @@ pub const KINDS: &[Kind] = &[
     Kind {
         letter: "D0",
         text: "one send at 10:00, no lag",
-        profile: |clicks| Profile { shape: Shape::blast(10), ..curve(clicks) },
+        profile: |clicks| Profile { shape: DayShape::blast(10), ..curve(clicks) },
     },
     Kind {
         letter: "D",
         text: "one send at 10:00, 30 min late",
-        profile: |clicks| Profile { shape: Shape::blast(10), lag: Lag::minutes(30.0), ..curve(clicks) },
+        profile: |clicks| Profile { shape: DayShape::blast(10), lag: Lag::minutes(30.0), ..curve(clicks) },
     },
     Kind {
         letter: "E",
         text: "one send at 10:00, 2 h late",
-        profile: |clicks| Profile { shape: Shape::blast(10), lag: Lag::minutes(120.0), ..curve(clicks) },
+        profile: |clicks| Profile { shape: DayShape::blast(10), lag: Lag::minutes(120.0), ..curve(clicks) },
     },
     Kind {
         letter: "M",
         text: "two hours of sending between 8:00 and 20:00, 2 h late",
         profile: |clicks| Profile {
-            shape: Shape::Blast { earliest: 8, latest: 18, slots: 8 },
+            shape: DayShape::Blast { earliest: 8, latest: 18, slots: 8 },
             lag: Lag::minutes(120.0),
             ..curve(clicks)
         },
@@ -90,7 +90,7 @@ pub const KINDS: &[Kind] = &[
         letter: "N",
         text: "one send at any hour from 8:00, 2 h late, volume 30 %",
         profile: |clicks| Profile {
-            shape: Shape::Blast { earliest: 8, latest: 18, slots: 1 },
+            shape: DayShape::Blast { earliest: 8, latest: 18, slots: 1 },
             lag: Lag::minutes(120.0),
             volume_spread: 0.3,
             ..curve(clicks)
@@ -118,7 +118,7 @@ pub struct Trial<'a> {
     pub rules: &'a Rules,
     pub profile: Profile,
     pub windows: Windows,
-    pub event: Option<Event>,
+    pub event: Option<CampaignEvent>,
     pub seed: u64,
     pub campaigns: u64,
     /// Alerts that are counted, by the end of their names.
@@ -252,14 +252,14 @@ impl Detection {
 }
 
 /// A lasting rise, or one that goes on by so many percent a day.
-pub fn rise(text: &str) -> Event {
+pub fn rise(text: &str) -> CampaignEvent {
     match text.strip_prefix('+') {
-        Some(percent) => Event::cost_creep(EVENT, percent.parse::<f64>().expect("a number") / 100.0),
-        None => Event::cost_step(EVENT, text.parse().expect("a number")),
+        Some(percent) => CampaignEvent::cost_creep(EVENT, percent.parse::<f64>().expect("a number") / 100.0),
+        None => CampaignEvent::cost_step(EVENT, text.parse().expect("a number")),
     }
 }
 
 /// So many times the usual volume, from 9:00.
-pub fn runaway(times: f64) -> Event {
-    Event::runaway(Tick { slot: RUNAWAY as _, ..EVENT }, times)
+pub fn runaway(times: f64) -> CampaignEvent {
+    CampaignEvent::runaway(Tick { slot: RUNAWAY as _, ..EVENT }, times)
 }
