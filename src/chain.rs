@@ -16,7 +16,7 @@ use crate::domain::repeat::{Repeats, Telling};
 use crate::domain::target::Source as Api;
 use crate::fetch::Fetch;
 use crate::settings::Secret;
-use crate::source::cams::credentials::{self, Ecs, METADATA, Place, Temporary, Variables};
+use crate::source::cams::credentials::{self, Ecs, KeyProvider, METADATA, Temporary, Variables};
 use crate::source::{Keys, Redactor};
 
 /// Off ECS nobody answers at the metadata service's address.
@@ -65,19 +65,19 @@ impl Chain {
         news: &Arc<Notify>,
         tasks: &mut JoinSet<()>,
     ) -> reqwest::Result<Self> {
-        let place = match Place::choose(variables) {
-            Ok(Place::Variables(keys)) => return Ok(Self::fixed(Some(Arc::new(keys)), String::new())),
+        let place = match KeyProvider::choose(variables) {
+            Ok(KeyProvider::Variables(keys)) => return Ok(Self::fixed(Some(Arc::new(keys)), String::new())),
             Ok(place) => place,
             Err(fault) => return Ok(Self::fixed(None, fault.message)),
         };
         tracing::info!(source = Api::CAMS.label(), credential = name, "access keys come from {}", place.name());
         let fetch = match &place {
-            Place::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
-            Place::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
+            KeyProvider::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
+            KeyProvider::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
             _ => Fetch::new(TIMEOUT, LARGEST)?,
         };
         let base = match &place {
-            Place::Oidc(oidc) => oidc.base(),
+            KeyProvider::Oidc(oidc) => oidc.base(),
             _ => METADATA.to_owned(),
         };
         let (wanted, wanting) = watch::channel(1);
@@ -113,7 +113,7 @@ impl Chain {
 /// A place, and the way there.
 #[derive(Debug)]
 struct Source {
-    place: Place,
+    place: KeyProvider,
     /// Scheme and host of the service, where the place does not say it.
     base: String,
     fetch: Fetch,
@@ -122,15 +122,15 @@ struct Source {
 impl Source {
     async fn ask(&self) -> Result<Temporary, Fault> {
         let answer = match &self.place {
-            Place::Variables(_) => return Err(Fault::new(Reason::InvalidRequest, "they do not change")),
-            Place::Oidc(oidc) => {
+            KeyProvider::Variables(_) => return Err(Fault::new(Reason::InvalidRequest, "they do not change")),
+            KeyProvider::Oidc(oidc) => {
                 // The file rotates: it is read each time.
                 let token = Secret::File(oidc.token_file.clone()).read();
                 let token = token.map_err(|error| Fault::new(Reason::Unauthorized, error.to_string()))?;
                 self.send(oidc.request(&self.base, &token, clock::wall())?).await?
             }
-            Place::Ecs(ecs) => self.metadata(ecs).await?,
-            Place::Uri(uri) => self.send(credentials::uri(uri)?).await?,
+            KeyProvider::Ecs(ecs) => self.metadata(ecs).await?,
+            KeyProvider::Uri(uri) => self.send(credentials::uri(uri)?).await?,
         };
         credentials::read_keys(&answer, clock::wall())
     }
@@ -138,9 +138,9 @@ impl Source {
     /// What takes what was sent, and the keys that are held, out of a text.
     fn redactor(&self, held: Option<&Keys>) -> Redactor {
         let sent = match &self.place {
-            Place::Oidc(oidc) => Secret::File(oidc.token_file.clone()).read().ok(),
-            Place::Uri(uri) => Some(uri.clone()),
-            Place::Variables(_) | Place::Ecs(_) => None,
+            KeyProvider::Oidc(oidc) => Secret::File(oidc.token_file.clone()).read().ok(),
+            KeyProvider::Uri(uri) => Some(uri.clone()),
+            KeyProvider::Variables(_) | KeyProvider::Ecs(_) => None,
         };
         let held = held.into_iter().flat_map(Keys::secrets);
         Redactor::of(sent.iter().chain(held).map(ExposeSecret::expose_secret))
@@ -275,7 +275,7 @@ mod tests {
 
     fn source(variables: &[(&str, &str)], base: String) -> Source {
         let pairs = variables.iter().map(|(name, value)| (format!("ALIBABA_CLOUD_{name}"), (*value).into()));
-        let place = Place::choose(&pairs.collect()).unwrap();
+        let place = KeyProvider::choose(&pairs.collect()).unwrap();
         Source { place, base, fetch: Fetch::direct(Duration::from_secs(5), LARGEST).unwrap() }
     }
 

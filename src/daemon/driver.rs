@@ -24,7 +24,7 @@ use crate::heartbeat::Heartbeat;
 use crate::keyring::{Keyring, Read, Unread};
 use crate::publish::News;
 use crate::settings::Settings;
-use crate::source::Asked;
+use crate::source::RequestContext;
 
 /// Settings to go on with, and whom to tell when that is so.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl<S: Sink> Driver<S> {
             }
         };
         self.keys(id, content(&read));
-        let asked = Asked {
+        let asked = RequestContext {
             cursor: outgoing.cursor.as_ref(),
             limit: outgoing.limit,
             at: clock::wall(),

@@ -13,7 +13,7 @@ use crate::domain::saved::State;
 use crate::domain::schedule::{Ticket, Uptime};
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
-use crate::source::{Api, Page, Served, Target, hex};
+use crate::source::{Api, Page, ServedVersion, Target, hex};
 
 /// One instant on both clocks, and a throw of the dice. The engine has none of the three itself, which is
 /// why a day of it can be played, and played again.
@@ -147,7 +147,7 @@ pub struct Answer {
     /// What its headers say of the allowances.
     pub usage: Vec<Usage>,
     /// Which version answered, where the API says so.
-    pub served: Option<Served>,
+    pub served: Option<ServedVersion>,
     /// From sending to the last byte; `None` when nothing was sent.
     pub took: Option<Duration>,
 }

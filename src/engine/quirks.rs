@@ -10,7 +10,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::{METRICS, MetricSet};
 use crate::domain::schedule::Uptime;
 use crate::domain::target::CredentialId;
-use crate::source::Served;
+use crate::source::ServedVersion;
 
 /// How long a refused field is left out before it is asked for again.
 const REFUSED_FIELD_RETRY: Duration = Duration::from_hours(24);
@@ -31,7 +31,7 @@ pub(super) struct Quirks {
 struct Known {
     /// Fields that were refused, and when the last of them was.
     refused: Option<(MetricSet, Uptime)>,
-    served: Option<Served>,
+    served: Option<ServedVersion>,
 }
 
 impl Known {
@@ -91,7 +91,7 @@ impl Quirks {
         &mut self,
         credential: &CredentialId,
         requested: &Arc<str>,
-        served: Served,
+        served: ServedVersion,
         out: &mut Outbox,
     ) {
         let known = self.by_credential.entry(credential.clone()).or_default();
@@ -215,7 +215,7 @@ mod tests {
     fn a_version_is_reported_when_it_changes_and_forgotten_with_its_credential() {
         let (mut quirks, mut out, id) = (Quirks::default(), Outbox::default(), credential());
         let requested: Arc<str> = "v26.0".into();
-        let served = |version: &str| Served { version: version.to_owned(), warning: None };
+        let served = |version: &str| ServedVersion { version: version.to_owned(), warning: None };
         quirks.note_version(&id, &requested, served("v26.0"), &mut out);
         assert_eq!(observed(&mut out).len(), 1, "a gauge; what was asked for is not worth a line");
         quirks.note_version(&id, &requested, served("v26.0"), &mut out);

@@ -16,7 +16,7 @@ use crate::domain::plan::Fleet;
 use crate::domain::saved::State;
 use crate::domain::snapshot::Change;
 use crate::domain::target::Labels;
-use crate::source::{Cursor, Page, Served, TokenHealth};
+use crate::source::{Cursor, Page, ServedVersion, TokenHealth};
 use play::*;
 
 #[test]
@@ -205,7 +205,7 @@ fn other_labels_are_shown_without_a_request() {
 fn another_version_is_asked_for_from_the_next_request_on() {
     let mut play = Play::new(accounts([7]));
     let served = |play: &mut Play, outgoing: &Outgoing| {
-        let served = Some(Served { version: "v1".into(), warning: None });
+        let served = Some(ServedVersion { version: "v1".into(), warning: None });
         let answer = Answer {
             ticket: outgoing.ticket,
             generation: None,

@@ -56,7 +56,7 @@ pub trait Target: Send + Sync {
     fn endpoint(&self) -> &'static str;
 
     /// The request for a page; the first one when there is no cursor.
-    fn request(&self, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault>;
+    fn request(&self, asked: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault>;
 
     /// What an answer to the page after `cursor` means. It sees every status: both APIs explain
     /// errors in the body.
@@ -73,7 +73,7 @@ pub trait Target: Send + Sync {
     }
 
     /// Which version answered, where the API tells.
-    fn served(&self, _: &HeaderMap, _: &Redactor) -> Option<Served> {
+    fn served(&self, _: &HeaderMap, _: &Redactor) -> Option<ServedVersion> {
         None
     }
 
@@ -85,7 +85,7 @@ pub trait Target: Send + Sync {
 
 /// What a request needs from outside.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct RequestContext<'a> {
     /// Where the last page ended.
     pub cursor: Option<&'a Cursor>,
     /// Rows a page.
@@ -179,7 +179,7 @@ pub struct TokenHealth {
 
 /// Which version of an API answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
+pub struct ServedVersion {
     /// The version, as the API names it.
     pub version: String,
     /// The API's warning that the version asked for ends, or ended.

@@ -33,18 +33,18 @@ const HIDDEN: &str = "<secret>";
 const SECRET_PARAMETERS: [&str; 4] = ["access_token=", "appsecret_proof=", "input_token=", "Signature="];
 
 /// Characters in a row of a form of a secret, the last one in the lowest byte. [`FRAGMENT`] of them fit.
-type Window = u128;
+type TextWindow = u128;
 
 /// Knows secrets by their fragments, and takes them out of texts.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// Windows that are searched for in the text as it is, and in what decoding leaves of it.
-    plain: Windows,
-    decoded: Windows,
+    /// Fragments that are searched for in the text as it is, and in what decoding leaves of it.
+    plain: FragmentIndex,
+    decoded: FragmentIndex,
 }
 
 /// By their length, sorted.
-type Windows = BTreeMap<usize, Vec<Window>>;
+type FragmentIndex = BTreeMap<usize, Vec<TextWindow>>;
 
 /// A byte of a text, and where it was written.
 #[derive(Clone, Copy)]
@@ -137,12 +137,12 @@ impl Redactor {
 }
 
 /// Notes what stands in a row in a secret; the whole of a shorter one.
-fn note(secret: &[u8], length: usize, windows: &mut Windows) {
+fn note(secret: &[u8], length: usize, windows: &mut FragmentIndex) {
     let length = length.min(secret.len());
     if length >= LEAST {
         let windows = windows.entry(length).or_default();
         windows.extend(
-            secret.windows(length).map(|window| window.iter().fold(0, |all, byte| all << 8 | Window::from(*byte))),
+            secret.windows(length).map(|window| window.iter().fold(0, |all, byte| all << 8 | TextWindow::from(*byte))),
         );
     }
 }
@@ -154,12 +154,12 @@ fn is_passed_over(byte: u8) -> bool {
 }
 
 /// Adds where windows are found.
-fn find(signs: &(impl Iterator<Item = Sign> + Clone), windows: &Windows, found: &mut Vec<(usize, usize)>) {
+fn find(signs: &(impl Iterator<Item = Sign> + Clone), windows: &FragmentIndex, found: &mut Vec<(usize, usize)>) {
     for (length, windows) in windows {
-        let mask = Window::MAX >> (128 - 8 * length);
+        let mask = TextWindow::MAX >> (128 - 8 * length);
         let (mut window, mut behind) = (0, signs.clone());
         for (index, sign) in signs.clone().enumerate() {
-            window = (window << 8 | Window::from(sign.byte)) & mask;
+            window = (window << 8 | TextWindow::from(sign.byte)) & mask;
             let first = if index + 1 >= *length { behind.next() } else { None };
             if let Some(first) = first.filter(|_| windows.binary_search(&window).is_ok()) {
                 match found.last_mut() {

@@ -12,11 +12,11 @@ use crate::domain::metric::{ACTION_PREFIX, ACTIONS, METRICS, Metric, MetricSet, 
 use crate::domain::rows::{Column, Figure};
 use crate::domain::target::{AccountId, CampaignId, Currency};
 
-use super::json::{Any, Key, Lenient, MOST_KEYS, start};
+use super::json::{Any, KeyReader, Lenient, MOST_KEYS, start};
 
 /// What stands under a key of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum RowKey {
     /// A row of [`METRICS`], by index.
     Metric(usize),
     AccountId,
@@ -31,7 +31,7 @@ pub(super) enum Slot {
 
 /// The names that an API gives to the keys of a row.
 pub(super) trait Wire {
-    fn slot(key: &str) -> Option<Slot>;
+    fn row_key(key: &str) -> Option<RowKey>;
 }
 
 /// Meta's names.
@@ -42,38 +42,38 @@ pub(super) struct Snake;
 #[derive(Debug)]
 pub(super) struct Pascal;
 
-type Slots = LazyLock<HashMap<String, Slot>>;
+type RowKeys = LazyLock<HashMap<String, RowKey>>;
 
-static SNAKE: Slots = LazyLock::new(|| {
+static SNAKE: RowKeys = LazyLock::new(|| {
     let ids = [
-        ("account_id", Slot::AccountId),
-        ("ad_id", Slot::AdId),
-        ("ad_name", Slot::AdName),
-        ("campaign_id", Slot::CampaignId),
-        ("campaign_name", Slot::CampaignName),
-        ("account_currency", Slot::Currency),
-        ("date_start", Slot::DateStart),
-        ("date_stop", Slot::DateStop),
+        ("account_id", RowKey::AccountId),
+        ("ad_id", RowKey::AdId),
+        ("ad_name", RowKey::AdName),
+        ("campaign_id", RowKey::CampaignId),
+        ("campaign_name", RowKey::CampaignName),
+        ("account_currency", RowKey::Currency),
+        ("date_start", RowKey::DateStart),
+        ("date_stop", RowKey::DateStop),
     ];
-    slots(Metric::snake, &ids)
+    row_keys(Metric::snake, &ids)
 });
 
-static PASCAL: Slots =
-    LazyLock::new(|| slots(Metric::pascal, &[("DateStart", Slot::DateStart), ("DateStop", Slot::DateStop)]));
+static PASCAL: RowKeys =
+    LazyLock::new(|| row_keys(Metric::pascal, &[("DateStart", RowKey::DateStart), ("DateStop", RowKey::DateStop)]));
 
-fn slots(name: impl Fn(&Metric) -> String, others: &[(&str, Slot)]) -> HashMap<String, Slot> {
-    let metrics = METRICS.iter().enumerate().map(|(index, metric)| (name(metric), Slot::Metric(index)));
-    metrics.chain(others.iter().map(|(name, slot)| ((*name).to_owned(), *slot))).collect()
+fn row_keys(name: impl Fn(&Metric) -> String, others: &[(&str, RowKey)]) -> HashMap<String, RowKey> {
+    let metrics = METRICS.iter().enumerate().map(|(index, metric)| (name(metric), RowKey::Metric(index)));
+    metrics.chain(others.iter().map(|(name, row_key)| ((*name).to_owned(), *row_key))).collect()
 }
 
 impl Wire for Snake {
-    fn slot(key: &str) -> Option<Slot> {
+    fn row_key(key: &str) -> Option<RowKey> {
         SNAKE.get(key).copied()
     }
 }
 
 impl Wire for Pascal {
-    fn slot(key: &str) -> Option<Slot> {
+    fn row_key(key: &str) -> Option<RowKey> {
         PASCAL.get(key).copied()
     }
 }
@@ -129,11 +129,11 @@ impl<'de, W: Wire> Lenient<'de> for RowReader<W> {
     fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<WireRow, M::Error> {
         let mut row = WireRow { whole: true, figures: Vec::with_capacity(8), ..WireRow::default() };
         let mut keys = 0;
-        while let Some(slot) = map.next_key_seed(Key(W::slot))? {
+        while let Some(row_key) = map.next_key_seed(KeyReader(W::row_key))? {
             keys += 1;
-            if let Some(slot) = slot {
+            if let Some(row_key) = row_key {
                 row.known = true;
-                row.read(slot, &mut map)?;
+                row.read(row_key, &mut map)?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -169,23 +169,23 @@ impl WireRow {
     }
 
     /// Reads the value under a key.
-    fn read<'de, M: MapAccess<'de>>(&mut self, slot: Slot, map: &mut M) -> Result<(), M::Error> {
-        match slot {
-            Slot::Metric(index) => map.next_value_seed(Any(Measured { index, row: self })),
-            Slot::AccountId => {
+    fn read<'de, M: MapAccess<'de>>(&mut self, row_key: RowKey, map: &mut M) -> Result<(), M::Error> {
+        match row_key {
+            RowKey::Metric(index) => map.next_value_seed(Any(Measured { index, row: self })),
+            RowKey::AccountId => {
                 map.next_value_seed(Any(Parsed(|text: &str| self.account_id = AccountId::parse(text).ok())))
             }
-            Slot::AdId => map.next_value_seed(Any(Parsed(|text: &str| self.ad_id = CampaignId::parse(text).ok()))),
-            Slot::AdName => map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.ad_name)))),
-            Slot::CampaignName => {
+            RowKey::AdId => map.next_value_seed(Any(Parsed(|text: &str| self.ad_id = CampaignId::parse(text).ok()))),
+            RowKey::AdName => map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.ad_name)))),
+            RowKey::CampaignName => {
                 map.next_value_seed(Any(Parsed(|text: &str| start(text).clone_into(&mut self.campaign_name))))
             }
-            Slot::CampaignId => {
+            RowKey::CampaignId => {
                 map.next_value_seed(Any(Parsed(|text: &str| self.campaign_id = CampaignId::parse(text).ok())))
             }
-            Slot::Currency => map.next_value_seed(Any(Parsed(|text: &str| self.currency = Currency::parse(text)))),
-            Slot::DateStart => map.next_value_seed(Any(Parsed(|text: &str| self.start = text.parse().ok()))),
-            Slot::DateStop => map.next_value_seed(Any(Parsed(|text: &str| self.stop = text.parse().ok()))),
+            RowKey::Currency => map.next_value_seed(Any(Parsed(|text: &str| self.currency = Currency::parse(text)))),
+            RowKey::DateStart => map.next_value_seed(Any(Parsed(|text: &str| self.start = text.parse().ok()))),
+            RowKey::DateStop => map.next_value_seed(Any(Parsed(|text: &str| self.stop = text.parse().ok()))),
         }
     }
 
@@ -251,7 +251,7 @@ impl<'de> Lenient<'de> for Measured<'_> {
     fn list<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
         let metric = &METRICS[self.index];
         let (mut entries, mut bought) = (0, false);
-        while let Some(entry) = list.next_element_seed(Any(Entry(metric)))? {
+        while let Some(entry) = list.next_element_seed(Any(ActionReader(metric)))? {
             entries += 1;
             match (metric.shape, entry) {
                 (Shape::ByAction, Some((action, value))) if entries <= MOST_ENTRIES => {
@@ -273,9 +273,9 @@ impl<'de> Lenient<'de> for Measured<'_> {
 }
 
 /// Reads one `{action_type, value}`: which of [`ACTIONS`], and its number; nothing for any other.
-struct Entry(&'static Metric);
+struct ActionReader(&'static Metric);
 
-impl<'de> Lenient<'de> for Entry {
+impl<'de> Lenient<'de> for ActionReader {
     type Out = Option<(usize, Option<f64>)>;
 
     fn odd(self) -> Self::Out {
@@ -292,7 +292,7 @@ impl<'de> Lenient<'de> for Entry {
             "value" => Some(false),
             _ => None,
         };
-        while let Some(found) = map.next_key_seed(Key(find))? {
+        while let Some(found) = map.next_key_seed(KeyReader(find))? {
             match found {
                 Some(true) => map.next_value_seed(Any(Parsed(|text: &str| action = known(text))))?,
                 Some(false) => map.next_value_seed(Any(Parsed(|text: &str| {

@@ -21,7 +21,7 @@ use marketing_messages_exporter::domain::target::{
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
 use marketing_messages_exporter::source::cams::CamsTarget;
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
-use marketing_messages_exporter::source::{Asked, Keys, Page, Received, Redactor, Target};
+use marketing_messages_exporter::source::{Keys, Page, Received, Redactor, RequestContext, Target};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -190,7 +190,7 @@ fn asked_for(level: &str, only: &[u64], name: &str, states: &[&str]) -> (String,
     let case: Case = serde_json::from_value(case).unwrap();
     let keys = Keys::Meta { token: "token".to_owned().into(), app_id: None, app_secret: None };
     let (at, metrics) = (jiff::Timestamp::UNIX_EPOCH, MetricSet::default_on());
-    let asked = Asked { cursor: None, limit: 500, at, nonce: 1, keys: &keys, metrics };
+    let asked = RequestContext { cursor: None, limit: 500, at, nonce: 1, keys: &keys, metrics };
     let request = target(&planned(Source::META, &case)).request(&asked).unwrap();
     let url = reqwest::Url::parse(&request.uri().to_string()).unwrap();
     let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();

@@ -15,7 +15,7 @@ use crate::domain::rows::Row;
 use crate::domain::snapshot::{Brought, Change};
 use crate::domain::status::Expiry;
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
-use crate::source::{Api, Asked, Cursor, Page, Received, Target};
+use crate::source::{Api, Cursor, Page, Received, RequestContext, Target};
 
 pub(super) const INTERVAL: Duration = Duration::from_mins(15);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ impl Target for MadeTarget {
     fn endpoint(&self) -> &'static str {
         "insights"
     }
-    fn request(&self, _: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+    fn request(&self, _: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault> {
         Err(Fault::new(Reason::InvalidRequest, "nobody sends it"))
     }
     fn read(&self, _: Received<'_>, _: Option<&Cursor>) -> Result<Page, Fault> {

@@ -16,7 +16,7 @@ const EMPTY_BODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49599
 
 /// What is signed.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct OperationCall<'a> {
     /// Host as it is sent, with the port where the endpoint has one.
     pub(super) host: &'a str,
     /// Name of the operation.
@@ -40,7 +40,7 @@ pub(super) struct AccessKey<'a> {
 }
 
 /// The query in canonical form and the headers, `authorization` among them.
-pub(super) fn sign(call: Call<'_>, key: &AccessKey<'_>) -> Result<(String, HeaderMap), http::Error> {
+pub(super) fn sign(call: OperationCall<'_>, key: &AccessKey<'_>) -> Result<(String, HeaderMap), http::Error> {
     let date = call.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut signed = vec![
         ("host", call.host),
@@ -134,7 +134,7 @@ mod tests {
             }
             // What we send has the access key's id beside a token, as the vendor's own clients do.
             if token.is_none() || vector.headers.contains_key("x-acs-accesskey-id") {
-                let call = Call {
+                let call = OperationCall {
                     host: &vector.headers["host"],
                     action: &vector.headers["x-acs-action"],
                     version: &vector.headers["x-acs-version"],

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::fault::{Fault, Reason};
-use crate::source::json::{self, Names};
+use crate::source::json::{self, KeptKeys};
 use crate::source::query::query;
 use crate::source::{Keys, unbuildable};
 
@@ -41,14 +41,14 @@ const METADATA_TTL: &str = "21600";
 const ASSUMED: &str = "3600";
 
 /// What is kept of an answer.
-static NAMES: Names = Names {
+static NAMES: KeptKeys = KeptKeys {
     values: &["AccessKeyId", "AccessKeySecret", "Code", "Expiration", "SecurityToken"],
     objects: &["Credentials"],
 };
 
 /// Where access keys come from.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum KeyProvider {
     /// The variables hold them.
     Variables(Keys),
     /// The role of a Kubernetes service account.
@@ -98,7 +98,7 @@ impl From<Temporary> for Keys {
     }
 }
 
-impl Place {
+impl KeyProvider {
     /// The place that the variables name.
     pub fn choose(variables: &Variables) -> Result<Self, Fault> {
         let get = |name: &str| {
@@ -255,7 +255,7 @@ pub fn retry_after(failures: u32, dice: f64) -> Duration {
 }
 
 /// Whether the API refused temporary keys for their token: newer ones may do.
-pub fn is_worn(fault: &Fault) -> bool {
+pub fn is_expired(fault: &Fault) -> bool {
     fault.reason == Reason::Unauthorized && fault.code == Some("InvalidSecurityToken")
 }
 

@@ -14,7 +14,7 @@ use crate::source::{Received, silent};
 
 /// The part of an answer that says how it went.
 #[derive(Debug)]
-pub(super) struct Verdict<'a> {
+pub(super) struct ResponseStatus<'a> {
     /// Codes come as texts and, in one published sample, as a number.
     code: &'a str,
     success: Option<bool>,
@@ -22,7 +22,7 @@ pub(super) struct Verdict<'a> {
     request_id: &'a str,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> ResponseStatus<'a> {
     /// In either of the gateway's spellings.
     pub(super) fn of(top: &'a Object) -> Self {
         let text = |[one, other]: [&str; 2]| top.text(one).or_else(|| top.text(other)).unwrap_or_default();
@@ -72,7 +72,7 @@ const TABLE: &[(&str, Reason, &str)] = &[
 ];
 
 /// The fault behind a verdict that is not success.
-pub(super) fn classify(verdict: &Verdict<'_>, answer: Received<'_>) -> Fault {
+pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fault {
     let status = answer.response.status().as_u16();
     let code = verdict.code;
     let row = TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix));
@@ -119,7 +119,10 @@ pub(super) fn from_xml(answer: Received<'_>) -> Option<Fault> {
     };
     let code = body.contains("<Error>").then(|| element("Code")).flatten()?;
     let text = |name| element(name).unwrap_or_default();
-    Some(classify(&Verdict { code, success: None, message: text("Message"), request_id: text("RequestId") }, answer))
+    Some(classify(
+        &ResponseStatus { code, success: None, message: text("Message"), request_id: text("RequestId") },
+        answer,
+    ))
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use http::{Request, Uri};
 
-use super::json::{self, Keep, Lenient, List, Names, Object, Unreadable};
+use super::json::{self, BodyError, Keep, KeptKeys, Lenient, ListPresence, Object};
 use super::wire::{Pascal, RowReader, WireRow};
-use super::{Api, Asked, Cursor, Keys, Page, ROW, Received, Target, check_readable, endless, silent, unbuildable};
+use super::{
+    Api, Cursor, Keys, Page, ROW, Received, RequestContext, Target, check_readable, endless, silent, unbuildable,
+};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::{Ask, Planned};
@@ -64,7 +66,7 @@ impl Api for Cams {
 
 impl Target for CamsTarget {
     fn refuses_expired_keys(&self, fault: &Fault) -> bool {
-        credentials::is_worn(fault)
+        credentials::is_expired(fault)
     }
 
     fn blames_the_clock(&self, fault: &Fault) -> bool {
@@ -79,7 +81,7 @@ impl Target for CamsTarget {
         }
     }
 
-    fn request(&self, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+    fn request(&self, asked: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault> {
         let Keys::Cams { id, secret, security_token } = asked.keys else {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not an access key"));
         };
@@ -105,7 +107,7 @@ impl CamsTarget {
         space: &str,
         page: &str,
         account: &str,
-        asked: &Asked<'_>,
+        asked: &RequestContext<'_>,
         key: &acs3::AccessKey<'_>,
     ) -> Result<Request<Vec<u8>>, http::Error> {
         let mut parameters = vec![("CustSpaceId", space), ("PageId", page)];
@@ -125,7 +127,8 @@ impl CamsTarget {
         };
         let host = Uri::try_from(self.endpoint.as_ref())?.authority().map(ToString::to_string).unwrap_or_default();
         let nonce = format!("{:032x}", asked.nonce);
-        let call = acs3::Call { host: &host, action, version: VERSION, parameters, at: asked.at, nonce: &nonce };
+        let call =
+            acs3::OperationCall { host: &host, action, version: VERSION, parameters, at: asked.at, nonce: &nonce };
         let (query, headers) = acs3::sign(call, key)?;
         let mut request = Request::post(format!("{}/?{query}", self.endpoint)).body(Vec::new())?;
         *request.headers_mut() = headers;
@@ -141,7 +144,7 @@ impl CamsTarget {
                 *newest = Some(row);
             }
         };
-        let Listed { state: newest, rows, .. } = open(answer, RowReader::<Pascal>::new(), newer)?;
+        let PagedList { state: newest, rows, .. } = open(answer, RowReader::<Pascal>::new(), newer)?;
         let mut page = Page::default();
         let others = rows - usize::from(newest.is_some());
         if others > 0 {
@@ -172,7 +175,7 @@ impl CamsTarget {
                 page.campaigns.insert(id, CampaignFacts { name, status, marketing: true });
             }
         };
-        let Listed { state: (page, good), rows, total } = open(answer, Keep::only(&NAMES), read)?;
+        let PagedList { state: (page, good), rows, total } = open(answer, Keep::only(&NAMES), read)?;
         check_readable(rows, good > 0)?;
         // Pages are numbered from 1; the answer does not repeat the number.
         let index: u32 = cursor.and_then(|cursor| cursor.0.parse().ok()).unwrap_or(1);
@@ -197,7 +200,7 @@ impl CamsTarget {
 }
 
 /// What is kept of an answer beside rows of insights, in either of the gateway's spellings.
-static NAMES: Names = Names {
+static NAMES: KeptKeys = KeptKeys {
     values: &[
         "AdAccountId",
         "AdAccountName",
@@ -219,7 +222,7 @@ static NAMES: Names = Names {
 };
 
 /// A list of the API's.
-struct Listed<S> {
+struct PagedList<S> {
     /// What became of its elements.
     state: S,
     /// Number of them.
@@ -230,23 +233,25 @@ struct Listed<S> {
 
 /// Reads an answer. Success is a 2xx whose `Success` is not false and whose `Code` is absent or `OK`;
 /// the published samples contradict each other, so neither alone is believed.
-fn open<S: Default, T, L>(answer: Received<'_>, element: L, fold: impl Fn(&mut S, T)) -> Result<Listed<S>, Fault>
+fn open<S: Default, T, L>(answer: Received<'_>, element: L, fold: impl Fn(&mut S, T)) -> Result<PagedList<S>, Fault>
 where
     L: for<'de> Lenient<'de, Out = T> + Copy,
 {
     let good = answer.response.status().is_success();
     let read = json::envelope(answer.response.body(), "Data", &NAMES, element, fold);
     let envelope = read.map_err(|why| match why {
-        Unreadable::Endless if good => endless(),
+        BodyError::Endless if good => endless(),
         _ => faults::from_xml(answer).unwrap_or_else(|| silent(answer)),
     })?;
-    let verdict = faults::Verdict::of(&envelope.top);
+    let verdict = faults::ResponseStatus::of(&envelope.top);
     if verdict.is_error() || !good {
         return Err(faults::classify(&verdict, answer));
     }
     let total = envelope.top.text("Total").and_then(|total| total.parse().ok());
     match envelope.list {
-        List::Odd => Err(silent(answer)),
-        List::Read | List::Absent => Ok(Listed { state: envelope.state, rows: envelope.rows, total }),
+        ListPresence::Odd => Err(silent(answer)),
+        ListPresence::Read | ListPresence::Absent => {
+            Ok(PagedList { state: envelope.state, rows: envelope.rows, total })
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess};
 use serde_json::Deserializer;
 
-use super::{Any, Keep, Key, Lenient, MOST_ROWS, Names, Object, Unreadable, whole};
+use super::{Any, BodyError, Keep, KeptKeys, KeyReader, Lenient, MOST_ROWS, Object, whole};
 
 /// The elements of a list, each given on as soon as it is read.
 struct Elements<'s, L, S, F> {
@@ -16,15 +16,15 @@ struct Elements<'s, L, S, F> {
 }
 
 impl<'de, L: Lenient<'de> + Copy, S, F: Fn(&mut S, L::Out)> Lenient<'de> for Elements<'_, L, S, F> {
-    type Out = List;
+    type Out = ListPresence;
 
-    fn nothing(self) -> List {
-        List::Absent
+    fn nothing(self) -> ListPresence {
+        ListPresence::Absent
     }
-    fn odd(self) -> List {
-        List::Odd
+    fn odd(self) -> ListPresence {
+        ListPresence::Odd
     }
-    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<List, A::Error> {
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<ListPresence, A::Error> {
         while let Some(element) = list.next_element_seed(Any(self.element))? {
             *self.rows += 1;
             if *self.rows > MOST_ROWS {
@@ -32,13 +32,13 @@ impl<'de, L: Lenient<'de> + Copy, S, F: Fn(&mut S, L::Out)> Lenient<'de> for Ele
             }
             (self.fold)(self.into, element);
         }
-        Ok(List::Read)
+        Ok(ListPresence::Read)
     }
 }
 
 /// What stands where a list is expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::source) enum List {
+pub(in crate::source) enum ListPresence {
     #[default]
     Absent,
     Read,
@@ -50,7 +50,7 @@ pub(in crate::source) enum List {
 pub(in crate::source) struct Envelope<S> {
     /// What stands beside the list.
     pub(in crate::source) top: Object,
-    pub(in crate::source) list: List,
+    pub(in crate::source) list: ListPresence,
     /// Number of its elements.
     pub(in crate::source) rows: usize,
     /// What became of them.
@@ -73,9 +73,9 @@ impl<'de, L: Lenient<'de> + Copy, S: Default, F: Fn(&mut S, L::Out)> Lenient<'de
         None
     }
     fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Out, M::Error> {
-        let mut read = Envelope { top: Object::default(), list: List::Absent, rows: 0, state: S::default() };
+        let mut read = Envelope { top: Object::default(), list: ListPresence::Absent, rows: 0, state: S::default() };
         let find = |key: &str| (key != self.list).then(|| self.keep.find(key));
-        while let Some(found) = map.next_key_seed(Key(find))? {
+        while let Some(found) = map.next_key_seed(KeyReader(find))? {
             if let Some(found) = found {
                 self.keep.read(found, &mut map, &mut read.top)?;
             } else {
@@ -92,10 +92,10 @@ impl<'de, L: Lenient<'de> + Copy, S: Default, F: Fn(&mut S, L::Out)> Lenient<'de
 pub(in crate::source) fn envelope<S: Default, T, L>(
     body: &[u8],
     list: &'static str,
-    names: &'static Names,
+    names: &'static KeptKeys,
     element: L,
     fold: impl Fn(&mut S, T),
-) -> Result<Envelope<S>, Unreadable>
+) -> Result<Envelope<S>, BodyError>
 where
     L: for<'de> Lenient<'de, Out = T> + Copy,
 {

@@ -10,8 +10,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Deserializer;
 
-pub(super) use envelope::{List, envelope};
-pub(super) use object::{Keep, Names, Object, start};
+pub(super) use envelope::{ListPresence, envelope};
+pub(super) use object::{Keep, KeptKeys, Object, start};
 use repair::repaired;
 
 /// Most elements of a list: twenty times the rows that are ever asked for at once.
@@ -110,9 +110,9 @@ impl<'de, L: Lenient<'de>> Visitor<'de> for Any<L> {
 }
 
 /// A key, and what it means.
-pub(super) struct Key<F>(pub(super) F);
+pub(super) struct KeyReader<F>(pub(super) F);
 
-impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
+impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for KeyReader<F> {
     type Value = T;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
@@ -120,7 +120,7 @@ impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
     }
 }
 
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
+impl<T, F: FnOnce(&str) -> T> Visitor<'_> for KeyReader<F> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +133,7 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
 
 /// Why a body says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum BodyError {
     /// It is no object of JSON.
     Foreign,
     /// Its list has more than [`MOST_ROWS`] elements.
@@ -141,7 +141,7 @@ pub(super) enum Unreadable {
 }
 
 /// Reads a body that is an object.
-pub(super) fn object(body: &[u8], names: &'static Names) -> Result<Object, Unreadable> {
+pub(super) fn object(body: &[u8], names: &'static KeptKeys) -> Result<Object, BodyError> {
     whole(body, |body| {
         let mut json = Deserializer::from_slice(body);
         let read = Any(Keep::only(names)).deserialize(&mut json)?;
@@ -151,19 +151,19 @@ pub(super) fn object(body: &[u8], names: &'static Names) -> Result<Object, Unrea
 
 /// Reads a body, and once more with its bad letters and numbers taken out, if it has any: they cost
 /// what they stand in, and not the page.
-fn whole<T>(body: &[u8], read: impl Fn(&[u8]) -> serde_json::Result<Option<T>>) -> Result<T, Unreadable> {
+fn whole<T>(body: &[u8], read: impl Fn(&[u8]) -> serde_json::Result<Option<T>>) -> Result<T, BodyError> {
     if body.len() > LONGEST_RUN && !is_fine(body) {
-        return Err(Unreadable::Foreign);
+        return Err(BodyError::Foreign);
     }
     let outcome = match read(body) {
         Err(error) if error.is_syntax() => repaired(body).map_or(Err(error), |body| read(&body)),
         outcome => outcome,
     };
     match outcome {
-        Ok(read) => read.ok_or(Unreadable::Foreign),
+        Ok(read) => read.ok_or(BodyError::Foreign),
         // Nothing of serde's own minds what the data are.
-        Err(error) if error.is_data() => Err(Unreadable::Endless),
-        Err(_) => Err(Unreadable::Foreign),
+        Err(error) if error.is_data() => Err(BodyError::Endless),
+        Err(_) => Err(BodyError::Foreign),
     }
 }
 
@@ -195,16 +195,16 @@ fn is_fine(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::object::Value;
+    use super::object::KeptValue;
     use super::*;
 
-    static NAMES: Names = Names { values: &["a", "b"], objects: &["o"] };
+    static NAMES: KeptKeys = KeptKeys { values: &["a", "b"], objects: &["o"] };
 
     #[test]
     fn only_what_is_named_is_kept_and_the_last_of_a_name_counts() {
         let body = br#"{"x":[{"a":1}],"a":"1","o":{"o":{"a":2.5}},"b":[],"a":true,"o":{"o":{"b":-7,"a":"z"}}}"#;
         let object = object(body, &NAMES).unwrap();
-        assert_eq!((object.flag("a"), object.get("b"), object.text("a")), (Some(true), Some(&Value::Odd), None));
+        assert_eq!((object.flag("a"), object.get("b"), object.text("a")), (Some(true), Some(&KeptValue::Odd), None));
         let inner = object.object("o").and_then(|object| object.object("o")).unwrap();
         assert_eq!((inner.text("a"), inner.number("b")), (Some("z"), Some(-7)));
     }
@@ -223,15 +223,15 @@ mod tests {
             let fold = |sum: &mut usize, element: Option<Object>| *sum += usize::from(element.is_some());
             envelope(body.as_bytes(), "l", &NAMES, Keep::only(&NAMES), fold).map(|e| (e.list, e.rows, e.state))
         };
-        assert_eq!(read(r#"{"l":[{},1,[],{"a":1}],"a":1}"#), Ok((List::Read, 4, 2)));
-        assert_eq!(read(r#"{"l":null}"#), Ok((List::Absent, 0, 0)));
-        assert_eq!(read(r#"{"l":{"a":[]}}"#), Ok((List::Odd, 0, 0)));
+        assert_eq!(read(r#"{"l":[{},1,[],{"a":1}],"a":1}"#), Ok((ListPresence::Read, 4, 2)));
+        assert_eq!(read(r#"{"l":null}"#), Ok((ListPresence::Absent, 0, 0)));
+        assert_eq!(read(r#"{"l":{"a":[]}}"#), Ok((ListPresence::Odd, 0, 0)));
         for foreign in ["", "[]", "1", "{", r#"{"l":[}"#, r#"{"l":[]} x"#, "<html>"] {
-            assert_eq!(read(foreign), Err(Unreadable::Foreign), "{foreign}");
+            assert_eq!(read(foreign), Err(BodyError::Foreign), "{foreign}");
         }
         let list = |rows: usize| format!(r#"{{"l":[{}]}}"#, vec!["0"; rows].join(","));
-        assert_eq!(read(&list(MOST_ROWS)), Ok((List::Read, MOST_ROWS, 0)));
-        assert_eq!(read(&list(MOST_ROWS + 1)), Err(Unreadable::Endless));
+        assert_eq!(read(&list(MOST_ROWS)), Ok((ListPresence::Read, MOST_ROWS, 0)));
+        assert_eq!(read(&list(MOST_ROWS + 1)), Err(BodyError::Endless));
     }
 
     #[test]

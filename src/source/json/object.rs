@@ -2,14 +2,14 @@
 
 use serde::de::{IgnoredAny, MapAccess};
 
-use super::{Any, Key, LONGEST_TEXT, Lenient};
+use super::{Any, KeyReader, LONGEST_TEXT, Lenient};
 
 /// Depth at which objects within objects are still looked for.
 const DEEPEST: usize = 4;
 
 /// The keys that are kept of objects, at any depth.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::source) struct Names {
+pub(in crate::source) struct KeptKeys {
     /// Those of single values.
     pub(in crate::source) values: &'static [&'static str],
     /// Those of objects.
@@ -18,7 +18,7 @@ pub(in crate::source) struct Names {
 
 /// A single value.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::source) enum Value {
+pub(in crate::source) enum KeptValue {
     /// The beginning of a text, or a number's digits.
     Text(String),
     Flag(bool),
@@ -29,13 +29,13 @@ pub(in crate::source) enum Value {
 /// What was kept of an object.
 #[derive(Debug, Default)]
 pub(in crate::source) struct Object {
-    values: Vec<(&'static str, Value)>,
+    values: Vec<(&'static str, KeptValue)>,
     objects: Vec<(&'static str, Object)>,
 }
 
 impl Object {
     /// The single value under a key, unless it is null.
-    pub(in crate::source) fn get(&self, key: &str) -> Option<&Value> {
+    pub(in crate::source) fn get(&self, key: &str) -> Option<&KeptValue> {
         self.values.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
@@ -47,7 +47,7 @@ impl Object {
     /// The text under a key.
     pub(in crate::source) fn text(&self, key: &str) -> Option<&str> {
         match self.get(key) {
-            Some(Value::Text(text)) => Some(text),
+            Some(KeptValue::Text(text)) => Some(text),
             _ => None,
         }
     }
@@ -60,7 +60,7 @@ impl Object {
     /// The truth value under a key.
     pub(in crate::source) fn flag(&self, key: &str) -> Option<bool> {
         match self.get(key) {
-            Some(Value::Flag(flag)) => Some(*flag),
+            Some(KeptValue::Flag(flag)) => Some(*flag),
             _ => None,
         }
     }
@@ -70,19 +70,19 @@ impl Object {
 struct Single;
 
 impl Lenient<'_> for Single {
-    type Out = Option<Value>;
+    type Out = Option<KeptValue>;
 
     fn nothing(self) -> Self::Out {
         None
     }
     fn text(self, text: &str) -> Self::Out {
-        Some(Value::Text(start(text).to_owned()))
+        Some(KeptValue::Text(start(text).to_owned()))
     }
     fn flag(self, flag: bool) -> Self::Out {
-        Some(Value::Flag(flag))
+        Some(KeptValue::Flag(flag))
     }
     fn odd(self) -> Self::Out {
-        Some(Value::Odd)
+        Some(KeptValue::Odd)
     }
 }
 
@@ -94,45 +94,45 @@ pub(in crate::source) fn start(text: &str) -> &str {
 /// Reads an object; anything else is none.
 #[derive(Clone, Copy)]
 pub(in crate::source) struct Keep {
-    names: &'static Names,
+    names: &'static KeptKeys,
     depth: usize,
 }
 
 impl Keep {
     /// Keeps what stands under these names.
-    pub(in crate::source) fn only(names: &'static Names) -> Self {
+    pub(in crate::source) fn only(names: &'static KeptKeys) -> Self {
         Self { names, depth: 0 }
     }
 
     /// What a key means.
-    pub(super) fn find(self, key: &str) -> Found {
+    pub(super) fn find(self, key: &str) -> KeyUse {
         let named = |names: &[&'static str]| names.iter().copied().find(|name| *name == key);
         match (named(self.names.objects), named(self.names.values)) {
-            (Some(name), _) if self.depth < DEEPEST => Found::Object(name),
-            (_, Some(name)) => Found::Value(name),
-            _ => Found::Other,
+            (Some(name), _) if self.depth < DEEPEST => KeyUse::Object(name),
+            (_, Some(name)) => KeyUse::Value(name),
+            _ => KeyUse::Other,
         }
     }
 
     /// Reads the value under a key.
     pub(super) fn read<'de, M: MapAccess<'de>>(
         self,
-        found: Found,
+        found: KeyUse,
         map: &mut M,
         object: &mut Object,
     ) -> Result<(), M::Error> {
         match found {
-            Found::Object(name) => {
+            KeyUse::Object(name) => {
                 let inner = map.next_value_seed(Any(Self { depth: self.depth + 1, ..self }))?;
                 object.objects.retain(|(known, _)| *known != name);
                 object.objects.extend(inner.map(|inner| (name, inner)));
             }
-            Found::Value(name) => {
+            KeyUse::Value(name) => {
                 let value = map.next_value_seed(Any(Single))?;
                 object.values.retain(|(known, _)| *known != name);
                 object.values.extend(value.map(|value| (name, value)));
             }
-            Found::Other => {
+            KeyUse::Other => {
                 map.next_value::<IgnoredAny>()?;
             }
         }
@@ -142,7 +142,7 @@ impl Keep {
 
 /// What stands under a key.
 #[derive(Clone, Copy)]
-pub(super) enum Found {
+pub(super) enum KeyUse {
     Object(&'static str),
     Value(&'static str),
     Other,
@@ -156,7 +156,7 @@ impl<'de> Lenient<'de> for Keep {
     }
     fn object<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Out, M::Error> {
         let mut object = Object::default();
-        while let Some(found) = map.next_key_seed(Key(|key: &str| self.find(key)))? {
+        while let Some(found) = map.next_key_seed(KeyReader(|key: &str| self.find(key)))? {
             self.read(found, &mut map, &mut object)?;
         }
         Ok(Some(object))

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Request};
 
-use super::{Asked, Cursor, Graph, NAMES, Page, Received, Target, discovery, usage};
+use super::{Cursor, Graph, NAMES, Page, Received, RequestContext, Target, discovery, usage};
 use crate::domain::budget::Usage;
 use crate::domain::fault::Fault;
 use crate::source::json::Keep;
@@ -37,7 +37,7 @@ impl Target for AccountsTarget {
         "accounts"
     }
 
-    fn request(&self, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+    fn request(&self, asked: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault> {
         let path = match self.edge {
             Edge::Visible => "me/adaccounts",
             Edge::Assigned => "me/assigned_ad_accounts",
@@ -88,7 +88,7 @@ mod tests {
             ),
         ] {
             let at = jiff::Timestamp::UNIX_EPOCH;
-            let asked = Asked { cursor, limit: 500, at, nonce: 1, keys: &keys, metrics: MetricSet::NONE };
+            let asked = RequestContext { cursor, limit: 500, at, nonce: 1, keys: &keys, metrics: MetricSet::NONE };
             let request = target(edge).request(&asked).unwrap();
             assert_eq!(request.uri().to_string(), format!("http://127.0.0.1/v26.0/{expected}"));
             assert_eq!(request.headers()["authorization"], "Bearer hush");

@@ -1,6 +1,6 @@
 //! Names, states, currencies and time zones: read rarely, charged to another allowance.
 
-use super::{Asked, NAMES, Object, Page, Parameters, Planned, Received, insights, open, silent};
+use super::{NAMES, Object, Page, Parameters, Planned, Received, RequestContext, insights, open, silent};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::Fault;
 use crate::domain::plan::Ask;
@@ -9,7 +9,7 @@ use crate::source::json::Keep;
 
 const ACCOUNT_FIELDS: &str = "account_id,name,account_status,currency,timezone_name";
 
-pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Parameters) {
+pub(super) fn request_parts(planned: &Planned, asked: &RequestContext<'_>) -> (String, Parameters) {
     match planned.key.subject {
         Subject::CampaignFacts(id) => {
             (id.to_string(), vec![("fields", "id,name,effective_status,account_id".to_owned())])

@@ -1,6 +1,6 @@
 //! The insights edge: `act_<id>/insights` by level and `<id>/insights`.
 
-use super::{Asked, Page, Parameters, Planned, Received};
+use super::{Page, Parameters, Planned, Received, RequestContext};
 use crate::domain::fault::Fault;
 use crate::domain::filter::{Filter, Glob};
 use crate::domain::plan::Ask;
@@ -24,7 +24,7 @@ fn list(words: &[&str]) -> String {
     format!(r#"["{}"]"#, words.join(r#"",""#))
 }
 
-pub(super) fn question(planned: &Planned, asked: &Asked<'_>) -> (String, Parameters) {
+pub(super) fn request_parts(planned: &Planned, asked: &RequestContext<'_>) -> (String, Parameters) {
     let key = &planned.key;
     let level = level_of(planned);
     let ids: &[&str] = match (key.subject, level) {

@@ -13,11 +13,11 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use secrecy::ExposeSecret;
 
 use super::cams::hmac_sha256;
-use super::json::{self, Lenient, List, Names, Object, Unreadable};
+use super::json::{self, BodyError, KeptKeys, Lenient, ListPresence, Object};
 use super::query::{hex, query};
 use super::{
-    Api, Asked, Cursor, Keys, Page, ROW, Received, Redactor, Served, Target, check_readable, endless, silent,
-    unbuildable,
+    Api, Cursor, Keys, Page, ROW, Received, Redactor, RequestContext, ServedVersion, Target, check_readable, endless,
+    silent, unbuildable,
 };
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
@@ -87,14 +87,14 @@ impl Target for MetaTarget {
         }
     }
 
-    fn request(&self, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+    fn request(&self, asked: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault> {
         if self.planned.key.subject == Subject::Token {
-            return token::question(&self.graph, asked);
+            return token::request(&self.graph, asked);
         }
         let (path, parameters) = if self.planned.key.subject.is_discovery() {
-            discovery::question(&self.planned, asked)
+            discovery::request_parts(&self.planned, asked)
         } else {
-            insights::question(&self.planned, asked)
+            insights::request_parts(&self.planned, asked)
         };
         self.graph.get(&path, parameters, asked)
     }
@@ -109,11 +109,11 @@ impl Target for MetaTarget {
         }
     }
 
-    fn served(&self, headers: &HeaderMap, redactor: &Redactor) -> Option<Served> {
+    fn served(&self, headers: &HeaderMap, redactor: &Redactor) -> Option<ServedVersion> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
         let version = text("facebook-api-version").filter(plain)?.to_owned();
-        Some(Served { version, warning: text("x-ad-api-version-warning").map(|text| redactor.line(text)) })
+        Some(ServedVersion { version, warning: text("x-ad-api-version-warning").map(|text| redactor.line(text)) })
     }
 
     fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
@@ -127,7 +127,12 @@ type Parameters = Vec<(&'static str, String)>;
 impl Graph {
     /// The token goes into a header only. The secret's proof has no place but the query; its
     /// timestamped form is void after five minutes.
-    fn get(&self, path: &str, mut parameters: Parameters, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+    fn get(
+        &self,
+        path: &str,
+        mut parameters: Parameters,
+        asked: &RequestContext<'_>,
+    ) -> Result<Request<Vec<u8>>, Fault> {
         let Keys::Meta { token, app_secret, .. } = asked.keys else {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not one of Meta's"));
         };
@@ -152,7 +157,7 @@ impl Graph {
 
 /// What is kept of an answer beside rows. `next` is used as a yes or no: its URL carries the token, and
 /// was seen on a foreign host.
-static NAMES: Names = Names {
+static NAMES: KeptKeys = KeptKeys {
     values: &[
         "account_id",
         "account_status",
@@ -213,22 +218,22 @@ where
             let top = judged(answer, Ok(envelope.top))?;
             let bad = envelope.state.rejected.get(ROW).copied().unwrap_or_default();
             match list {
-                List::Read => {
+                ListPresence::Read => {
                     check_readable(rows, bad < rows as u64)?;
                     Ok(Page { next: next(&top)?, ..envelope.state })
                 }
-                List::Absent | List::Odd => Err(silent(answer)),
+                ListPresence::Absent | ListPresence::Odd => Err(silent(answer)),
             }
         }
         Err(why) => judged(answer, Err(why)).map(|_| Page::default()),
     }
 }
 
-fn judged(answer: Received<'_>, read: Result<Object, Unreadable>) -> Result<Object, Fault> {
+fn judged(answer: Received<'_>, read: Result<Object, BodyError>) -> Result<Object, Fault> {
     match read {
         Ok(top) if top.object("error").is_some() => Err(faults::classify(&top, answer)),
         Ok(top) if answer.response.status().is_success() => Ok(top),
-        Err(Unreadable::Endless) if answer.response.status().is_success() => Err(endless()),
+        Err(BodyError::Endless) if answer.response.status().is_success() => Err(endless()),
         _ => Err(silent(answer)),
     }
 }

@@ -7,11 +7,11 @@ use secrecy::ExposeSecret;
 use super::{Graph, Page, Received, open, silent, unbuildable};
 use crate::domain::fault::{Fault, Reason};
 use crate::source::query::query;
-use crate::source::{Asked, Keys, TokenHealth};
+use crate::source::{Keys, RequestContext, TokenHealth};
 
 /// Asks with the app's own token. What is asked about has no place but a parameter: it goes into the
 /// body of a POST that Graph reads as a GET, and so stays out of every URL.
-pub(super) fn question(graph: &Graph, asked: &Asked<'_>) -> Result<Request<Vec<u8>>, Fault> {
+pub(super) fn request(graph: &Graph, asked: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault> {
     let Keys::Meta { token, app_secret: Some(secret), app_id: Some(id) } = asked.keys else {
         return Err(Fault::new(Reason::InvalidRequest, "the token's health needs app_id and app_secret"));
     };

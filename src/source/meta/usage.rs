@@ -26,12 +26,12 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
             usages.extend(calls.usages(limits));
         }
     }
-    if let Some(account) = header::<Account>(headers, "x-ad-account-usage") {
+    if let Some(account) = header::<AccountUsage>(headers, "x-ad-account-usage") {
         // This header counts in seconds, the one above in minutes.
         let regain = account.reset_time_duration.filter(|_| account.acc_id_util_pct.is_some_and(|used| used >= 100.0));
         usages.extend(percent("account", account.acc_id_util_pct, regain.map(seconds), account.tier()));
     }
-    if let Some(insights) = header::<Account>(headers, "x-fb-ads-insights-throttle") {
+    if let Some(insights) = header::<AccountUsage>(headers, "x-fb-ads-insights-throttle") {
         usages.extend(percent("insights_account", insights.acc_id_util_pct, None, insights.tier()));
         usages.extend(percent("insights_app", insights.app_id_util_pct, None, None));
     }
@@ -91,7 +91,7 @@ impl Calls {
 }
 
 #[derive(Deserialize)]
-struct Account {
+struct AccountUsage {
     acc_id_util_pct: Option<f64>,
     app_id_util_pct: Option<f64>,
     /// Seconds.
@@ -99,7 +99,7 @@ struct Account {
     ads_api_access_tier: Option<String>,
 }
 
-impl Account {
+impl AccountUsage {
     fn tier(&self) -> Option<Tier> {
         tier(self.ads_api_access_tier.as_deref())
     }

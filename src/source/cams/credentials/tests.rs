@@ -7,7 +7,7 @@ fn variables(pairs: &[(&str, &str)]) -> Variables {
 }
 
 fn chosen(pairs: &[(&str, &str)]) -> String {
-    Place::choose(&variables(pairs)).map_or_else(|fault| fault.message, |place| place.name().to_owned())
+    KeyProvider::choose(&variables(pairs)).map_or_else(|fault| fault.message, |place| place.name().to_owned())
 }
 
 fn answer(status: u16, body: &str) -> Response<Bytes> {
@@ -32,8 +32,8 @@ fn the_first_place_that_is_configured_counts() {
     assert!(chosen(&[("ECS_METADATA_DISABLED", "True")]).contains("names no access keys"));
     assert!(chosen(&[("ECS_METADATA", "../secret")]).contains("no role's name"));
     assert!(chosen(&[&OIDC[..], &[("STS_REGION", "evil.example/")]].concat()).contains("no region"));
-    let ecs = Place::choose(&variables(&[("ECS_METADATA", "r-1"), ("IMDSV1_DISABLED", "true")])).unwrap();
-    let Place::Ecs(Ecs { role: Some(role), tokenless: false }) = ecs else { panic!("{ecs:?}") };
+    let ecs = KeyProvider::choose(&variables(&[("ECS_METADATA", "r-1"), ("IMDSV1_DISABLED", "true")])).unwrap();
+    let KeyProvider::Ecs(Ecs { role: Some(role), tokenless: false }) = ecs else { panic!("{ecs:?}") };
     assert_eq!(role, "r-1");
 }
 
@@ -41,10 +41,10 @@ fn the_first_place_that_is_configured_counts() {
 fn nothing_secret_is_shown() {
     let all = variables(&[("ACCESS_KEY_ID", "hush-1"), ("ACCESS_KEY_SECRET", "hush-2"), ("SECURITY_TOKEN", "hush-3")]);
     let uri = variables(&[("CREDENTIALS_URI", "http://h/?hush")]);
-    let shown = format!("{all:?} {:?} {:?}", Place::choose(&all), Place::choose(&uri));
+    let shown = format!("{all:?} {:?} {:?}", KeyProvider::choose(&all), KeyProvider::choose(&uri));
     assert!(!shown.contains("hush"), "{shown}");
     let odd = variables(&[("ACCESS_KEY_ID", "a\nhush"), ("ACCESS_KEY_SECRET", "b")]);
-    assert!(!Place::choose(&odd).unwrap_err().message.contains("hush"));
+    assert!(!KeyProvider::choose(&odd).unwrap_err().message.contains("hush"));
     assert!(!super::uri(&"hush hush".into()).unwrap_err().message.contains("hush"));
 }
 
@@ -52,7 +52,9 @@ fn nothing_secret_is_shown() {
 fn the_role_is_assumed_with_the_token_in_the_body() {
     let region = [("STS_REGION", "ap-southeast-1"), ("VPC_ENDPOINT_ENABLED", "true"), ("ROLE_SESSION_NAME", "me")];
     for (more, host) in [(&region[..], "sts-vpc.ap-southeast-1"), (&region[..1], "sts.ap-southeast-1"), (&[], "sts")] {
-        let Place::Oidc(oidc) = Place::choose(&variables(&[&OIDC[..], more].concat())).unwrap() else { panic!() };
+        let KeyProvider::Oidc(oidc) = KeyProvider::choose(&variables(&[&OIDC[..], more].concat())).unwrap() else {
+            panic!()
+        };
         assert_eq!(oidc.base(), format!("https://{host}.aliyuncs.com"));
         let request = oidc.request(&oidc.base(), &"a+b\n".into(), at("2026-03-01T10:00:00.5Z")).unwrap();
         assert_eq!(request.method(), "POST");
