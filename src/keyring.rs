@@ -1,5 +1,5 @@
 //! The content of the credentials: read anew for each request, so that a file that changes needs no
-//! restart, whichever way it is replaced. Keys of the surroundings come from their chains.
+//! restart, whichever way it is replaced. Access keys of default credentials come from their tasks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::chain::{Chain, Found};
+use crate::default_credentials::{DefaultCredentials, KeyState};
 use crate::domain::target::CredentialId;
 use crate::engine::Generation;
 use crate::settings::{Access, AccessKeySource, CredentialSettings, Secret, SecretError};
@@ -18,8 +18,8 @@ use crate::source::{Keys, Redactor};
 /// All credentials of a configuration.
 #[derive(Debug)]
 pub struct Keyring {
-    credentials: BTreeMap<CredentialId, Held>,
-    /// The chains' tasks; each ends when nobody holds its chain any more.
+    credentials: BTreeMap<CredentialId, KeyringEntry>,
+    /// The tasks of default credentials; each ends when nobody holds its credentials any more.
     tasks: JoinSet<()>,
     news: Arc<Notify>,
     /// The newest content of any credential.
@@ -34,17 +34,17 @@ const FORMER_CONTENTS: usize = 4;
 
 /// Where a credential's content is.
 #[derive(Debug)]
-enum Content {
+enum ContentSource {
     Meta { token: Secret, app_secret: Option<Secret>, app_id: Option<String> },
     Cams { id: Secret, secret: Secret, security_token: Option<Secret> },
-    Chain(Chain),
+    Default(DefaultCredentials),
 }
 
 #[derive(Debug)]
-struct Held {
+struct KeyringEntry {
     /// As it is configured.
     credential: CredentialSettings,
-    content: Content,
+    content: ContentSource,
     /// The last good content.
     keys: Option<(Arc<Keys>, Generation)>,
     /// Those before it, the newest last.
@@ -71,13 +71,13 @@ pub enum Unread {
     /// Its file or variable cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The surroundings gave no keys.
+    /// The default credentials gave no keys.
     #[error("no access keys yet: {0}")]
     Nothing(String),
 }
 
 impl Keyring {
-    /// Credentials whose content was not read yet. Chains begin to ask: a runtime must be there.
+    /// Credentials whose content was not read yet. Default credentials begin to ask: a runtime must be there.
     pub fn new(credentials: &[CredentialSettings]) -> anyhow::Result<Self> {
         let mut keyring = Self {
             credentials: BTreeMap::new(),
@@ -90,21 +90,21 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Other credentials from now on. Those that are configured as before keep their content and their chain. When one
+    /// Other credentials from now on. Those that are configured as before keep their content and their task. When one
     /// of them cannot be set up, all stay as they were. Says which are new or configured otherwise.
     pub fn update(&mut self, credentials: &[CredentialSettings]) -> anyhow::Result<BTreeSet<CredentialId>> {
         let mut new = BTreeMap::new();
         for credential in credentials {
             let id = credential.id();
             if self.credentials.get(&id).is_none_or(|held| held.credential != *credential) {
-                let content = Content::of(credential, &self.news, &mut self.tasks);
+                let content = ContentSource::of(credential, &self.news, &mut self.tasks);
                 let content = content.context("the HTTP client for access keys cannot be set up")?;
                 // One API may quote what another credential's request will only show it later, and a credential whose
                 // settings changed what it was known by before.
-                let before = self.credentials.get(&id).into_iter().flat_map(Held::contents).cloned();
-                let now = if matches!(content, Content::Chain(_)) { None } else { content.read().ok() };
+                let before = self.credentials.get(&id).into_iter().flat_map(KeyringEntry::contents).cloned();
+                let now = if matches!(content, ContentSource::Default(_)) { None } else { content.read().ok() };
                 let former = before.chain(now).collect();
-                new.insert(id, Held { credential: credential.clone(), content, keys: None, former });
+                new.insert(id, KeyringEntry { credential: credential.clone(), content, keys: None, former });
             }
         }
         self.credentials.retain(|_, held| credentials.contains(&held.credential));
@@ -120,15 +120,15 @@ impl Keyring {
     }
 
     fn learn(&mut self) {
-        let secrets = self.credentials.values().flat_map(Held::contents).flat_map(|keys| keys.secrets());
+        let secrets = self.credentials.values().flat_map(KeyringEntry::contents).flat_map(|keys| keys.secrets());
         self.redactor = Arc::new(Redactor::of(secrets.map(ExposeSecret::expose_secret)));
     }
 
-    /// Is over after a chain asked for keys, whatever came of it.
+    /// Is over after one of the tasks asked for keys, whatever came of it.
     pub async fn news(&mut self) -> anyhow::Result<()> {
         loop {
             tokio::select! {
-                Some(ended) = self.tasks.join_next() => ended.context("the task of a chain broke")?,
+                Some(ended) = self.tasks.join_next() => ended.context("a task that asks for access keys broke")?,
                 () = self.news.notified() => return Ok(()),
             }
         }
@@ -136,23 +136,26 @@ impl Keyring {
 
     /// Credentials whose keys are fetched, and of which none are being fetched now.
     pub fn fetched(&self) -> Vec<CredentialId> {
-        let fetched = |(_, held): &(&CredentialId, &Held)| match &held.content {
-            Content::Chain(chain) => !matches!(chain.keys(), Found::Pending),
-            Content::Meta { .. } | Content::Cams { .. } => false,
+        let fetched = |(_, held): &(&CredentialId, &KeyringEntry)| match &held.content {
+            ContentSource::Default(credentials) => !matches!(credentials.keys(), KeyState::Pending),
+            ContentSource::Meta { .. } | ContentSource::Cams { .. } => false,
         };
         self.credentials.iter().filter(fetched).map(|(id, _)| id.clone()).collect()
     }
 
     /// Has temporary keys that the API refused asked for anew. Says whether others will come, or are there already.
     pub fn renew(&self, id: &CredentialId, refused: Generation) -> bool {
-        let Some(Held { content: Content::Chain(chain), keys, .. }) = self.credentials.get(id) else { return false };
-        match chain.keys() {
-            Found::Keys(found) if keys.as_ref().is_some_and(|(held, of)| *of == refused && same(&found, held)) => {
-                chain.renew()
+        let Some(KeyringEntry { content: ContentSource::Default(credentials), keys, .. }) = self.credentials.get(id)
+        else {
+            return false;
+        };
+        match credentials.keys() {
+            KeyState::Keys(found) if keys.as_ref().is_some_and(|(held, of)| *of == refused && same(&found, held)) => {
+                credentials.renew()
             }
-            Found::Pending => true,
+            KeyState::Pending => true,
             // Others are there already; the next request takes them.
-            Found::Keys(_) | Found::Nothing(_) => false,
+            KeyState::Keys(_) | KeyState::Nothing(_) => false,
         }
     }
 
@@ -184,14 +187,14 @@ impl Keyring {
     }
 }
 
-impl Held {
+impl KeyringEntry {
     /// Every content that is to be kept to itself.
     fn contents(&self) -> impl Iterator<Item = &Arc<Keys>> {
         self.former.iter().chain(self.keys.iter().map(|(keys, _)| keys))
     }
 }
 
-impl Content {
+impl ContentSource {
     fn of(credential: &CredentialSettings, news: &Arc<Notify>, tasks: &mut JoinSet<()>) -> reqwest::Result<Self> {
         Ok(match credential.access.clone() {
             Access::Meta { token, app_secret, app_id, .. } => Self::Meta { token, app_secret, app_id },
@@ -199,7 +202,7 @@ impl Content {
                 Self::Cams { id, secret, security_token }
             }
             Access::Cams { keys: AccessKeySource::Default(variables), .. } => {
-                Self::Chain(Chain::start(&credential.name, &variables, news, tasks)?)
+                Self::Default(DefaultCredentials::start(&credential.name, &variables, news, tasks)?)
             }
         })
     }
@@ -213,11 +216,11 @@ impl Content {
             Self::Cams { id, secret, security_token } => {
                 Keys::Cams { id: id.read()?, secret: secret.read()?, security_token: optional(security_token)? }
             }
-            Self::Chain(chain) => {
-                return match chain.keys() {
-                    Found::Keys(keys) => Ok(keys),
-                    Found::Pending => Err(Unread::Pending),
-                    Found::Nothing(why) => Err(Unread::Nothing(why)),
+            Self::Default(credentials) => {
+                return match credentials.keys() {
+                    KeyState::Keys(keys) => Ok(keys),
+                    KeyState::Pending => Err(Unread::Pending),
+                    KeyState::Nothing(why) => Err(Unread::Nothing(why)),
                 };
             }
         };

@@ -8,11 +8,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 pub mod app;
-pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod daemon;
+pub mod default_credentials;
 pub mod domain;
 pub mod engine;
 pub mod exposition;

@@ -14,7 +14,7 @@ const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct KeyGenerations {
     /// The newest content of each credential that was read.
     generations: BTreeMap<CredentialId, Generation>,
     parked: Vec<Parked>,
@@ -32,7 +32,7 @@ pub(super) struct Parked {
     pub(super) refused: Option<(Generation, Fault)>,
 }
 
-impl Keys {
+impl KeyGenerations {
     /// The newest content of a credential; `None` when it never had one that could be read.
     pub(super) fn newest(&self, credential: &CredentialId) -> Option<Generation> {
         self.generations.get(credential).copied()
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_content_is_new_once_and_requests_wait_for_their_own_credential() {
         let id = |name: &str| CredentialId { source: Source::META, name: name.into() };
-        let mut keys = Keys::default();
+        let mut keys = KeyGenerations::default();
         assert!(keys.note(&id("a"), Generation(1)) && !keys.note(&id("a"), Generation(1)));
         assert!(keys.note(&id("a"), Generation(2)) && keys.newest(&id("a")) == Some(Generation(2)));
         for name in ["a", "b", "a"] {

@@ -40,7 +40,7 @@ use crate::domain::schedule::{Next, Ticket, Timetable, Uptime};
 use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Subject, TargetKey};
 use health::Health;
-use keys::{Keys, Parked};
+use keys::{KeyGenerations, Parked};
 use membership::Membership;
 use outbox::Outbox;
 use poll::Poll;
@@ -62,7 +62,7 @@ pub struct Engine {
     membership: Membership,
     quirks: Quirks,
     health: Health,
-    keys: Keys,
+    keys: KeyGenerations,
     in_flight: usize,
     /// When the timetable lets the next request out.
     next_send: Option<Uptime>,

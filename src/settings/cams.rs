@@ -77,7 +77,7 @@ pub(super) fn read<'r>(
     }
 }
 
-/// The access keys: of the configuration, or of the surroundings.
+/// The access keys: of the configuration, or the default credentials.
 fn keys(
     at: &Location<'_>,
     [id, secret, security_token]: [SecretKeys<'_>; 3],

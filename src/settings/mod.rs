@@ -167,7 +167,7 @@ pub enum AccessKeySource {
         /// The token of temporary access keys.
         security_token: Option<Secret>,
     },
-    /// From the surroundings: environment, role of the machine or workload. Holds the environment's
+    /// The default credentials: environment, role of the machine or workload. Holds the environment's
     /// variables that say which.
     Default(BTreeMap<String, SecretString>),
 }

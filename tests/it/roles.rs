@@ -1,4 +1,4 @@
-//! Access keys that the surroundings give and take: `credentials: default`.
+//! Access keys that come from the default credentials: `credentials: default`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl Giver {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_of_the_surroundings_are_polled_with_and_renewed_before_they_expire() {
+async fn default_credentials_are_polled_with_and_renewed_before_they_expire() {
     let giver = Giver::start(|_| (200, "key-id", "token-2", 4)).await;
     let mut app = TestApp::start_in(world(), CONFIGURATION, &giver.environment).await;
     let metrics = app.ready().await;

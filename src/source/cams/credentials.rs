@@ -1,4 +1,4 @@
-//! Access keys of the surroundings: which place the variables name, what to ask there, and what the
+//! Access keys of the default credentials: which provider the variables name, what to ask there, and what the
 //! answer means.
 //!
 //! The place follows from the variables alone, in the order of the vendor's clients; one that fails

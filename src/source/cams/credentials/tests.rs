@@ -7,7 +7,7 @@ fn variables(pairs: &[(&str, &str)]) -> Variables {
 }
 
 fn chosen(pairs: &[(&str, &str)]) -> String {
-    KeyProvider::choose(&variables(pairs)).map_or_else(|fault| fault.message, |place| place.name().to_owned())
+    KeyProvider::choose(&variables(pairs)).map_or_else(|fault| fault.message, |provider| provider.name().to_owned())
 }
 
 fn answer(status: u16, body: &str) -> Response<Bytes> {

@@ -1,5 +1,5 @@
-//! Access keys of the surroundings, held: one task for each such credential asks for them, renews
-//! them before they expire, and once more when the API refuses them.
+//! Access keys of the default credentials (`credentials: default`), held: one task for each such
+//! credential asks for them, renews them before they expire, and once more when the API refuses them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::repeat::{Repeats, Telling};
-use crate::domain::target::Source as Api;
+use crate::domain::target::Source;
 use crate::fetch::Fetch;
 use crate::settings::Secret;
 use crate::source::cams::credentials::{self, Ecs, KeyProvider, METADATA, Temporary, Variables};
@@ -30,14 +30,14 @@ const LARGEST: usize = 64 << 10;
 
 /// What is known of one credential's keys.
 #[derive(Debug)]
-pub struct Chain {
-    held: watch::Receiver<Held>,
+pub struct DefaultCredentials {
+    held: watch::Receiver<RenewalState>,
     /// How many attempts there must have been; `None` where no attempt brings anything new.
     wanted: Option<watch::Sender<u32>>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct RenewalState {
     /// How often keys were asked for, whatever came of it.
     attempts: u32,
     keys: Option<Arc<Keys>>,
@@ -45,9 +45,9 @@ struct Held {
     trouble: String,
 }
 
-/// What [`Chain::keys`] gives.
+/// What [`DefaultCredentials::keys`] gives.
 #[derive(Debug)]
-pub enum Found {
+pub enum KeyState {
     /// The newest keys.
     Keys(Arc<Keys>),
     /// They are being asked for.
@@ -56,7 +56,7 @@ pub enum Found {
     Nothing(String),
 }
 
-impl Chain {
+impl DefaultCredentials {
     /// Chooses where keys come from, and has them asked for by one of the tasks if they expire.
     /// `news` is told after each attempt.
     pub fn start(
@@ -65,40 +65,40 @@ impl Chain {
         news: &Arc<Notify>,
         tasks: &mut JoinSet<()>,
     ) -> reqwest::Result<Self> {
-        let place = match KeyProvider::choose(variables) {
+        let provider = match KeyProvider::choose(variables) {
             Ok(KeyProvider::Variables(keys)) => return Ok(Self::fixed(Some(Arc::new(keys)), String::new())),
-            Ok(place) => place,
+            Ok(provider) => provider,
             Err(fault) => return Ok(Self::fixed(None, fault.message)),
         };
-        tracing::info!(source = Api::CAMS.label(), credential = name, "access keys come from {}", place.name());
-        let fetch = match &place {
+        tracing::info!(source = Source::CAMS.label(), credential = name, "access keys come from {}", provider.name());
+        let fetch = match &provider {
             KeyProvider::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
             KeyProvider::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
             _ => Fetch::new(TIMEOUT, LARGEST)?,
         };
-        let base = match &place {
+        let base = match &provider {
             KeyProvider::Oidc(oidc) => oidc.base(),
             _ => METADATA.to_owned(),
         };
         let (wanted, wanting) = watch::channel(1);
-        let (holder, held) = watch::channel(Held::default());
-        let source = Source { place, base, fetch };
+        let (holder, held) = watch::channel(RenewalState::default());
+        let source = ProviderClient { provider, base, fetch };
         tasks.spawn(renew(name.to_owned(), source, holder, wanting, news.clone()));
         Ok(Self { held, wanted: Some(wanted) })
     }
 
     fn fixed(keys: Option<Arc<Keys>>, trouble: String) -> Self {
-        let (_, held) = watch::channel(Held { attempts: 0, keys, trouble });
+        let (_, held) = watch::channel(RenewalState { attempts: 0, keys, trouble });
         Self { held, wanted: None }
     }
 
     /// The keys as they are now.
-    pub fn keys(&self) -> Found {
+    pub fn keys(&self) -> KeyState {
         let held = self.held.borrow();
         match &held.keys {
-            _ if self.wanted.as_ref().is_some_and(|wanted| *wanted.borrow() > held.attempts) => Found::Pending,
-            Some(keys) => Found::Keys(keys.clone()),
-            None => Found::Nothing(held.trouble.clone()),
+            _ if self.wanted.as_ref().is_some_and(|wanted| *wanted.borrow() > held.attempts) => KeyState::Pending,
+            Some(keys) => KeyState::Keys(keys.clone()),
+            None => KeyState::Nothing(held.trouble.clone()),
         }
     }
 
@@ -112,16 +112,16 @@ impl Chain {
 
 /// A place, and the way there.
 #[derive(Debug)]
-struct Source {
-    place: KeyProvider,
+struct ProviderClient {
+    provider: KeyProvider,
     /// Scheme and host of the service, where the place does not say it.
     base: String,
     fetch: Fetch,
 }
 
-impl Source {
+impl ProviderClient {
     async fn ask(&self) -> Result<Temporary, Fault> {
-        let answer = match &self.place {
+        let answer = match &self.provider {
             KeyProvider::Variables(_) => return Err(Fault::new(Reason::InvalidRequest, "they do not change")),
             KeyProvider::Oidc(oidc) => {
                 // The file rotates: it is read each time.
@@ -137,7 +137,7 @@ impl Source {
 
     /// What takes what was sent, and the keys that are held, out of a text.
     fn redactor(&self, held: Option<&Keys>) -> Redactor {
-        let sent = match &self.place {
+        let sent = match &self.provider {
             KeyProvider::Oidc(oidc) => Secret::File(oidc.token_file.clone()).read().ok(),
             KeyProvider::Uri(uri) => Some(uri.clone()),
             KeyProvider::Variables(_) | KeyProvider::Ecs(_) => None,
@@ -167,18 +167,18 @@ impl Source {
     }
 }
 
-/// Asks for ever, or until nobody holds the chain any more. Old keys stand when there are no new
+/// Asks for ever, or until nobody holds the credentials any more. Old keys stand when there are no new
 /// ones: the API knows best when they are over.
 async fn renew(
     name: String,
-    source: Source,
-    holder: watch::Sender<Held>,
+    source: ProviderClient,
+    holder: watch::Sender<RenewalState>,
     mut wanted: watch::Receiver<u32>,
     news: Arc<Notify>,
 ) {
     let mut failures = 0_u32;
     let (mut repeats, clock) = (Repeats::default(), Clock::start());
-    let place = source.place.name();
+    let provider = source.provider.name();
     loop {
         let asked = source.ask().await;
         let asked = asked.map_err(|fault| Fault {
@@ -186,7 +186,7 @@ async fn renew(
             ..fault
         });
         let telling = repeats.note(asked.as_ref().err().map(|fault| fault.reason), clock.uptime());
-        report(&name, place, asked.as_ref(), telling);
+        report(&name, provider, asked.as_ref(), telling);
         let wait = match asked {
             Ok(keys) => {
                 failures = 0;
@@ -196,7 +196,7 @@ async fn renew(
             }
             Err(fault) => {
                 failures = failures.saturating_add(1);
-                holder.send_modify(|held| held.trouble = format!("{place}: {fault}"));
+                holder.send_modify(|held| held.trouble = format!("{provider}: {fault}"));
                 credentials::retry_after(failures, dice())
             }
         };
@@ -212,15 +212,15 @@ async fn renew(
 
 /// One line when keys fail to come or come again, and one an hour while they fail; the rest is told
 /// at debug level.
-fn report(credential: &str, place: &str, asked: Result<&Temporary, &Fault>, telling: Telling) {
-    let source = Api::CAMS.label();
+fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, telling: Telling) {
+    let source = Source::CAMS.label();
     let fault = match asked {
         Ok(keys) => {
             let expires = keys.expires;
             if let Telling::Recovered(attempts) = telling {
-                tracing::info!(source, credential, attempts, %expires, "{place}: access keys are given again");
+                tracing::info!(source, credential, attempts, %expires, "{provider}: access keys are given again");
             } else {
-                tracing::debug!(source, credential, %expires, "{place}: new access keys");
+                tracing::debug!(source, credential, %expires, "{provider}: new access keys");
             }
             return;
         }
@@ -234,11 +234,11 @@ fn report(credential: &str, place: &str, asked: Result<&Temporary, &Fault>, tell
             (format!("still no access keys, asked {attempts} times in {time}"), Some(attempts))
         }
         _ => {
-            tracing::debug!(source, credential, reason, code, "{place}: no access keys again: {fault}");
+            tracing::debug!(source, credential, reason, code, "{provider}: no access keys again: {fault}");
             return;
         }
     };
-    tracing::warn!(source, credential, reason, code, attempts, "{place}: {told}: {fault}");
+    tracing::warn!(source, credential, reason, code, attempts, "{provider}: {told}: {fault}");
 }
 
 /// A number in 0..1.
@@ -273,10 +273,10 @@ mod tests {
         base
     }
 
-    fn source(variables: &[(&str, &str)], base: String) -> Source {
+    fn source(variables: &[(&str, &str)], base: String) -> ProviderClient {
         let pairs = variables.iter().map(|(name, value)| (format!("ALIBABA_CLOUD_{name}"), (*value).into()));
-        let place = KeyProvider::choose(&pairs.collect()).unwrap();
-        Source { place, base, fetch: Fetch::direct(Duration::from_secs(5), LARGEST).unwrap() }
+        let provider = KeyProvider::choose(&pairs.collect()).unwrap();
+        ProviderClient { provider, base, fetch: Fetch::direct(Duration::from_secs(5), LARGEST).unwrap() }
     }
 
     #[tokio::test]
@@ -315,7 +315,7 @@ mod tests {
             }
         };
         let base = serve(answer, &mut tasks).await;
-        let file = std::env::temp_dir().join(format!("mme-chain-{}", std::process::id()));
+        let file = std::env::temp_dir().join(format!("mme-keys-{}", std::process::id()));
         let path = file.display().to_string();
         let source = source(&[("ROLE_ARN", "r"), ("OIDC_PROVIDER_ARN", "p"), ("OIDC_TOKEN_FILE", &path)], base);
         assert!(source.ask().await.unwrap_err().message.contains("cannot be read"));
