@@ -13,7 +13,7 @@ use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
-use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format, Scrape};
+use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, Scrape, ScrapeFilter};
 
 /// Campaigns of an account.
 const CAMPAIGNS: u32 = 1000;
@@ -57,7 +57,7 @@ fn plain(bencher: Bencher<'_, '_>, accounts: u32) {
 }
 
 fn scrape(exposition: &Exposition) -> Scrape {
-    exposition.scrape(Format::Text, &Filter::default(), Deflated::new(String::new()))
+    exposition.scrape(Format::Text, &ScrapeFilter::default(), Deflated::new(String::new()))
 }
 
 fn published(accounts: u32) -> (Snapshot, Exposition) {

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::daemon::{Driver, Publication};
 use crate::domain::counted::counted;
 use crate::engine::Failed;
-use crate::exposition::{Deflated, Filter, Format};
+use crate::exposition::{Deflated, Format, ScrapeFilter};
 use crate::logging;
 use crate::publish::Publisher;
 use crate::store::Store;
@@ -30,7 +30,7 @@ pub fn once(flags: &Flags) -> anyhow::Result<Done> {
         failed
     })?;
     let own = Deflated::new(telemetry::text(&telemetry.gather()));
-    for piece in store.exposition().scrape(Format::Text, &Filter::default(), own).plain() {
+    for piece in store.exposition().scrape(Format::Text, &ScrapeFilter::default(), own).plain() {
         print(&String::from_utf8_lossy(&piece))?;
     }
     let Failed { targets, total, lookups } = failed;

@@ -32,12 +32,12 @@ pub struct CampaignFacts {
 /// take four times the memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    entries: Box<[Entry]>,
+    entries: Box<[ListingEntry]>,
     text: Box<str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
+struct ListingEntry {
     campaign: CampaignId,
     /// Where the name and the state behind it end in the text; a name begins where the last state ends.
     name: u32,
@@ -47,7 +47,7 @@ struct Entry {
 
 /// A campaign of a [`Listing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed<'a> {
+pub struct ListedCampaign<'a> {
     /// Which.
     pub campaign: CampaignId,
     /// Its name, as its owner wrote it.
@@ -67,7 +67,7 @@ impl Listing {
             text.push_str(&facts.name);
             let name = end(&text);
             text.push_str(&facts.status);
-            Entry { campaign: *campaign, name, status: end(&text), marketing: facts.marketing }
+            ListingEntry { campaign: *campaign, name, status: end(&text), marketing: facts.marketing }
         });
         Self { entries: entries.collect(), text: text.into() }
     }
@@ -83,11 +83,11 @@ impl Listing {
     }
 
     /// The campaign at a place, counted in ascending order.
-    pub fn at(&self, place: usize) -> Option<Listed<'_>> {
+    pub fn at(&self, place: usize) -> Option<ListedCampaign<'_>> {
         let entry = self.entries.get(place)?;
         let start = place.checked_sub(1).map_or(0, |before| self.entries[before].status);
         let text = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
-        Some(Listed {
+        Some(ListedCampaign {
             campaign: entry.campaign,
             name: text(start, entry.name),
             status: text(entry.name, entry.status),
@@ -96,7 +96,7 @@ impl Listing {
     }
 
     /// The campaigns, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = Listed<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = ListedCampaign<'_>> {
         (0..self.len()).filter_map(|place| self.at(place))
     }
 }

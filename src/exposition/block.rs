@@ -8,8 +8,8 @@ use memmap2::MmapMut;
 
 use super::deflate::{Sum, deflate};
 use super::family::{self, FamilySet, Other};
-use super::figures::Figures;
-use super::info::{Account, Campaigns};
+use super::figures::FigureRun;
+use super::info::{AccountInfo, CampaignRun};
 use super::state::States;
 use super::windows::Windows;
 use crate::domain::target::{CampaignId, TargetKey};
@@ -22,7 +22,7 @@ const LARGE: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Block {
     id: BlockId,
-    content: Content,
+    content: BlockContent,
     segments: Box<[Segment]>,
     /// The segments, one behind the other.
     deflated: Bytes,
@@ -49,15 +49,15 @@ pub(super) enum BlockId {
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
-    Figures(Figures),
+pub(super) enum BlockContent {
+    Figures(FigureRun),
     Windows(Windows),
-    Campaigns(Campaigns),
-    Account(Account),
+    Campaigns(CampaignRun),
+    Account(AccountInfo),
     States(States),
 }
 
-impl Content {
+impl BlockContent {
     fn families(&self) -> FamilySet {
         match self {
             Self::Figures(figures) => figures.families(),
@@ -118,7 +118,12 @@ fn placed(deflated: Vec<u8>) -> Bytes {
 impl Block {
     /// Renders a block; what reads as it did in the former one is taken from there. A block of the very
     /// same parts is shared; one that merely reads the same must not keep the former parts alive.
-    pub(super) fn render(id: BlockId, content: Content, former: Option<&Arc<Self>>, text: &mut Vec<u8>) -> Arc<Self> {
+    pub(super) fn render(
+        id: BlockId,
+        content: BlockContent,
+        former: Option<&Arc<Self>>,
+        text: &mut Vec<u8>,
+    ) -> Arc<Self> {
         if let Some(former) = former.filter(|former| content.identical(&former.content)) {
             return former.clone();
         }
@@ -143,7 +148,7 @@ impl Block {
         &self.id
     }
 
-    pub(super) fn content(&self) -> &Content {
+    pub(super) fn content(&self) -> &BlockContent {
         &self.content
     }
 

@@ -7,9 +7,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::tz::TimeZone;
 
-use super::block::{BlockId, Content};
-use super::figures::{Figures, Part};
-use super::info::{self, Campaigns};
+use super::block::{BlockContent, BlockId};
+use super::figures::{FigureRun, TargetRows};
+use super::info::{self, CampaignRun};
 use super::state::States;
 use super::windows::Windows;
 use crate::domain::snapshot::{Group, GroupKey, Snapshot};
@@ -31,33 +31,33 @@ fn begins_at_target(key: &TargetKey) -> bool {
 }
 
 /// The blocks of an account, in the order of the exposition.
-pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, Content)> {
+pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, BlockContent)> {
     let facts = group.account().map(|(facts, _)| facts);
     let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
     let mut blocks = figures(key, group, &zone);
     let windows = Windows::of(key, zone, group);
     if !windows.is_empty() {
-        blocks.push((BlockId::Windows, Content::Windows(windows)));
+        blocks.push((BlockId::Windows, BlockContent::Windows(windows)));
     }
     let (origins, known) = info::campaigns(group);
     let runs = known.chunk_by(|_, next| !begins(next.campaign));
     blocks.extend(runs.filter_map(|run| {
-        let content = Campaigns { group: key, origins: origins.clone(), members: run.to_vec() };
-        Some((BlockId::Campaigns(run.first()?.campaign), Content::Campaigns(content)))
+        let content = CampaignRun { group: key, origins: origins.clone(), members: run.to_vec() };
+        Some((BlockId::Campaigns(run.first()?.campaign), BlockContent::Campaigns(content)))
     }));
     if let Some((facts, labels)) = group.account() {
-        let account = info::Account { group: key, facts: facts.clone(), labels: labels.clone() };
-        blocks.push((BlockId::Account, Content::Account(account)));
+        let account = info::AccountInfo { group: key, facts: facts.clone(), labels: labels.clone() };
+        blocks.push((BlockId::Account, BlockContent::Account(account)));
     }
     blocks
 }
 
-fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, Content)> {
+fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, BlockContent)> {
     let currency = group.account().and_then(|(facts, _)| facts.currency);
-    let empty = || Figures { group: key, currency, zone: zone.clone(), parts: Vec::new() };
+    let empty = || FigureRun { group: key, currency, zone: zone.clone(), parts: Vec::new() };
 
-    let mut blocks: Vec<(BlockId, Content)> = Vec::new();
-    let mut open: Option<(BlockId, Figures)> = None;
+    let mut blocks: Vec<(BlockId, BlockContent)> = Vec::new();
+    let mut open: Option<(BlockId, FigureRun)> = None;
     for (target, published) in &group.targets {
         let campaigns = published.rows.campaigns();
         let mut start = 0;
@@ -65,11 +65,11 @@ fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, Conte
             let range = start..start + run.len();
             start = range.end;
             if run.first().copied().flatten().is_some_and(begins) {
-                blocks.extend(open.take().map(|(id, figures)| (id, Content::Figures(figures))));
+                blocks.extend(open.take().map(|(id, figures)| (id, BlockContent::Figures(figures))));
             }
             let first = run.first().copied().flatten();
             let (_, figures) = open.get_or_insert_with(|| (BlockId::Figures(target.clone(), first), empty()));
-            figures.parts.push(Part {
+            figures.parts.push(TargetRows {
                 window: target.window.clone(),
                 labels: published.labels.clone(),
                 rows: published.rows.clone(),
@@ -77,12 +77,12 @@ fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, Conte
             });
         }
     }
-    blocks.extend(open.map(|(id, figures)| (id, Content::Figures(figures))));
+    blocks.extend(open.map(|(id, figures)| (id, BlockContent::Figures(figures))));
     blocks
 }
 
 /// The blocks of the targets' states.
-pub(super) fn of_states(snapshot: &Snapshot) -> Vec<(BlockId, Content)> {
+pub(super) fn of_states(snapshot: &Snapshot) -> Vec<(BlockId, BlockContent)> {
     let mut blocks: Vec<(BlockId, States)> = Vec::new();
     for (key, status) in snapshot.statuses() {
         if blocks.is_empty() || begins_at_target(key) {
@@ -92,5 +92,5 @@ pub(super) fn of_states(snapshot: &Snapshot) -> Vec<(BlockId, Content)> {
             states.0.push((key.clone(), status.clone()));
         }
     }
-    blocks.into_iter().map(|(id, states)| (id, Content::States(states))).collect()
+    blocks.into_iter().map(|(id, states)| (id, BlockContent::States(states))).collect()
 }

@@ -16,18 +16,18 @@ use crate::domain::target::{Currency, Labels, Window, account_label};
 
 /// Rows of one account that stand together.
 #[derive(Debug)]
-pub(super) struct Figures {
+pub(super) struct FigureRun {
     pub(super) group: GroupKey,
     /// The account's currency, for rows that name none.
     pub(super) currency: Option<Currency>,
     /// The account's time zone, UTC where it is unknown.
     pub(super) zone: TimeZone,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<TargetRows>,
 }
 
 /// Rows of one target that follow one another.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct TargetRows {
     pub(super) window: Window,
     pub(super) labels: Labels,
     pub(super) rows: Arc<Rows>,
@@ -51,7 +51,7 @@ impl Shown {
     }
 }
 
-impl Part {
+impl TargetRows {
     /// Whether the rows are campaigns' and not the account's own; no target has both.
     fn of_campaigns(&self) -> bool {
         self.rows.campaigns().get(self.range.start).is_some_and(Option::is_some)
@@ -84,7 +84,7 @@ impl Part {
     }
 }
 
-impl Figures {
+impl FigureRun {
     pub(super) fn families(&self) -> FamilySet {
         let mut families = FamilySet::default();
         for part in &self.parts {
@@ -104,7 +104,7 @@ impl Figures {
     }
 
     pub(super) fn identical(&self, former: &Self) -> bool {
-        let same = |(one, other): (&Part, &Part)| {
+        let same = |(one, other): (&TargetRows, &TargetRows)| {
             Arc::ptr_eq(&one.rows, &other.rows)
                 && one.range == other.range
                 && one.labels == other.labels
@@ -148,7 +148,7 @@ impl Figures {
         }
     }
 
-    fn write_metric(&self, family: usize, metric: usize, part: &Part, out: &mut Vec<u8>) {
+    fn write_metric(&self, family: usize, metric: usize, part: &TargetRows, out: &mut Vec<u8>) {
         let head = self.head(family, part);
         let money = METRICS[metric].unit == Unit::Money;
         let columns: Vec<_> = part.columns(metric).collect();
@@ -178,7 +178,7 @@ impl Figures {
         }
     }
 
-    fn write_window(&self, family: usize, end: Other, part: &Part, out: &mut Vec<u8>) {
+    fn write_window(&self, family: usize, end: Other, part: &TargetRows, out: &mut Vec<u8>) {
         let (head, tail) = (self.head(family, part), tail(part, None, None));
         let mut last = None;
         for (campaign, days) in part.rows.campaigns()[part.range.clone()].iter().zip(part.days()) {
@@ -200,7 +200,7 @@ impl Figures {
     }
 
     /// A line up to the digits of the campaign's id.
-    fn head(&self, family: usize, part: &Part) -> String {
+    fn head(&self, family: usize, part: &TargetRows) -> String {
         let (source, account) = self.group;
         let mut head = format!("{}{{", FAMILIES[family].name);
         line::label("source", source.label(), &mut head);
@@ -213,7 +213,7 @@ impl Figures {
 }
 
 /// A line between the digits of the campaign's id and the number.
-fn tail(part: &Part, currency: Option<&str>, action: Option<u8>) -> String {
+fn tail(part: &TargetRows, currency: Option<&str>, action: Option<u8>) -> String {
     let mut tail = if part.of_campaigns() { "\"".to_owned() } else { String::new() };
     let mut label = |name, value: &str| {
         tail.push(',');

@@ -4,27 +4,27 @@ use std::sync::Arc;
 
 use super::family::{self, FAMILIES, Other};
 use super::line;
-use crate::domain::facts::{AccountFacts, Listed, Listing};
+use crate::domain::facts::{AccountFacts, ListedCampaign, Listing};
 use crate::domain::snapshot::{Group, GroupKey};
 use crate::domain::target::{CampaignId, Currency, Labels, account_label};
 
 /// A run of an account's campaigns.
 #[derive(Debug)]
-pub(super) struct Campaigns {
+pub(super) struct CampaignRun {
     pub(super) group: GroupKey,
-    pub(super) origins: Arc<[Origin]>,
-    pub(super) members: Vec<Known>,
+    pub(super) origins: Arc<[CampaignOrigin]>,
+    pub(super) members: Vec<KnownCampaign>,
 }
 
 /// Where campaigns are known from.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(super) struct CampaignOrigin {
     /// The discovery that named them; `None` for those that only have rows.
     listing: Option<Arc<Listing>>,
     labels: Labels,
 }
 
-impl Origin {
+impl CampaignOrigin {
     fn listing_at(&self) -> Option<*const Listing> {
         self.listing.as_ref().map(Arc::as_ptr)
     }
@@ -32,7 +32,7 @@ impl Origin {
 
 /// A campaign, by the place where it is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct KnownCampaign {
     pub(super) campaign: CampaignId,
     origin: u32,
     place: u32,
@@ -40,28 +40,28 @@ pub(super) struct Known {
 
 /// The campaigns of an account, ascending. A campaign is shown when discovery knows it as one of
 /// marketing messages, or when it has rows.
-pub(super) fn campaigns(group: &Group) -> (Arc<[Origin]>, Vec<Known>) {
-    let mut origins: Vec<Origin> = Vec::new();
+pub(super) fn campaigns(group: &Group) -> (Arc<[CampaignOrigin]>, Vec<KnownCampaign>) {
+    let mut origins: Vec<CampaignOrigin> = Vec::new();
     let mut known = Vec::new();
     for published in group.targets.values() {
-        let same = |origin: &Origin| origin.labels == published.labels;
+        let same = |origin: &CampaignOrigin| origin.labels == published.labels;
         let origin = origins.iter().position(same).unwrap_or_else(|| {
-            origins.push(Origin { listing: None, labels: published.labels.clone() });
+            origins.push(CampaignOrigin { listing: None, labels: published.labels.clone() });
             origins.len() - 1
         });
         let campaigns = published.rows.campaigns().iter().flatten();
-        known.extend(campaigns.map(|campaign| Known { campaign: *campaign, origin: small(origin), place: 0 }));
+        known.extend(campaigns.map(|campaign| KnownCampaign { campaign: *campaign, origin: small(origin), place: 0 }));
     }
     // Targets come sorted, each with its campaigns sorted: runs that a stable sort merges.
     known.sort_by_key(|known| known.campaign);
     known.dedup_by_key(|known| known.campaign);
     for (listing, labels) in group.listings.values() {
         let origin = small(origins.len());
-        origins.push(Origin { listing: Some(listing.clone()), labels: labels.clone() });
+        origins.push(CampaignOrigin { listing: Some(listing.clone()), labels: labels.clone() });
         let with_rows = known.len();
         for (place, listed) in listing.iter().enumerate() {
             let at = known[..with_rows].binary_search_by_key(&listed.campaign, |known| known.campaign);
-            let entry = Known { campaign: listed.campaign, origin, place: small(place) };
+            let entry = KnownCampaign { campaign: listed.campaign, origin, place: small(place) };
             match at {
                 Ok(at) => known[at] = entry,
                 Err(_) if listed.marketing => known.push(entry),
@@ -77,7 +77,7 @@ fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-impl Campaigns {
+impl CampaignRun {
     pub(super) fn identical(&self, former: &Self) -> bool {
         let origins = || self.origins.iter().zip(former.origins.iter());
         self.origins.len() == former.origins.len()
@@ -96,11 +96,11 @@ impl Campaigns {
 
     /// Those whose names are known.
     pub(super) fn names(&self) -> impl Iterator<Item = (CampaignId, &str)> {
-        let name = |known: &Known| Some((known.campaign, self.facts(*known).0?.name));
+        let name = |known: &KnownCampaign| Some((known.campaign, self.facts(*known).0?.name));
         self.members.iter().filter_map(name)
     }
 
-    fn facts(&self, known: Known) -> (Option<Listed<'_>>, &Labels) {
+    fn facts(&self, known: KnownCampaign) -> (Option<ListedCampaign<'_>>, &Labels) {
         let origin = &self.origins[known.origin as usize];
         (origin.listing.as_ref().and_then(|listing| listing.at(known.place as usize)), &origin.labels)
     }
@@ -125,13 +125,13 @@ impl Campaigns {
 
 /// An account.
 #[derive(Debug, PartialEq)]
-pub(super) struct Account {
+pub(super) struct AccountInfo {
     pub(super) group: GroupKey,
     pub(super) facts: AccountFacts,
     pub(super) labels: Labels,
 }
 
-impl Account {
+impl AccountInfo {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let (source, account) = self.group;
         let mut text = format!("{}{{", FAMILIES[family::other(Other::AccountInfo)].name);

@@ -18,7 +18,7 @@ mod windows;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use block::{Block, BlockId, Content};
+use block::{Block, BlockContent, BlockId};
 pub use family::{FAMILIES, Family, Format, header, target_families};
 pub use line::escape;
 pub use scrape::{Deflated, Scrape};
@@ -39,14 +39,14 @@ type Blocks = Arc<[Arc<Block>]>;
 
 /// Which campaign series a scrape wants; empty lists want all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct ScrapeFilter {
     /// Accounts.
     pub accounts: Vec<AccountId>,
     /// Sources.
     pub sources: Vec<Source>,
 }
 
-impl Filter {
+impl ScrapeFilter {
     fn wants(&self, (source, account): &GroupKey) -> bool {
         (self.sources.is_empty() || self.sources.contains(source))
             && (self.accounts.is_empty() || account.is_some_and(|account| self.accounts.contains(&account)))
@@ -74,7 +74,7 @@ impl Exposition {
 
     /// What a scrape sends, with a text of the exporter's own at the end. A filter leaves accounts
     /// out; the state of the targets and the text are shown to all.
-    pub fn scrape(&self, format: Format, filter: &Filter, own: Deflated) -> Scrape {
+    pub fn scrape(&self, format: Format, filter: &ScrapeFilter, own: Deflated) -> Scrape {
         let groups = self.groups.iter().filter(|(key, _)| filter.wants(key));
         let blocks = groups.flat_map(|(_, blocks)| blocks.iter());
         Scrape::new(format, blocks.chain(self.states.iter()), own)
@@ -83,7 +83,7 @@ impl Exposition {
     /// How each target fares, in order. Those who show it in another form show what a scrape does.
     pub fn statuses(&self) -> impl Iterator<Item = &(TargetKey, TargetStatus)> {
         let states = self.states.iter().filter_map(|block| match block.content() {
-            Content::States(states) => Some(&states.0),
+            BlockContent::States(states) => Some(&states.0),
             _ => None,
         });
         states.flatten()
@@ -97,7 +97,7 @@ impl Exposition {
     /// The accounts that discovery knows, with their names.
     pub fn account_names(&self) -> impl Iterator<Item = (GroupKey, &str)> {
         self.groups.values().flat_map(|blocks| blocks.iter()).filter_map(|block| match block.content() {
-            Content::Account(account) => Some((account.group, &*account.facts.name)),
+            BlockContent::Account(account) => Some((account.group, &*account.facts.name)),
             _ => None,
         })
     }
@@ -106,15 +106,15 @@ impl Exposition {
     pub fn campaign_names(&self) -> impl Iterator<Item = (Source, CampaignId, &str)> {
         self.groups.iter().flat_map(|((source, _), blocks)| {
             let campaigns = blocks.iter().filter_map(|block| match block.content() {
-                Content::Campaigns(campaigns) => Some(campaigns),
+                BlockContent::Campaigns(campaigns) => Some(campaigns),
                 _ => None,
             });
-            campaigns.flat_map(info::Campaigns::names).map(|(campaign, name)| (*source, campaign, name))
+            campaigns.flat_map(info::CampaignRun::names).map(|(campaign, name)| (*source, campaign, name))
         })
     }
 }
 
-fn render(contents: Vec<(BlockId, Content)>, former: Option<&Blocks>) -> Blocks {
+fn render(contents: Vec<(BlockId, BlockContent)>, former: Option<&Blocks>) -> Blocks {
     let former: HashMap<_, _> =
         former.iter().flat_map(|former| former.iter()).map(|block| (block.id(), block)).collect();
     let mut text = Vec::new();

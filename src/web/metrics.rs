@@ -14,7 +14,7 @@ use super::connections::Peer;
 use super::places::PlaceUse;
 use super::{WebState, negotiate};
 use crate::domain::target::{AccountId, Source};
-use crate::exposition::Filter;
+use crate::exposition::ScrapeFilter;
 
 pub(super) async fn metrics(
     State(web): State<WebState>,
@@ -78,8 +78,8 @@ impl<I: Iterator<Item = Bytes> + Unpin> HttpBody for Pieces<I> {
 }
 
 /// `?account_id=` and `?source=`, both repeatable. Other parameters are none of ours.
-fn filter(parameters: &[(String, String)]) -> Result<Filter, String> {
-    let mut filter = Filter::default();
+fn filter(parameters: &[(String, String)]) -> Result<ScrapeFilter, String> {
+    let mut filter = ScrapeFilter::default();
     for (name, value) in parameters {
         match name.as_str() {
             "account_id" => {

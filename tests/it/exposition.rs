@@ -14,13 +14,13 @@ use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
-use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
+use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::store::Store;
 use proptest::prelude::*;
 
 use crate::naive::{OWN, naive};
 
-fn plain(exposition: &Exposition, format: Format, filter: &Filter) -> String {
+fn plain(exposition: &Exposition, format: Format, filter: &ScrapeFilter) -> String {
     let scrape = exposition.scrape(format, filter, Deflated::new(OWN.to_owned()));
     let length = scrape.len();
     let text: Vec<u8> = scrape.plain().flatten().collect();
@@ -28,7 +28,7 @@ fn plain(exposition: &Exposition, format: Format, filter: &Filter) -> String {
     String::from_utf8(text).unwrap()
 }
 
-fn gunzipped(exposition: &Exposition, format: Format, filter: &Filter) -> String {
+fn gunzipped(exposition: &Exposition, format: Format, filter: &ScrapeFilter) -> String {
     let member = exposition.scrape(format, filter, Deflated::new(OWN.to_owned())).gzip().concat();
     let mut text = String::new();
     // It reads one member and checks its sum and length.
@@ -188,7 +188,7 @@ proptest! {
             let changed = snapshot.take_changed();
             exposition = exposition.update(&snapshot, &changed);
         }
-        let all = Filter::default();
+        let all = ScrapeFilter::default();
         for format in [Format::Text, Format::OpenMetrics] {
             let body = plain(&exposition, format, &all);
             let (body_lines, expected) = (sorted(&body), naive(&snapshot, format));
@@ -208,7 +208,7 @@ proptest! {
         let changed = marketing_messages_exporter::domain::snapshot::Changed { groups, statuses: true };
         let anew = Exposition::default().update(&snapshot, &changed);
         prop_assert_eq!(plain(&anew, Format::Text, &all), plain(&exposition, Format::Text, &all), "history leaves no trace");
-        let one = Filter { accounts: vec![account(1)], sources: vec![Source::META] };
+        let one = ScrapeFilter { accounts: vec![account(1)], sources: vec![Source::META] };
         prop_assert_eq!(gunzipped(&exposition, Format::OpenMetrics, &one), plain(&anew, Format::OpenMetrics, &one));
     }
 }
@@ -252,7 +252,7 @@ fn publishing_never_tears_a_scrape() {
         let changed = snapshot.take_changed();
         expositions.push(Exposition::default().update(&snapshot, &changed));
     }
-    let all = Filter::default();
+    let all = ScrapeFilter::default();
     let bodies: Vec<_> = expositions.iter().map(|exposition| plain(exposition, Format::Text, &all)).collect();
     let store = Store::default();
     store.publish(expositions[1].clone());

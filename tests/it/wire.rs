@@ -18,7 +18,7 @@ use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
 };
-use marketing_messages_exporter::exposition::{Deflated, Exposition, Filter, Format};
+use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::source::cams::CamsTarget;
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
 use marketing_messages_exporter::source::{Keys, Page, Received, Redactor, RequestContext, Target};
@@ -157,7 +157,7 @@ fn check(file: &Path, source: Source) {
     }
     let changed = snapshot.take_changed();
     let exposition = Exposition::default().update(&snapshot, &changed);
-    let scrape = exposition.scrape(Format::Text, &Filter::default(), Deflated::new(String::new()));
+    let scrape = exposition.scrape(Format::Text, &ScrapeFilter::default(), Deflated::new(String::new()));
     let text: Vec<u8> = scrape.plain().flatten().collect();
     let text = String::from_utf8(text).unwrap();
     let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("marketing_messages_")).collect();
