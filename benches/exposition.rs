@@ -9,7 +9,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use marketing_messages_exporter::domain::metric::METRICS;
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
-use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
+use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot};
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
@@ -73,7 +73,7 @@ fn published(accounts: u32) -> (Snapshot, Exposition) {
 fn brought(account: u32, round: u32) -> Change {
     let expires = Duration::from_hours(1);
     let (key, rows, labels) = (target(account), vec![Rows::new(rows(account, round))], labels());
-    Change::Rows(Brought { key, account: None, rows, whole: true, labels, expires })
+    Change::Rows(PolledRows { key, account: None, rows, whole: true, labels, expires })
 }
 
 fn labels() -> Labels {

@@ -8,7 +8,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use http::Response;
 use marketing_messages_exporter::domain::metric::{METRICS, MetricSet};
-use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
+use marketing_messages_exporter::domain::plan::{Planned, PollTerms, Selection};
 use marketing_messages_exporter::domain::target::{AccountId, Level, Source, Subject, TargetKey, Window};
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
 use marketing_messages_exporter::source::{Received, Redactor, Target};
@@ -34,7 +34,7 @@ fn read(bencher: Bencher<'_, '_>) {
 
 fn target() -> MetaTarget {
     let graph = Graph { base_url: "http://127.0.0.1".into(), version: "v26.0".into() };
-    let terms = Terms {
+    let terms = PollTerms {
         credential: "main".into(),
         interval: Duration::from_mins(15),
         stale_after: Duration::from_hours(1),
@@ -49,7 +49,7 @@ fn target() -> MetaTarget {
         part: 0,
         window: Window::Preset("last_7d"),
     };
-    MetaTarget::new(graph, Planned { key, terms, ask: Ask::whole(Level::Ad) })
+    MetaTarget::new(graph, Planned { key, terms, selection: Selection::whole(Level::Ad) })
 }
 
 fn page(rows: u32) -> Vec<u8> {

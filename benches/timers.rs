@@ -43,8 +43,8 @@ fn main() {
     let (took, mut late) = runtime.block_on(async {
         let (clock, store, telemetry) =
             (Clock::start(), Arc::new(Store::default()), Arc::new(Telemetry::new(false).unwrap()));
-        let (publisher, outlet) = Publisher::new(settings.max_series, clock, store, telemetry.clone());
-        let driver = Driver::new(&settings, clock, Publication::new(outlet, telemetry)).unwrap();
+        let (publisher, handle) = Publisher::new(settings.max_series, clock, store, telemetry.clone());
+        let driver = Driver::new(&settings, clock, Publication::new(handle, telemetry)).unwrap();
         let mut tasks = JoinSet::new();
         let (done, over) = tokio::sync::oneshot::channel::<()>();
         tasks.spawn(lateness(clock, over));

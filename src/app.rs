@@ -102,8 +102,8 @@ impl App {
         let (reloader, reload) =
             Reloader::new(load, options.config.clone(), telemetry.clone(), store.clone(), settings);
         let clock = Clock::start();
-        let (mut publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
-        let mut driver = Driver::new(settings, clock, Publication::new(outlet, telemetry.clone()))?;
+        let (mut publisher, handle) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
+        let mut driver = Driver::new(settings, clock, Publication::new(handle, telemetry.clone()))?;
         if let Some(file) = &settings.state_file {
             driver.restore(state::load(file));
             publisher.write_to(file.clone());

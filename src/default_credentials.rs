@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::repeat::{Repeats, Telling};
+use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::target::Source;
 use crate::fetch::Fetch;
 use crate::settings::Secret;
@@ -177,7 +177,7 @@ async fn renew(
     news: Arc<Notify>,
 ) {
     let mut failures = 0_u32;
-    let (mut repeats, clock) = (Repeats::default(), Clock::start());
+    let (mut limiter, clock) = (LogLimiter::default(), Clock::start());
     let provider = source.provider.name();
     loop {
         let asked = source.ask().await;
@@ -185,8 +185,8 @@ async fn renew(
             message: source.redactor(holder.borrow().keys.as_deref()).line(&fault.message),
             ..fault
         });
-        let telling = repeats.note(asked.as_ref().err().map(|fault| fault.reason), clock.uptime());
-        report(&name, provider, asked.as_ref(), telling);
+        let decision = limiter.note(asked.as_ref().err().map(|fault| fault.reason), clock.uptime());
+        report(&name, provider, asked.as_ref(), decision);
         let wait = match asked {
             Ok(keys) => {
                 failures = 0;
@@ -212,12 +212,12 @@ async fn renew(
 
 /// One line when keys fail to come or come again, and one an hour while they fail; the rest is told
 /// at debug level.
-fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, telling: Telling) {
+fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, decision: LogDecision) {
     let source = Source::CAMS.label();
     let fault = match asked {
         Ok(keys) => {
             let expires = keys.expires;
-            if let Telling::Recovered(attempts) = telling {
+            if let LogDecision::Recovered(attempts) = decision {
                 tracing::info!(source, credential, attempts, %expires, "{provider}: access keys are given again");
             } else {
                 tracing::debug!(source, credential, %expires, "{provider}: new access keys");
@@ -227,9 +227,9 @@ fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, t
         Err(fault) => fault,
     };
     let (reason, code) = (fault.reason.label(), fault.code.unwrap_or_default());
-    let (told, attempts) = match telling {
-        Telling::Changed => ("no access keys, asking again".to_owned(), None),
-        Telling::Still(attempts, time) => {
+    let (told, attempts) = match decision {
+        LogDecision::Changed => ("no access keys, asking again".to_owned(), None),
+        LogDecision::Still(attempts, time) => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
             (format!("still no access keys, asked {attempts} times in {time}"), Some(attempts))
         }

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::gate::Gate;
 use crate::cli::LogFormat;
-use crate::engine::{Report, Severity};
+use crate::engine::{LogLine, Severity};
 use crate::logfmt::Logfmt;
 use crate::settings::{Log, LogLevel};
 
@@ -52,7 +52,7 @@ fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(format: LogFormat) -> Box<dyn L
 
 /// Writes a line that the engine wants to be logged. Which fields there may be is written here once, because the
 /// names of fields are part of the program.
-pub fn emit(report: &Report) {
+pub fn emit(report: &LogLine) {
     let field = |name: &str| report.fields.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str());
     macro_rules! emit {
         ($level:ident) => {

@@ -17,66 +17,66 @@ use tokio::sync::{mpsc, oneshot};
 use self::missing::{Missing, MissingReport};
 use crate::clock::{self, Clock};
 use crate::domain::counted::counted;
-use crate::domain::repeat::{Repeats, Telling};
-use crate::domain::saved::State;
-use crate::domain::snapshot::{Brought, Change, Full, Snapshot};
+use crate::domain::log_limiter::{LogDecision, LogLimiter};
+use crate::domain::saved::SavedState;
+use crate::domain::snapshot::{Change, Full, PolledRows, Snapshot};
 use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
-/// News that may wait; beyond that whoever brings more waits.
+/// Requests that may wait; beyond that whoever brings more waits.
 const WAITING: usize = 256;
 
-/// News that are rendered together: a few renderings more take less memory than one that holds the
+/// Requests that are rendered together: a few renderings more take less memory than one that holds the
 /// former and the next state of everything.
 const TOGETHER: usize = 16;
 
-/// How long the first of some news waits for others. Windows of one account are rendered block by block
+/// How long the first of some requests waits for others. Windows of one account are rendered block by block
 /// together, and their polls end at about the same time.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// What the poller tells the publisher.
+/// What the driver wants published, saved and answered.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct PublishRequest {
     /// In the order in which they came to pass.
     pub changes: Vec<Change>,
     /// Every target was polled once.
     pub ready: bool,
     /// The schedule, to be written with what is known.
-    pub state: Option<State>,
+    pub state: Option<SavedState>,
     /// Whoever waits for this to be published.
     pub done: Option<oneshot::Sender<anyhow::Result<()>>>,
 }
 
-impl News {
-    /// Whether there are none.
+impl PublishRequest {
+    /// Whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && !self.ready && self.state.is_none() && self.done.is_none()
     }
 }
 
-/// Where news go.
+/// The way to the publisher; clones lead to the same one.
 #[derive(Clone, Debug)]
-pub struct Outlet(mpsc::Sender<News>);
+pub struct PublisherHandle(mpsc::Sender<PublishRequest>);
 
-impl Outlet {
+impl PublisherHandle {
     /// Tells the publisher, and waits while it is far behind.
-    pub async fn tell(&self, news: News) {
+    pub async fn tell(&self, request: PublishRequest) {
         // Whoever owns the publisher's task sees that it ended.
-        let _ = self.0.send(news).await;
+        let _ = self.0.send(request).await;
     }
 }
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Publisher {
-    inlet: mpsc::Receiver<News>,
-    desk: Desk,
+    requests: mpsc::Receiver<PublishRequest>,
+    worker: Worker,
 }
 
-/// What is worked on.
+/// What the requests are carried out on.
 #[derive(Debug)]
-struct Desk {
+struct Worker {
     snapshot: Snapshot,
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
@@ -85,31 +85,36 @@ struct Desk {
     /// Targets whose samples are not served, as the log tells.
     missing: MissingReport,
     /// How writing the state went.
-    writing: Repeats<()>,
+    writing: LogLimiter<()>,
 }
 
 impl Publisher {
     /// A publisher of at most `max_series` series, and the way to tell it.
-    pub fn new(max_series: usize, clock: Clock, store: Arc<Store>, telemetry: Arc<Telemetry>) -> (Self, Outlet) {
-        let (sender, inlet) = mpsc::channel(WAITING);
+    pub fn new(
+        max_series: usize,
+        clock: Clock,
+        store: Arc<Store>,
+        telemetry: Arc<Telemetry>,
+    ) -> (Self, PublisherHandle) {
+        let (sender, requests) = mpsc::channel(WAITING);
         let (missing, writing) = Default::default();
         let snapshot = Snapshot::new(max_series);
-        let desk = Desk { snapshot, store, telemetry, clock, state_file: None, missing, writing };
-        (Self { inlet, desk }, Outlet(sender))
+        let worker = Worker { snapshot, store, telemetry, clock, state_file: None, missing, writing };
+        (Self { requests, worker }, PublisherHandle(sender))
     }
 
     /// Writes states that it is told there.
     pub fn write_to(&mut self, state_file: PathBuf) {
-        self.desk.telemetry.state_write_failures.with_label_values::<&str>(&[]);
-        self.desk.state_file = Some(state_file);
+        self.worker.telemetry.state_write_failures.with_label_values::<&str>(&[]);
+        self.worker.state_file = Some(state_file);
     }
 
     /// Publishes before anybody scrapes.
-    pub fn begin(&mut self, news: News) {
-        self.desk.publish(vec![news]);
+    pub fn begin(&mut self, request: PublishRequest) {
+        self.worker.publish(vec![request]);
     }
 
-    /// Publishes until nobody is left to bring news, on a thread of its own: compressors and freed
+    /// Publishes until nobody is left to bring requests, on a thread of its own: compressors and freed
     /// memory stay where they are used again.
     pub async fn run(self) -> anyhow::Result<()> {
         let runtime = Handle::current();
@@ -119,15 +124,15 @@ impl Publisher {
     async fn work(mut self) {
         let mut batch = Vec::new();
         loop {
-            let wake = [self.desk.snapshot.next_expiry(), self.desk.missing.next()].into_iter().flatten().min();
+            let wake = [self.worker.snapshot.next_expiry(), self.worker.missing.next()].into_iter().flatten().min();
             let expired = async {
                 match wake {
-                    Some(wake) => tokio::time::sleep_until(self.desk.clock.instant(wake).into()).await,
+                    Some(wake) => tokio::time::sleep_until(self.worker.clock.instant(wake).into()).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                received = self.inlet.recv_many(&mut batch, TOGETHER) => {
+                received = self.requests.recv_many(&mut batch, TOGETHER) => {
                     if received == 0 {
                         return;
                     }
@@ -135,35 +140,35 @@ impl Publisher {
                 }
                 () = expired => {}
             }
-            self.desk.publish(std::mem::take(&mut batch));
+            self.worker.publish(std::mem::take(&mut batch));
         }
     }
 
     /// Takes what comes soon, until it is enough, somebody waits, or nobody is left to bring more.
-    async fn linger(&mut self, batch: &mut Vec<News>) {
+    async fn linger(&mut self, batch: &mut Vec<PublishRequest>) {
         let soon = tokio::time::sleep(LINGER);
         tokio::pin!(soon);
-        while batch.len() < TOGETHER && batch.iter().all(|news| news.done.is_none()) {
+        while batch.len() < TOGETHER && batch.iter().all(|request| request.done.is_none()) {
             tokio::select! {
-                received = self.inlet.recv_many(batch, TOGETHER - batch.len()) => if received == 0 { return },
+                received = self.requests.recv_many(batch, TOGETHER - batch.len()) => if received == 0 { return },
                 () = &mut soon => return,
             }
         }
     }
 }
 
-impl Desk {
-    fn publish(&mut self, mut news: Vec<News>) {
-        let ready = news.iter().any(|news| news.ready);
+impl Worker {
+    fn publish(&mut self, mut request: Vec<PublishRequest>) {
+        let ready = request.iter().any(|request| request.ready);
         // Of several the last one holds what the others did.
-        let state = news.iter_mut().rev().find_map(|news| news.state.take());
-        let done: Vec<_> = news.iter_mut().filter_map(|news| news.done.take()).collect();
-        for change in news.into_iter().flat_map(|news| news.changes) {
+        let state = request.iter_mut().rev().find_map(|request| request.state.take());
+        let done: Vec<_> = request.iter_mut().filter_map(|request| request.done.take()).collect();
+        for change in request.into_iter().flat_map(|request| request.changes) {
             if let Change::CredentialGone(source, name) = &change {
                 self.telemetry.forget_credential(*source, name);
             }
             let brought = match &change {
-                Change::Rows(Brought { key, .. }) => Some(key.clone()),
+                Change::Rows(PolledRows { key, .. }) => Some(key.clone()),
                 Change::Gone(key) => {
                     self.missing.forget(key, self.clock.uptime());
                     None
@@ -217,24 +222,24 @@ impl Desk {
         self.snapshot.statuses().values().filter(|status| status.up == Some(false)).count()
     }
 
-    fn write(&mut self, state: State) {
+    fn write(&mut self, state: SavedState) {
         let Some(file) = &self.state_file else { return };
         let state = state.with(&self.snapshot, |uptime| self.clock.wall_at(uptime));
         let written = state::write(file, &state);
-        let telling = self.writing.note(written.is_err().then_some(()), self.clock.uptime());
+        let decision = self.writing.note(written.is_err().then_some(()), self.clock.uptime());
         if let Err(error) = written {
             self.telemetry.state_write_failures.with_label_values::<&str>(&[]).inc();
             let file = file.display();
-            match telling {
-                Telling::Known => tracing::debug!("the state cannot be written to {file} again: {error}"),
-                Telling::Still(attempts, _) => {
+            match decision {
+                LogDecision::Known => tracing::debug!("the state cannot be written to {file} again: {error}"),
+                LogDecision::Still(attempts, _) => {
                     tracing::error!(attempts, "the state still cannot be written to {file}: {error}");
                 }
                 _ => tracing::error!("the state cannot be written to {file}: {error}"),
             }
             return;
         }
-        if let Telling::Recovered(attempts) = telling {
+        if let LogDecision::Recovered(attempts) = decision {
             tracing::info!(attempts, "the state is written again");
         }
         self.telemetry.state_last_write.with_label_values::<&str>(&[]).set(clock::wall_seconds());

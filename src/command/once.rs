@@ -22,8 +22,8 @@ pub fn once(flags: &Flags) -> anyhow::Result<Done> {
     let telemetry = Arc::new(Telemetry::new(!flags.disable_exporter_metrics)?);
     let failed = block_on(async {
         let clock = Clock::start();
-        let (publisher, outlet) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
-        let driver = Driver::new(&settings, clock, Publication::new(outlet, telemetry.clone()))?;
+        let (publisher, handle) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
+        let driver = Driver::new(&settings, clock, Publication::new(handle, telemetry.clone()))?;
         // The publisher ends when the driver has passed on everything.
         let (failed, told) = tokio::join!(driver.run_once(), publisher.run());
         told?;

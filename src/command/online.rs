@@ -12,7 +12,7 @@ use crate::daemon::prober::{Found, ProbeError, Prober, listing_among, listing_of
 use crate::domain::counted::counted;
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{MetaAccount, Wanted};
+use crate::domain::plan::{MetaAccount, WantedCampaigns};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::Gathered;
 use crate::settings::{CredentialSettings, Settings};
@@ -140,7 +140,7 @@ impl<'s> Report<'s> {
     /// Which of the listed ids there are, and at which level.
     async fn lists(&mut self) {
         for account in &self.settings.fleet.accounts {
-            let Wanted::Only(ids) = &account.wanted else { continue };
+            let WantedCampaigns::Only(ids) = &account.wanted else { continue };
             let credential = &account.terms.credential;
             let place = format!("meta/{credential} account {}", account.id);
             let ours = |key: &TargetKey| {
@@ -153,7 +153,7 @@ impl<'s> Report<'s> {
             }
         }
         for channel in &self.settings.fleet.channels {
-            let Wanted::Only(ids) = &channel.wanted else { continue };
+            let WantedCampaigns::Only(ids) = &channel.wanted else { continue };
             let credential = &channel.terms.credential;
             let place = format!("cams/{credential} channel {}, {}, {}", channel.space, channel.page, channel.account);
             let ours = |key: &TargetKey| {
@@ -167,7 +167,7 @@ impl<'s> Report<'s> {
     /// How many campaigns each filter admits now, and what there is where it admits none.
     async fn filters(&mut self) {
         for account in &self.settings.fleet.accounts {
-            let Wanted::Matching(filter) = &account.wanted else { continue };
+            let WantedCampaigns::Matching(filter) = &account.wanted else { continue };
             let (credential, level) = (&account.terms.credential, account.level.label());
             let ours = |key: &TargetKey| {
                 key.source == Source::META && key.account == Some(account.id) && key.credential == *credential

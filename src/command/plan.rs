@@ -9,7 +9,7 @@ use crate::daemon::plan::grant;
 use crate::domain::budget::{Basis, BelievedTier, Budget};
 use crate::domain::counted::counted;
 use crate::domain::lane::LaneKey;
-use crate::domain::plan::{Fleet, Wanted};
+use crate::domain::plan::{Fleet, WantedCampaigns};
 use crate::domain::target::{Source, Window, account_label};
 use crate::settings::{CredentialSettings, Settings};
 use crate::source::meta::PAGE_LIMIT;
@@ -200,9 +200,9 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
 
 /// Lanes of which a listing decides the number of campaigns.
 fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, Load>) {
-    let accounts = fleet.accounts.iter().filter(|account| !matches!(account.wanted, Wanted::Only(_)));
+    let accounts = fleet.accounts.iter().filter(|account| !matches!(account.wanted, WantedCampaigns::Only(_)));
     let meta = accounts.map(|account| (Source::META, account.terms.credential.clone(), Some(account.id)));
-    let channels = fleet.channels.iter().filter(|channel| channel.wanted == Wanted::All);
+    let channels = fleet.channels.iter().filter(|channel| channel.wanted == WantedCampaigns::All);
     let cams = channels.map(|channel| (Source::CAMS, channel.terms.credential.clone(), None));
     for (source, credential, account) in meta.chain(cams) {
         if let Some(load) = lanes.get_mut(&LaneKey { source, credential, account }) {
@@ -221,8 +221,8 @@ fn series(fleet: &Fleet) -> String {
     for account in &fleet.accounts {
         let row = row(account.terms.metrics.iter().count(), &account.windows);
         match &account.wanted {
-            Wanted::All | Wanted::Matching(_) => each = each.max(row),
-            Wanted::Only(ids) => known += ids.len() * row,
+            WantedCampaigns::All | WantedCampaigns::Matching(_) => each = each.max(row),
+            WantedCampaigns::Only(ids) => known += ids.len() * row,
         }
     }
     for campaign in &fleet.campaigns {
@@ -231,8 +231,8 @@ fn series(fleet: &Fleet) -> String {
     for channel in &fleet.channels {
         let row = row(channel.terms.metrics.iter().count(), &[Window::Unspecified]);
         match &channel.wanted {
-            Wanted::All | Wanted::Matching(_) => each = each.max(row),
-            Wanted::Only(ids) => known += ids.len() * row,
+            WantedCampaigns::All | WantedCampaigns::Matching(_) => each = each.max(row),
+            WantedCampaigns::Only(ids) => known += ids.len() * row,
         }
     }
     let open = if each > 0 { format!(", and up to {each} for each campaign that is listed") } else { String::new() };

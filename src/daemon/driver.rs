@@ -15,14 +15,14 @@ use super::sink::{Publication, Sink};
 use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::plan::Fleet;
-use crate::domain::saved::State;
+use crate::domain::saved::SavedState;
 use crate::domain::schedule::Uptime;
 use crate::domain::target::CredentialId;
 use crate::engine::{Answer, Effect, Engine, Event, Failed, Generation, KeyContent, Moment, Outgoing};
 use crate::fetch::Fetch;
 use crate::heartbeat::Heartbeat;
 use crate::keyring::{Keyring, Read, Unread};
-use crate::publish::News;
+use crate::publish::PublishRequest;
 use crate::settings::Settings;
 use crate::source::RequestContext;
 
@@ -187,16 +187,16 @@ impl Driver<Publication> {
     }
 
     /// What is known before anything is polled.
-    pub fn first_update(&mut self) -> News {
-        let mut news = News::default();
+    pub fn first_update(&mut self) -> PublishRequest {
+        let mut request = PublishRequest::default();
         while let Some(effect) = self.engine.poll() {
-            self.sink.take_at_once(effect, &mut news);
+            self.sink.take_at_once(effect, &mut request);
         }
-        news
+        request
     }
 
     /// Keeps the state from now on, and goes on where an earlier life ended.
-    pub fn restore(&mut self, earlier: Option<State>) {
+    pub fn restore(&mut self, earlier: Option<SavedState>) {
         self.handle(Event::Restore(earlier));
     }
 

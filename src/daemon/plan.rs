@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Grant, Tier};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Fleet, Terms};
+use crate::domain::plan::{Fleet, PollTerms};
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
 use crate::engine::{CredentialPlan, PollPlan};
@@ -63,8 +63,8 @@ fn expiry(access: &Access) -> Expiry {
 }
 
 /// The terms of a token whose health can be read: once a day.
-fn token(credential: &CredentialSettings) -> Option<Terms> {
-    (expiry(&credential.access) == Expiry::Awaited).then(|| Terms {
+fn token(credential: &CredentialSettings) -> Option<PollTerms> {
+    (expiry(&credential.access) == Expiry::Awaited).then(|| PollTerms {
         credential: credential.name.clone(),
         interval: TOKEN_INTERVAL,
         stale_after: 4 * TOKEN_INTERVAL,

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::domain::facts::AccountFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Ask, DISCOVERY_INTERVAL, Fleet, Planned, Terms};
+use crate::domain::plan::{DISCOVERY_INTERVAL, Fleet, Planned, PollTerms, Selection};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::{Effect, Gathered, Outlook, Severity};
 use crate::logging;
@@ -183,14 +183,14 @@ pub fn listing_among(
 ) -> Planned {
     let only = Some(Arc::new(ids.into_iter().collect()));
     Planned {
-        ask: Ask::Meta { level, only, filtered: false, matching: None },
+        selection: Selection::Meta { level, only, filtered: false, matching: None },
         ..listing_of(credential, account, level)
     }
 }
 
 fn question(credential: &Arc<str>, account: Option<AccountId>, subject: Subject, level: Level) -> Planned {
     let credential = credential.clone();
-    let terms = Terms {
+    let terms = PollTerms {
         credential: credential.clone(),
         interval: DISCOVERY_INTERVAL,
         stale_after: DISCOVERY_INTERVAL,
@@ -198,5 +198,5 @@ fn question(credential: &Arc<str>, account: Option<AccountId>, subject: Subject,
         metrics: MetricSet::default_on(),
     };
     let key = TargetKey { source: Source::META, account, credential, subject, part: 0, window: Window::Unspecified };
-    Planned { key, terms, ask: Ask::whole(level) }
+    Planned { key, terms, selection: Selection::whole(level) }
 }

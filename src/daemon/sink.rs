@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::Effect;
 use crate::logging;
-use crate::publish::{News, Outlet};
+use crate::publish::{PublishRequest, PublisherHandle};
 use crate::telemetry::Telemetry;
 
 /// Takes what the engine wants to be shown, counted, logged and saved.
@@ -19,7 +19,7 @@ pub trait Sink {
 /// The daemon's: the publisher, the exporter's own metrics, the log.
 #[derive(Debug)]
 pub struct Publication {
-    outlet: Outlet,
+    publisher: PublisherHandle,
     telemetry: Arc<Telemetry>,
     /// Whoever waits for what is published next.
     waiting: Option<oneshot::Sender<anyhow::Result<()>>>,
@@ -29,8 +29,8 @@ pub struct Publication {
 
 impl Publication {
     /// Shows by a publisher, counts in a registry.
-    pub fn new(outlet: Outlet, telemetry: Arc<Telemetry>) -> Self {
-        Self { outlet, telemetry, waiting: None, readiness: true }
+    pub fn new(publisher: PublisherHandle, telemetry: Arc<Telemetry>) -> Self {
+        Self { publisher, telemetry, waiting: None, readiness: true }
     }
 
     /// Nobody waits for readiness.
@@ -45,15 +45,15 @@ impl Publication {
 }
 
 impl Publication {
-    /// Takes an effect and adds what is to be published to `news`.
-    pub(super) fn take_at_once(&mut self, effect: Effect, news: &mut News) {
+    /// Takes an effect and adds what is to be published to `request`.
+    pub(super) fn take_at_once(&mut self, effect: Effect, request: &mut PublishRequest) {
         match effect {
             Effect::Publish(update) => {
-                news.changes.extend(update.changes);
-                news.ready |= update.ready && self.readiness;
-                news.done = self.waiting.take();
+                request.changes.extend(update.changes);
+                request.ready |= update.ready && self.readiness;
+                request.done = self.waiting.take();
             }
-            Effect::Save(state) => news.state = Some(*state),
+            Effect::Save(state) => request.state = Some(*state),
             Effect::Observe(measurement) => self.telemetry.observe(&measurement),
             Effect::Report(report) => logging::emit(&report),
             // The driver carries these out itself; the daemon has no surveys.
@@ -64,10 +64,10 @@ impl Publication {
 
 impl Sink for Publication {
     async fn take(&mut self, effect: Effect) {
-        let mut news = News::default();
-        self.take_at_once(effect, &mut news);
-        if !news.is_empty() {
-            self.outlet.tell(news).await;
+        let mut request = PublishRequest::default();
+        self.take_at_once(effect, &mut request);
+        if !request.is_empty() {
+            self.publisher.tell(request).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
+use super::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, WantedCampaigns};
 use super::target::{AccountId, Level};
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
@@ -26,7 +26,7 @@ impl Fleet {
                         id,
                         level,
                         totals: false,
-                        wanted: Wanted::Only([campaign.id].into()),
+                        wanted: WantedCampaigns::Only([campaign.id].into()),
                         windows: campaign.windows.clone(),
                         ids_per_request: IDS_PER_REQUEST,
                         first_part: 0,
@@ -54,7 +54,7 @@ impl Fleet {
             account.id == id
                 && account.level == level
                 // What a filter admits may change, and a campaign of its own is wanted whatever its name.
-                && !matches!(account.wanted, Wanted::Matching(_))
+                && !matches!(account.wanted, WantedCampaigns::Matching(_))
                 && account.terms.credential == campaign.terms.credential
                 && campaign.windows.iter().all(|window| account.windows.contains(window))
         });
@@ -64,7 +64,7 @@ impl Fleet {
 
 impl MetaAccount {
     fn insert(&mut self, campaign: &MetaCampaign) {
-        if let Wanted::Only(ids) = &mut self.wanted {
+        if let WantedCampaigns::Only(ids) = &mut self.wanted {
             ids.insert(campaign.id);
         }
     }
@@ -80,13 +80,13 @@ mod tests {
     use super::*;
     use crate::domain::filter::{Filter, Glob};
     use crate::domain::metric::MetricSet;
-    use crate::domain::plan::{Ask, Terms};
+    use crate::domain::plan::{PollTerms, Selection};
     use crate::domain::target::{CampaignId, Subject, Window};
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn terms() -> Terms {
-        Terms {
+    fn terms() -> PollTerms {
+        PollTerms {
             credential: "main".into(),
             interval: Duration::from_mins(15),
             stale_after: Duration::from_hours(1),
@@ -103,7 +103,7 @@ mod tests {
         }
     }
 
-    fn account(id: u32, wanted: Wanted) -> MetaAccount {
+    fn account(id: u32, wanted: WantedCampaigns) -> MetaAccount {
         MetaAccount {
             id: AccountId::parse(&id.to_string()).unwrap(),
             totals: false,
@@ -120,9 +120,9 @@ mod tests {
     fn requests(fleet: &Fleet) -> Vec<(String, usize)> {
         let rows = fleet.targets(|_| Vec::new());
         let rows = rows.into_iter().filter(|planned| !planned.key.subject.is_discovery());
-        rows.map(|planned| match planned.ask {
-            Ask::Meta { only, .. } => (planned.key.to_string(), only.map_or(0, |only| only.len())),
-            Ask::Cams { .. } => unreachable!("no channel"),
+        rows.map(|planned| match planned.selection {
+            Selection::Meta { only, .. } => (planned.key.to_string(), only.map_or(0, |only| only.len())),
+            Selection::Cams { .. } => unreachable!("no channel"),
         })
         .collect()
     }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_filter_takes_no_campaign_in_that_is_named() {
-        let matching = Wanted::Matching(Filter { name: Glob::new("Spring*"), states: [].into() });
+        let matching = WantedCampaigns::Matching(Filter { name: Glob::new("Spring*"), states: [].into() });
         let fleet =
             Fleet { accounts: vec![account(7, matching)], campaigns: vec![campaign(1, "today")], ..Fleet::default() };
         let id = AccountId::parse("7").unwrap();
@@ -158,8 +158,12 @@ mod tests {
     fn a_configured_account_takes_its_own_campaigns_in() {
         let id = AccountId::parse("7").unwrap();
         let campaigns = vec![campaign(1, "today"), campaign(2, "last_7d")];
-        let all = Fleet { accounts: vec![account(7, Wanted::All)], campaigns: campaigns.clone(), ..Fleet::default() };
-        let listed = Wanted::Only([CampaignId::parse("9").unwrap()].into());
+        let all = Fleet {
+            accounts: vec![account(7, WantedCampaigns::All)],
+            campaigns: campaigns.clone(),
+            ..Fleet::default()
+        };
+        let listed = WantedCampaigns::Only([CampaignId::parse("9").unwrap()].into());
         let some = Fleet { accounts: vec![account(7, listed)], campaigns, ..Fleet::default() };
         for (fleet, own) in [(all, 0), (some, 2)] {
             let joined = fleet.joined(|_| Some((id, Level::Ad)));

@@ -1,4 +1,4 @@
-//! What shares an allowance, and what shares a credential: the queues and gates of the timetable.
+//! What shares an allowance, and what shares a credential: the queues and gates of the schedule.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,7 +44,7 @@ impl fmt::Display for LaneKey {
 
 /// What is wanted of a lane, and what it may.
 #[derive(Clone, Copy, Debug)]
-pub struct Load<'a> {
+pub struct LaneLoad<'a> {
     /// Whose.
     pub lane: &'a LaneKey,
     /// Requests an hour that the budget allows.
@@ -67,12 +67,12 @@ pub(super) struct Lane {
     /// Requests an hour that its targets want.
     pub(super) demand: f64,
     pub(super) members: u32,
-    /// Its entry in the agenda.
-    pub(super) agenda: Option<Uptime>,
+    /// When it opens next, as the schedule has noted it.
+    pub(super) noted_opening: Option<Uptime>,
 }
 
 #[derive(Debug)]
-pub(super) struct Credential {
+pub(super) struct CredentialGate {
     pub(super) source: Source,
     pub(super) name: Arc<str>,
     pub(super) lanes: Vec<usize>,
@@ -92,7 +92,7 @@ pub(super) struct Rejection {
     pub(super) probing: bool,
 }
 
-impl Credential {
+impl CredentialGate {
     pub(super) fn is(&self, id: &CredentialId) -> bool {
         self.source == id.source && self.name == id.name
     }
@@ -117,7 +117,7 @@ impl Lane {
             queue: BTreeSet::new(),
             under_way: 0,
             members: 0,
-            agenda: None,
+            noted_opening: None,
         }
     }
 
@@ -127,13 +127,13 @@ impl Lane {
         (EAGERNESS * self.demand / self.budget.allowance()).clamp(1.0, MOST_STRETCH)
     }
 
-    pub(super) fn load(&self) -> Load<'_> {
+    pub(super) fn load(&self) -> LaneLoad<'_> {
         let (allowance, demand) = (self.budget.allowance(), self.demand.max(0.0));
-        Load { lane: &self.key, allowance, tier: self.budget.tier(), demand, stretch: self.stretch() }
+        LaneLoad { lane: &self.key, allowance, tier: self.budget.tier(), demand, stretch: self.stretch() }
     }
 
     /// When its next request may go; `None` while nothing waits or too much is under way.
-    pub(super) fn opens(&self, credential: &Credential) -> Option<Uptime> {
+    pub(super) fn opens(&self, credential: &CredentialGate) -> Option<Uptime> {
         let full = self.under_way >= self.budget.parallel();
         let probing = credential.rejected.is_some_and(|rejection| rejection.probing);
         self.queue.first().filter(|_| !full && !probing).map(|(due, _)| {

@@ -3,19 +3,19 @@
 //! Nothing here knows a clock, randomness, the environment, a file, a socket or async: time and
 //! dice are arguments, decisions are results. `tests/it/tidy.rs` holds it to that.
 
+pub mod backoff;
 pub mod budget;
-pub mod cadence;
 pub mod counted;
 pub mod facts;
 pub mod fault;
 pub mod filter;
 pub mod join;
 pub mod lane;
+pub mod log_limiter;
 pub mod metric;
 pub mod outages;
 pub mod plan;
 pub mod quota;
-pub mod repeat;
 pub mod rows;
 pub mod saved;
 pub mod schedule;

@@ -84,7 +84,7 @@ pub struct Outages<C, M, D> {
 /// Everything that fails for one cause.
 #[derive(Debug)]
 struct Outage<M, D> {
-    failing: BTreeMap<M, Spell<D>>,
+    failing: BTreeMap<M, MemberStreak<D>>,
     /// Those of whom a line of their own was the last word; empty once they were counted.
     named: BTreeSet<M>,
     /// How many fail, as the log last said.
@@ -99,7 +99,7 @@ struct Outage<M, D> {
 
 /// The faults of one member in a row.
 #[derive(Debug)]
-struct Spell<D> {
+struct MemberStreak<D> {
     detail: D,
     times: u64,
     since: Uptime,
@@ -195,8 +195,8 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
 
     fn begin(&mut self, cause: C, member: &M, detail: D, now: Uptime) -> Option<Line<C, M, D>> {
         let outage = self.causes.entry(cause.clone()).or_insert_with(|| Outage::new(detail.clone()));
-        let spell = Spell { detail: detail.clone(), times: 1, since: now, told: now };
-        outage.failing.insert(member.clone(), spell);
+        let streak = MemberStreak { detail: detail.clone(), times: 1, since: now, told: now };
+        outage.failing.insert(member.clone(), streak);
         outage.began += 1;
         outage.latest = detail.clone();
         let nameable = outage.is_named() && outage.failing.len() <= NAMED;
@@ -212,16 +212,16 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
     fn repeat(&mut self, cause: &C, member: &M, detail: D) {
         let Some(outage) = self.causes.get_mut(cause) else { return };
         outage.latest = detail.clone();
-        if let Some(spell) = outage.failing.get_mut(member) {
-            spell.times += 1;
-            spell.detail = detail;
+        if let Some(streak) = outage.failing.get_mut(member) {
+            streak.times += 1;
+            streak.detail = detail;
         }
     }
 
     fn end(&mut self, cause: &C, member: &M, now: Uptime) -> Option<Line<C, M, D>> {
         self.members.remove(member);
         let outage = self.causes.get_mut(cause)?;
-        let times = outage.failing.get(member).map_or(1, |spell| spell.times);
+        let times = outage.failing.get(member).map_or(1, |streak| streak.times);
         let told = outage.is_named() && self.naming.take(now);
         self.leave(cause, member, told, now);
         told.then(|| Line::Ended(cause.clone(), member.clone(), times))
@@ -277,7 +277,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
         if self.untold.is_some() || self.failing.is_empty() {
             return None;
         }
-        let named = || self.named.iter().filter_map(|member| self.failing.get(member)).map(|spell| spell.told).min();
+        let named = || self.named.iter().filter_map(|member| self.failing.get(member)).map(|streak| streak.told).min();
         let last = if self.is_named() { named() } else { self.counted };
         last.map(|last| last + HOUR)
     }
@@ -288,14 +288,14 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
             self.untold = Some(now);
             return;
         }
-        for (member, spell) in self.failing.iter_mut().filter(|(_, spell)| spell.told + HOUR <= now) {
+        for (member, streak) in self.failing.iter_mut().filter(|(_, streak)| streak.told + HOUR <= now) {
             if !naming.take(now) {
                 self.untold = Some(now);
                 return;
             }
-            spell.told = now;
-            let time = now.saturating_sub(spell.since);
-            lines.push(Line::Still(cause.clone(), member.clone(), spell.detail.clone(), spell.times, time));
+            streak.told = now;
+            let time = now.saturating_sub(streak.since);
+            lines.push(Line::Still(cause.clone(), member.clone(), streak.detail.clone(), streak.times, time));
         }
     }
 

@@ -30,7 +30,7 @@ pub struct Fleet {
     /// CAMS channels.
     pub channels: Vec<CamsChannel>,
     /// Credentials whose tokens' health is read, with the terms of that.
-    pub tokens: Vec<Terms>,
+    pub tokens: Vec<PollTerms>,
     /// Questions of somebody who waits for the answers: these are not published.
     pub surveys: Vec<Planned>,
 }
@@ -46,7 +46,7 @@ pub struct ChannelId {
 
 /// How often a target is asked and how its samples are kept and labelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct PollTerms {
     /// The credential's name in the configuration.
     pub credential: Arc<str>,
     /// Time between two polls.
@@ -69,7 +69,7 @@ pub struct MetaAccount {
     /// What a campaign id means here.
     pub level: Level,
     /// Which campaigns.
-    pub wanted: Wanted,
+    pub wanted: WantedCampaigns,
     /// Over which days; names are unique.
     pub windows: Vec<Window>,
     /// Ids in one request's filter; [`IDS_PER_REQUEST`] unless that proved too much for the API.
@@ -77,7 +77,7 @@ pub struct MetaAccount {
     /// Where its requests are counted from: 0, but for campaigns that joined an account.
     pub first_part: u32,
     /// Interval, labels and families.
-    pub terms: Terms,
+    pub terms: PollTerms,
 }
 
 /// One campaign without its account.
@@ -88,7 +88,7 @@ pub struct MetaCampaign {
     /// Over which days; names are unique.
     pub windows: Vec<Window>,
     /// Interval, labels and families.
-    pub terms: Terms,
+    pub terms: PollTerms,
 }
 
 /// A CAMS channel's page and ad account.
@@ -103,14 +103,14 @@ pub struct CamsChannel {
     /// The account's currency, where the user said it.
     pub currency: Option<Currency>,
     /// Which campaigns.
-    pub wanted: Wanted,
+    pub wanted: WantedCampaigns,
     /// Interval, labels and families.
-    pub terms: Terms,
+    pub terms: PollTerms,
 }
 
 /// Which campaigns of an account or channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedCampaigns {
     /// All that there are.
     All,
     /// These.
@@ -125,14 +125,14 @@ pub struct Planned {
     /// Its identity.
     pub key: TargetKey,
     /// Interval, labels and families.
-    pub terms: Terms,
+    pub terms: PollTerms,
     /// What the request needs beyond the key.
-    pub ask: Ask,
+    pub selection: Selection,
 }
 
 /// What a request needs beyond its target's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum Selection {
     /// Meta: the level of the rows, and the campaigns to keep.
     Meta {
         /// What a campaign id means.
@@ -168,15 +168,15 @@ impl Fleet {
         let campaigns = self.campaigns.iter().flat_map(MetaCampaign::targets);
         let channels = self.channels.iter().enumerate().flat_map(|(part, channel)| {
             let ids = match &channel.wanted {
-                Wanted::All | Wanted::Matching(_) => listed(channel),
-                Wanted::Only(ids) => ids.iter().copied().collect(),
+                WantedCampaigns::All | WantedCampaigns::Matching(_) => listed(channel),
+                WantedCampaigns::Only(ids) => ids.iter().copied().collect(),
             };
             channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
         });
         let tokens = self.tokens.iter().map(|terms| Planned {
             key: terms.key(Source::META, None, Subject::Token, Window::Unspecified),
             terms: terms.clone(),
-            ask: Ask::whole(Level::Ad),
+            selection: Selection::whole(Level::Ad),
         });
         tokens.chain(accounts).chain(campaigns).chain(channels).collect()
     }
@@ -187,13 +187,13 @@ impl Fleet {
     pub fn channel_of_all(&self, key: &TargetKey) -> Option<&CamsChannel> {
         let channel = self.channels.get(key.part as usize).filter(|_| key.subject == Subject::Listing)?;
         let ours = key.source == Source::CAMS && channel.terms.credential == key.credential;
-        (ours && channel.wanted == Wanted::All).then_some(channel)
+        (ours && channel.wanted == WantedCampaigns::All).then_some(channel)
     }
 
     /// Spreads the account's list that a target asks for over twice as many requests. Gives back how many ids a
     /// request has from now on; `None` where the target asks for no list, or for one id alone.
     pub fn split_list(&mut self, planned: &Planned) -> Option<usize> {
-        let Ask::Meta { only: Some(only), filtered: true, .. } = &planned.ask else { return None };
+        let Selection::Meta { only: Some(only), filtered: true, .. } = &planned.selection else { return None };
         let key = &planned.key;
         let ours =
             |account: &&mut MetaAccount| Some(account.id) == key.account && account.terms.credential == key.credential;
@@ -203,7 +203,7 @@ impl Fleet {
     }
 }
 
-impl Ask {
+impl Selection {
     /// Everything that a node of Meta's has.
     pub fn whole(level: Level) -> Self {
         Self::Meta { level, only: None, filtered: false, matching: None }
@@ -233,7 +233,7 @@ impl MetaCampaign {
     }
 }
 
-impl Terms {
+impl PollTerms {
     fn key(&self, source: Source, account: Option<AccountId>, subject: Subject, window: Window) -> TargetKey {
         TargetKey { source, account, credential: self.credential.clone(), subject, part: 0, window }
     }
@@ -246,22 +246,22 @@ impl Terms {
 impl MetaAccount {
     fn targets(&self) -> Vec<Planned> {
         let filter = match &self.wanted {
-            Wanted::Matching(filter) => Some(Arc::new(filter.clone())),
-            Wanted::All | Wanted::Only(_) => None,
+            WantedCampaigns::Matching(filter) => Some(Arc::new(filter.clone())),
+            WantedCampaigns::All | WantedCampaigns::Only(_) => None,
         };
-        let plan = |subject, window, terms: &Terms, only, filtered| {
+        let plan = |subject, window, terms: &PollTerms, only, filtered| {
             // The totals are those of the whole account, as they are beside a list.
             let matching = filter.clone().filter(|_| matches!(subject, Subject::Campaigns | Subject::Listing));
             Planned {
                 key: terms.key(Source::META, Some(self.id), subject, window),
                 terms: terms.clone(),
-                ask: Ask::Meta { level: self.level, only, filtered, matching },
+                selection: Selection::Meta { level: self.level, only, filtered, matching },
             }
         };
         let rare = self.terms.for_discovery();
         let listed = match &self.wanted {
-            Wanted::All | Wanted::Matching(_) => None,
-            Wanted::Only(ids) => Some(Arc::new(ids.clone())),
+            WantedCampaigns::All | WantedCampaigns::Matching(_) => None,
+            WantedCampaigns::Only(ids) => Some(Arc::new(ids.clone())),
         };
         let mut targets = vec![
             plan(Subject::AccountFacts, Window::Unspecified, &rare, None, false),
@@ -286,9 +286,9 @@ impl MetaAccount {
     /// The wanted campaigns by request: which to keep, and whether to send them as a filter.
     fn parts(&self) -> Vec<(Option<Arc<BTreeSet<CampaignId>>>, bool)> {
         match &self.wanted {
-            Wanted::All | Wanted::Matching(_) => vec![(None, false)],
-            Wanted::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
-            Wanted::Only(ids) => {
+            WantedCampaigns::All | WantedCampaigns::Matching(_) => vec![(None, false)],
+            WantedCampaigns::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
+            WantedCampaigns::Only(ids) => {
                 let ids: Vec<_> = ids.iter().copied().collect();
                 ids.chunks(self.ids_per_request.max(1))
                     .map(|part| (Some(Arc::new(part.iter().copied().collect())), true))
@@ -300,10 +300,10 @@ impl MetaAccount {
 
 impl MetaCampaign {
     fn targets(&self) -> Vec<Planned> {
-        let plan = |subject, window, terms: &Terms| Planned {
+        let plan = |subject, window, terms: &PollTerms| Planned {
             key: terms.key(Source::META, None, subject, window),
             terms: terms.clone(),
-            ask: Ask::whole(Level::Ad),
+            selection: Selection::whole(Level::Ad),
         };
         let facts = plan(Subject::CampaignFacts(self.id), Window::Unspecified, &self.terms.for_discovery());
         let rows = self.windows.iter().map(|window| plan(Subject::Campaign(self.id), window.clone(), &self.terms));
@@ -313,10 +313,10 @@ impl MetaCampaign {
 
 impl CamsChannel {
     fn targets(&self, part: u32, campaigns: &[CampaignId]) -> Vec<Planned> {
-        let plan = |subject, terms: &Terms| Planned {
+        let plan = |subject, terms: &PollTerms| Planned {
             key: terms.key(Source::CAMS, Some(self.account), subject, Window::Unspecified),
             terms: terms.clone(),
-            ask: Ask::Cams { space: self.space.clone(), page: self.page, account: self.account },
+            selection: Selection::Cams { space: self.space.clone(), page: self.page, account: self.account },
         };
         let rare = self.terms.for_discovery();
         let mut targets = vec![plan(Subject::AccountFacts, &rare), plan(Subject::Listing, &rare)];

@@ -16,7 +16,7 @@ pub type Wall = f64;
 
 /// Everything that survives.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+pub struct SavedState {
     /// Every target that is polled.
     pub targets: BTreeMap<TargetKey, SavedTarget>,
     /// What is known of accounts.
@@ -24,13 +24,13 @@ pub struct State {
     /// What discoveries know of campaigns.
     pub listings: Vec<(TargetKey, GroupKey, Listing)>,
     /// The accounts of single campaigns, by credential; `None` for those that are read by themselves.
-    pub members: Vec<Member>,
+    pub members: Vec<SavedMember>,
     /// Lanes that the API stopped, and until when.
     pub blocked: Vec<(LaneKey, Wall)>,
 }
 
 /// A single campaign of a credential, and where it belongs.
-pub type Member = (Arc<str>, CampaignId, Option<(AccountId, Level)>);
+pub type SavedMember = (Arc<str>, CampaignId, Option<(AccountId, Level)>);
 
 /// What survives of a target.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,7 +58,7 @@ pub struct SavedRows {
     pub rows: Arc<Rows>,
 }
 
-impl State {
+impl SavedState {
     /// What a schedule does not know: rows, names, and how each target fares. `wall` tells the
     /// wall-clock time of an uptime.
     #[must_use]

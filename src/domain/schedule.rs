@@ -1,4 +1,4 @@
-//! The timetable: which target's request goes out next, and when.
+//! The schedule: which target's request goes out next, and when.
 //!
 //! A request is the unit. Targets wait in their lane's queue, ordered by when they are due; a lane
 //! opens when its budget, its credential and its requests under way let it (`gates.rs`). All instants are
@@ -9,15 +9,15 @@ mod gates;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::backoff;
 use super::budget::{Grant, Usage};
-use super::cadence;
 use super::fault::{Fault, Reason};
-use super::lane::{Credential, Lane, LaneKey, Load};
+use super::lane::{CredentialGate, Lane, LaneKey, LaneLoad};
 
 /// Monotonic time since the process started.
 pub type Uptime = Duration;
 
-/// A target's place in the timetable.
+/// A target's place in the schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(usize);
 
@@ -40,7 +40,7 @@ pub enum Outcome<'a> {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct ScheduledTarget {
     lane: usize,
     interval: Duration,
     /// Requests that its last poll took.
@@ -62,13 +62,13 @@ struct Slot {
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct Timetable {
-    slots: Vec<Slot>,
+pub struct Schedule {
+    slots: Vec<ScheduledTarget>,
     free: Vec<Ticket>,
     lanes: Vec<Lane>,
-    credentials: Vec<Credential>,
+    credentials: Vec<CredentialGate>,
     by_key: BTreeMap<LaneKey, usize>,
-    agenda: BTreeSet<(Uptime, usize)>,
+    openings: BTreeSet<(Uptime, usize)>,
 }
 
 /// The golden ratio's fraction spreads any number of phases evenly without knowing how many there are.
@@ -78,20 +78,20 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 /// cursors are short-lived and a finished answer frees its memory.
 const AT_ONCE: Uptime = Uptime::ZERO;
 
-impl Slot {
+impl ScheduledTarget {
     /// Requests an hour that it wants.
     fn demand(&self) -> f64 {
         3600.0 * f64::from(self.requests) / self.interval.as_secs_f64()
     }
 }
 
-impl Timetable {
+impl Schedule {
     /// Adds a target, due now. `grant` counts for the first target of a lane.
     pub fn enlist(&mut self, lane: &LaneKey, grant: Grant, interval: Duration, now: Uptime) -> Ticket {
         let lane = self.lane(lane, grant);
         let phase = (f64::from(self.lanes[lane].members) * GOLDEN).fract();
         self.lanes[lane].members += 1;
-        let slot = Slot {
+        let slot = ScheduledTarget {
             lane,
             interval,
             requests: 1,
@@ -160,7 +160,7 @@ impl Timetable {
 
     /// The next request to send, or how long to sleep.
     pub fn next(&mut self, now: Uptime) -> Next {
-        let Some(&(opens, lane)) = self.agenda.first() else { return Next::Sleep(None) };
+        let Some(&(opens, lane)) = self.openings.first() else { return Next::Sleep(None) };
         if opens > now {
             return Next::Sleep(Some(opens));
         }
@@ -214,7 +214,7 @@ impl Timetable {
                 let interval = slot.interval.mul_f64(stretch);
                 // The second poll settles the phase; it comes half to one and a half intervals after the first.
                 slot.anchor = if slot.settled {
-                    cadence::steady(slot.anchor, interval, now)
+                    backoff::steady(slot.anchor, interval, now)
                 } else {
                     now + interval.mul_f64(0.5 + slot.phase)
                 };
@@ -222,7 +222,7 @@ impl Timetable {
             }
             Outcome::Failed(fault) => {
                 slot.failures = slot.failures.saturating_add(1);
-                now + cadence::after_fault(fault.reason, slot.failures, slot.interval, dice)
+                now + backoff::after_fault(fault.reason, slot.failures, slot.interval, dice)
             }
         };
         slot.settled = true;
@@ -242,11 +242,11 @@ impl Timetable {
     }
 
     /// The load of a target's lane.
-    pub fn load(&self, ticket: Ticket) -> Load<'_> {
+    pub fn load(&self, ticket: Ticket) -> LaneLoad<'_> {
         self.lanes[self.slots[ticket.0].lane].load()
     }
 
-    /// When a target is due, by its own cadence; its lane may make it wait longer.
+    /// When a target is due by its own interval and back-off; its lane may make it wait longer.
     pub fn due(&self, ticket: Ticket) -> Uptime {
         self.slots[ticket.0].queued.unwrap_or(self.slots[ticket.0].anchor)
     }
@@ -258,7 +258,7 @@ impl Timetable {
 
     /// When a target's lane opens; `None` while a request of it is under way.
     pub fn opens(&self, ticket: Ticket) -> Option<Uptime> {
-        self.lanes[self.slots[ticket.0].lane].agenda
+        self.lanes[self.slots[ticket.0].lane].noted_opening
     }
 
     /// How often in a row a target failed.
@@ -287,7 +287,7 @@ impl Timetable {
         }
         let credential = self.credentials.iter().position(|c| c.source == key.source && c.name == key.credential);
         let credential = credential.unwrap_or_else(|| {
-            self.credentials.push(Credential::new(key.source, key.credential.clone()));
+            self.credentials.push(CredentialGate::new(key.source, key.credential.clone()));
             self.credentials.len() - 1
         });
         let lane = self.lanes.len();

@@ -8,7 +8,7 @@ use super::facts::{AccountFacts, Listing};
 use super::lane::LaneKey;
 use super::rows::Rows;
 use super::schedule::Uptime;
-use super::status::{CredentialStatus, LaneStatus, Standing, TargetStatus};
+use super::status::{CredentialStatus, FleetHealth, LaneStatus, TargetStatus};
 use super::target::{AccountId, CampaignId, Labels, Source, Subject, TargetKey, Window};
 
 /// An account whose samples stand together in the exposition; `None` collects what has no account.
@@ -40,7 +40,7 @@ pub struct Published {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// What a poll brought.
-    Rows(Brought),
+    Rows(PolledRows),
     /// The rows of some targets are shown by another from now on, beside its own.
     Move(Vec<TargetKey>, TargetKey, Labels),
     /// A target is gone, with its rows, its listing and its state.
@@ -65,7 +65,7 @@ pub enum Change {
 
 /// A target's rows, as a poll brought them.
 #[derive(Clone, Debug)]
-pub struct Brought {
+pub struct PolledRows {
     /// Whose they are.
     pub key: TargetKey,
     /// The account that they name, where the key does not.
@@ -105,7 +105,7 @@ pub struct Snapshot {
     groups: BTreeMap<GroupKey, Group>,
     statuses: BTreeMap<TargetKey, TargetStatus>,
     /// Shared with whoever shows it.
-    standing: Arc<Standing>,
+    health: Arc<FleetHealth>,
     /// Where a target's rows stand: a single campaign's account shows only in its answer.
     homes: BTreeMap<TargetKey, GroupKey>,
     /// Figures held, by credential.
@@ -123,7 +123,7 @@ impl Snapshot {
         Self {
             groups: BTreeMap::new(),
             statuses: BTreeMap::new(),
-            standing: Arc::default(),
+            health: Arc::default(),
             homes: BTreeMap::new(),
             samples: BTreeMap::new(),
             series: 0,
@@ -144,8 +144,8 @@ impl Snapshot {
     }
 
     /// How the lanes and the credentials fare.
-    pub fn standing(&self) -> &Arc<Standing> {
-        &self.standing
+    pub fn health(&self) -> &Arc<FleetHealth> {
+        &self.health
     }
 
     /// Figures held, by credential.
@@ -177,7 +177,7 @@ impl Snapshot {
             Change::CredentialGone(source, name) => {
                 let key = (source, name);
                 self.samples.remove(&key);
-                Arc::make_mut(&mut self.standing).credentials.remove(&key);
+                Arc::make_mut(&mut self.health).credentials.remove(&key);
             }
             Change::Labels(key, labels) => self.relabel(&key, &labels),
             Change::Bound(max_series) => self.max_series = max_series,
@@ -199,9 +199,9 @@ impl Snapshot {
                 }
                 self.homes.insert(key, home);
             }
-            Change::Lane(lane, status) => Arc::make_mut(&mut self.standing).set_lane(lane, status),
+            Change::Lane(lane, status) => Arc::make_mut(&mut self.health).set_lane(lane, status),
             Change::Credential(source, name, status) => {
-                Arc::make_mut(&mut self.standing).credentials.insert((source, name), status);
+                Arc::make_mut(&mut self.health).credentials.insert((source, name), status);
             }
             Change::Status(key, status) => {
                 let samples = self.statuses.get(&key).and_then(|former| former.samples);
@@ -240,8 +240,8 @@ impl Snapshot {
         self.groups.get(self.homes.get(key)?)?.targets.get(key)
     }
 
-    fn take_in(&mut self, brought: Brought) -> Option<Full> {
-        let Brought { key, account, rows, whole, labels, expires } = brought;
+    fn take_in(&mut self, brought: PolledRows) -> Option<Full> {
+        let PolledRows { key, account, rows, whole, labels, expires } = brought;
         let rows = Rows::joined(rows);
         let home = (key.source, key.account.or(account));
         let former = self.published(&key).filter(|former| !whole && !former.rows.is_empty());

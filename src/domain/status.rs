@@ -163,14 +163,14 @@ impl CredentialStatus {
 
 /// How the lanes and the credentials fare.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Standing {
+pub struct FleetHealth {
     /// Those that have targets.
     pub lanes: BTreeMap<LaneKey, Arc<LaneStatus>>,
     /// Those that are configured.
     pub credentials: BTreeMap<(Source, Arc<str>), Arc<CredentialStatus>>,
 }
 
-impl Standing {
+impl FleetHealth {
     /// Notes how a lane fares, or forgets it.
     pub fn set_lane(&mut self, lane: LaneKey, status: Option<Arc<LaneStatus>>) {
         if let Some(status) = status {

@@ -1,7 +1,7 @@
 //! What an answer does, step by step.
 
 use super::Engine;
-use super::effect::{Effect, Measurement, Report, Severity};
+use super::effect::{Effect, LogLine, Measurement, Severity};
 use super::event::{Answer, Generation};
 use super::health::PollEnd;
 use super::keys::Parked;
@@ -13,7 +13,7 @@ use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::CamsChannel;
 use crate::domain::schedule::{Outcome, Ticket, Uptime};
-use crate::domain::snapshot::{Brought, Change, GroupKey};
+use crate::domain::snapshot::{Change, GroupKey, PolledRows};
 use crate::domain::target::{Subject, TargetKey};
 
 impl Engine {
@@ -27,7 +27,7 @@ impl Engine {
         self.count(&key, target.wire.endpoint(), &answer);
 
         if self.is_outdated_refusal(&key, &answer) {
-            return self.timetable.hand_back(ticket);
+            return self.schedule.hand_back(ticket);
         }
         let result = match answer.result {
             Err(fault) if self.renew_keys(ticket, answer.generation, &fault) => return,
@@ -38,12 +38,12 @@ impl Engine {
             },
         };
         match result {
-            Ok(true) => self.timetable.next_page(ticket, self.now.uptime),
+            Ok(true) => self.schedule.next_page(ticket, self.now.uptime),
             Ok(false) => self.finish(ticket, &Ok(())),
             Err(fault) if self.leave_fields_out(ticket, &fault) => {
                 // Pages that were read with other fields would not fit those that follow.
                 self.targets.get_mut(ticket).into_iter().for_each(|target| target.poll = None);
-                self.timetable.next_page(ticket, self.now.uptime);
+                self.schedule.next_page(ticket, self.now.uptime);
             }
             Err(fault) => self.finish(ticket, &Err(fault)),
         }
@@ -57,12 +57,12 @@ impl Engine {
             let key = &target.planned.key;
             self.count(key, target.wire.endpoint(), answer);
             if self.is_outdated_refusal(key, answer) {
-                return self.timetable.hand_back(answer.ticket);
+                return self.schedule.hand_back(answer.ticket);
             }
         }
         let outcome = answer.result.as_ref().map_or_else(Outcome::Failed, |_| Outcome::Fresh);
-        self.timetable.settle(answer.ticket, outcome, now.uptime, now.dice);
-        self.health.lanes.note_blocked(self.timetable.blocked(now.uptime), now, &mut self.out);
+        self.schedule.settle(answer.ticket, outcome, now.uptime, now.dice);
+        self.health.lanes.note_blocked(self.schedule.blocked(now.uptime), now, &mut self.out);
     }
 
     /// Counts a request, and takes in what its headers say.
@@ -73,7 +73,7 @@ impl Engine {
             let (credential, status) = (credential.clone(), answer.status);
             self.out.observe(Measurement::Request { credential, endpoint, status, error, took });
         }
-        self.timetable.observe(answer.ticket, &answer.usage, self.now.uptime);
+        self.schedule.observe(answer.ticket, &answer.usage, self.now.uptime);
         self.health.lanes.note_usage(&LaneKey::of(key), &answer.usage, &mut self.out);
         let requested = self.plan.version_of(&credential);
         if let Some((served, requested)) = answer.served.clone().zip(requested) {
@@ -133,7 +133,7 @@ impl Engine {
         }
 
         let outcome = result.as_ref().map_or_else(Outcome::Failed, |()| Outcome::Fresh);
-        self.timetable.settle(ticket, outcome, now.uptime, now.dice);
+        self.schedule.settle(ticket, outcome, now.uptime, now.dice);
 
         let fault = result.as_ref().err();
         let Some(target) = self.targets.get_mut(ticket) else { return };
@@ -142,7 +142,7 @@ impl Engine {
         }
         // Campaigns that joined while their names were being read are not waited for until the next listing.
         if key.subject.is_discovery() && std::mem::take(&mut target.outgrown) {
-            self.timetable.reschedule(ticket, now.uptime);
+            self.schedule.reschedule(ticket, now.uptime);
         }
         if target.page.learn(fault.map(|fault| fault.reason)) {
             replan |= self.split_list(ticket);
@@ -170,15 +170,15 @@ impl Engine {
         rows: Option<usize>,
     ) {
         let now = self.now;
-        let load = self.timetable.load(ticket);
+        let load = self.schedule.load(ticket);
         let configured = self.targets.get(ticket).map(|target| target.planned.terms.interval).unwrap_or_default();
         let end = PollEnd {
             started,
             fault,
             rows,
             interval: configured.mul_f64(load.stretch),
-            next_poll: self.timetable.due(ticket),
-            failures: self.timetable.failures(ticket),
+            next_poll: self.schedule.due(ticket),
+            failures: self.schedule.failures(ticket),
         };
         self.health.note_poll(key, &end, now, &mut self.out);
         let has_content = self.keys.newest(&key.credential_id()).is_some();
@@ -189,7 +189,7 @@ impl Engine {
         }
         self.health.credentials.note_acceptance(&key.credential_id(), fault, now, &mut self.out);
         self.health.lanes.note_load(load, &mut self.out);
-        self.health.lanes.note_blocked(self.timetable.blocked(now.uptime), now, &mut self.out);
+        self.health.lanes.note_blocked(self.schedule.blocked(now.uptime), now, &mut self.out);
     }
 
     /// Publishes what a poll brought, and learns from it which targets there are. Says whether that changes the plan.
@@ -225,7 +225,7 @@ impl Engine {
             Subject::VisibleAccounts | Subject::AssignedAccounts => false,
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
                 let joins = self.membership.note(planned, &gathered);
-                self.out.change(Change::Rows(Brought {
+                self.out.change(Change::Rows(PolledRows {
                     key,
                     account: gathered.named,
                     whole: !partial && !std::mem::take(outgrown),
@@ -244,7 +244,7 @@ impl Engine {
         let Some(target) = self.targets.get(ticket) else { return false };
         let Some(ids) = self.plan.fleet.split_list(&target.planned) else { return false };
         let line = "the smallest page is too much for the API: fewer ids a request";
-        let report = Report::of_target(Severity::Warning, &target.planned.key, line);
+        let report = LogLine::of_target(Severity::Warning, &target.planned.key, line);
         self.out.report(report.with("ids", ids.to_string()));
         true
     }

@@ -8,7 +8,7 @@ use super::poll::Gathered;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{Metric, MetricSet};
-use crate::domain::saved::State;
+use crate::domain::saved::SavedState;
 use crate::domain::schedule::{Ticket, Uptime};
 use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Source, TargetKey, account_label};
@@ -30,9 +30,9 @@ pub enum Effect {
     /// Count.
     Observe(Measurement),
     /// Log.
-    Report(Report),
+    Report(LogLine),
     /// Write what is to survive a restart, completed by what was published until here.
-    Save(Box<State>),
+    Save(Box<SavedState>),
 }
 
 /// A request to be sent.
@@ -188,7 +188,7 @@ pub enum Severity {
 
 /// A line of the log: a sentence, and fields named like the labels of the metrics.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct LogLine {
     /// How much it matters.
     pub severity: Severity,
     /// What it says.
@@ -197,7 +197,7 @@ pub struct Report {
     pub fields: Vec<(&'static str, String)>,
 }
 
-impl Report {
+impl LogLine {
     /// A line about nothing in particular.
     pub fn new(severity: Severity, message: impl Into<String>) -> Self {
         Self { severity, message: message.into(), fields: Vec::new() }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::budget::{Grant, Usage};
 use crate::domain::fault::Fault;
 use crate::domain::plan::{Fleet, Planned};
-use crate::domain::saved::State;
+use crate::domain::saved::SavedState;
 use crate::domain::schedule::{Ticket, Uptime};
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
@@ -41,7 +41,7 @@ pub enum Event {
     Plan(Box<PollPlan>),
     /// The state of an earlier life. It comes after the first plan; `None` when there is none, or none that
     /// can be read. From here on the state is saved.
-    Restore(Option<State>),
+    Restore(Option<SavedState>),
     /// A credential was read.
     Keys {
         /// Whose.
@@ -128,7 +128,7 @@ impl PollPlan {
     /// and intervals are no part of it, nor is the version, whose answers mean the same.
     pub(super) fn fingerprint(&self, planned: &Planned) -> String {
         let base_url = self.credential(&planned.key.credential_id()).map(|credential| credential.api.base_url());
-        let question = format!("{base_url:?} {:?} {:?}", planned.ask, planned.terms.metrics);
+        let question = format!("{base_url:?} {:?} {:?}", planned.selection, planned.terms.metrics);
         hex(&Sha256::digest(question.as_bytes())[..8])
     }
 }

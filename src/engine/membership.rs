@@ -9,12 +9,12 @@ use std::collections::{HashMap, HashSet};
 use super::poll::Gathered;
 use crate::domain::fault::Reason;
 use crate::domain::plan::{Fleet, MetaCampaign, Planned};
-use crate::domain::saved::Member;
+use crate::domain::saved::SavedMember;
 use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Subject};
 
 /// What is known of a single campaign's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum MemberHome {
     /// Its account, and what its id means there.
     In(AccountId, Level),
     /// The account's own request brings nothing of it: it is asked for by itself.
@@ -24,15 +24,15 @@ enum Place {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
-    places: HashMap<(CredentialId, CampaignId), Place>,
+    places: HashMap<(CredentialId, CampaignId), MemberHome>,
 }
 
 impl Membership {
     /// The fleet with each campaign whose account is known moved to that account.
     pub(super) fn join(&self, fleet: &Fleet) -> Fleet {
         fleet.joined(|campaign| match self.places.get(&place_of(campaign))? {
-            Place::In(account, level) => Some((*account, *level)),
-            Place::Apart => None,
+            MemberHome::In(account, level) => Some((*account, *level)),
+            MemberHome::Apart => None,
         })
     }
 
@@ -44,7 +44,7 @@ impl Membership {
         if self.places.contains_key(&member) {
             return false;
         }
-        self.places.insert(member, Place::In(account, level));
+        self.places.insert(member, MemberHome::In(account, level));
         true
     }
 
@@ -54,10 +54,10 @@ impl Membership {
             return false;
         }
         let mut parted = false;
-        for id in planned.ask.listed().into_iter().flatten() {
+        for id in planned.selection.listed().into_iter().flatten() {
             let place = self.places.get_mut(&(planned.key.credential_id(), *id));
-            if let Some(place) = place.filter(|place| **place != Place::Apart) {
-                *place = Place::Apart;
+            if let Some(place) = place.filter(|place| **place != MemberHome::Apart) {
+                *place = MemberHome::Apart;
                 parted = true;
             }
         }
@@ -71,19 +71,19 @@ impl Membership {
     }
 
     /// What survives a restart.
-    pub(super) fn saved(&self) -> Vec<Member> {
-        let member = |((credential, campaign), place): (&(CredentialId, CampaignId), &Place)| match place {
-            Place::In(account, level) => (credential.name.clone(), *campaign, Some((*account, *level))),
-            Place::Apart => (credential.name.clone(), *campaign, None),
+    pub(super) fn saved(&self) -> Vec<SavedMember> {
+        let member = |((credential, campaign), place): (&(CredentialId, CampaignId), &MemberHome)| match place {
+            MemberHome::In(account, level) => (credential.name.clone(), *campaign, Some((*account, *level))),
+            MemberHome::Apart => (credential.name.clone(), *campaign, None),
         };
         self.places.iter().map(member).collect()
     }
 
     /// What an earlier life knew. Campaigns that are not configured any more are left out.
-    pub(super) fn restore(&mut self, fleet: &Fleet, members: Vec<Member>) {
+    pub(super) fn restore(&mut self, fleet: &Fleet, members: Vec<SavedMember>) {
         for (name, campaign, place) in members {
             let single = fleet.campaigns.iter().find(|one| one.id == campaign && one.terms.credential == name);
-            let place = place.map_or(Place::Apart, |(account, level)| Place::In(account, level));
+            let place = place.map_or(MemberHome::Apart, |(account, level)| MemberHome::In(account, level));
             self.places.extend(single.map(|single| (place_of(single), place)));
         }
     }
@@ -97,7 +97,7 @@ fn place_of(campaign: &MetaCampaign) -> (CredentialId, CampaignId) {
 mod tests {
     use super::*;
     use crate::domain::metric::MetricSet;
-    use crate::domain::plan::Terms;
+    use crate::domain::plan::PollTerms;
     use crate::domain::target::Window;
     use std::sync::Arc;
     use std::time::Duration;
@@ -106,7 +106,7 @@ mod tests {
         MetaCampaign {
             id: CampaignId::parse(&id.to_string()).unwrap(),
             windows: vec![Window::Preset("today")],
-            terms: Terms {
+            terms: PollTerms {
                 credential: "main".into(),
                 interval: Duration::from_mins(15),
                 stale_after: Duration::from_hours(1),

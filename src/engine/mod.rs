@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Each owner below decides about its own matter and sees no other's fields: `Targets` what is polled and how far
-//! each poll got, [`Timetable`] whose request goes out next, `Membership` which single campaign rides with which
+//! each poll got, [`Schedule`] whose request goes out next, `Membership` which single campaign rides with which
 //! account, `Quirks` what an API was found to refuse, `Health` how targets, lanes and credentials fare. The
 //! engine asks them in turn: `answer.rs` says in which order when an answer comes, this file when anything else happens.
 
@@ -30,13 +30,13 @@ mod warm_start;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-pub use effect::{Effect, Failed, Measurement, Outgoing, Outlook, Report, Severity, Update};
+pub use effect::{Effect, Failed, LogLine, Measurement, Outgoing, Outlook, Severity, Update};
 pub use event::{Answer, CredentialPlan, Event, Generation, KeyContent, Moment, PollPlan};
 pub use poll::Gathered;
 
 use crate::domain::counted::counted;
-use crate::domain::saved::State;
-use crate::domain::schedule::{Next, Ticket, Timetable, Uptime};
+use crate::domain::saved::SavedState;
+use crate::domain::schedule::{Next, Schedule, Ticket, Uptime};
 use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Subject, TargetKey};
 use health::Health;
@@ -45,8 +45,8 @@ use membership::Membership;
 use outbox::Outbox;
 use poll::Poll;
 use quirks::Quirks;
-use targets::{Planning, Targets, Wanted};
-use warm_start::Saving;
+use targets::{Planning, Targets, WantedTarget};
+use warm_start::SaveTimer;
 
 /// Longest sleep of an engine that has nothing to do.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
@@ -58,16 +58,16 @@ pub struct Engine {
     now: Moment,
     plan: PollPlan,
     targets: Targets,
-    timetable: Timetable,
+    schedule: Schedule,
     membership: Membership,
     quirks: Quirks,
     health: Health,
     keys: KeyGenerations,
     in_flight: usize,
-    /// When the timetable lets the next request out.
+    /// When the schedule lets the next request out.
     next_send: Option<Uptime>,
     ready: bool,
-    saving: Option<Saving>,
+    saving: Option<SaveTimer>,
     out: Outbox,
 }
 
@@ -110,7 +110,7 @@ impl Engine {
     /// When to say that time passed, if nothing happens before.
     pub fn timeout(&self) -> Uptime {
         let read = self.credentials_to_read().next().map(|_| self.keys.read_due());
-        let save = self.saving.and_then(Saving::due);
+        let save = self.saving.and_then(SaveTimer::due);
         let due = [self.next_send, read, save, self.health.trouble.due()].into_iter().flatten().min();
         let longest = self.now.uptime + LONGEST_SLEEP;
         due.map_or(longest, |due| due.min(longest))
@@ -119,14 +119,14 @@ impl Engine {
     /// Whether every target was answered or refused once, be it that its lane or its credential is refused, and no
     /// request is under way.
     pub fn is_settled(&self) -> bool {
-        self.in_flight == 0 && self.keys.is_idle() && self.timetable.all_settled(self.now.uptime)
+        self.in_flight == 0 && self.keys.is_idle() && self.schedule.all_settled(self.now.uptime)
     }
 
     /// What became of polling everything once.
     pub fn failed(&self) -> Failed {
         let mut failed = Failed { targets: 0, total: self.targets.count(), lookups: 0 };
         for (key, ticket) in self.targets.iter() {
-            let fails = !self.timetable.is_settled(ticket) || self.health.is_failing(key);
+            let fails = !self.schedule.is_settled(ticket) || self.health.is_failing(key);
             let count = if key.subject.is_discovery() { &mut failed.lookups } else { &mut failed.targets };
             *count += usize::from(fails);
         }
@@ -135,14 +135,14 @@ impl Engine {
 
     /// What is to be expected of a target's first answer.
     pub fn outlook(&self, key: &TargetKey) -> Outlook {
-        let Some(ticket) = self.targets.ticket(key).filter(|ticket| !self.timetable.is_settled(*ticket)) else {
+        let Some(ticket) = self.targets.ticket(key).filter(|ticket| !self.schedule.is_settled(*ticket)) else {
             return Outlook::Settled;
         };
-        match self.timetable.opens(ticket) {
-            _ if self.timetable.is_under_way(ticket) => Outlook::Due(self.now.uptime),
+        match self.schedule.opens(ticket) {
+            _ if self.schedule.is_under_way(ticket) => Outlook::Due(self.now.uptime),
             // As much of its lane is under way as may be.
             None => Outlook::Due(self.now.uptime),
-            Some(_) if self.timetable.is_rejected(&key.credential_id()) => Outlook::CredentialRefused,
+            Some(_) if self.schedule.is_rejected(&key.credential_id()) => Outlook::CredentialRefused,
             Some(opens) => Outlook::Due(opens),
         }
     }
@@ -168,7 +168,7 @@ impl Engine {
         if !first {
             let targets = self.targets.count();
             let line = format!("the configuration was reloaded: {}, {before} before", counted(targets, "target"));
-            let report = Report::new(Severity::Info, line).with("targets", targets.to_string());
+            let report = LogLine::new(Severity::Info, line).with("targets", targets.to_string());
             self.out.report(report.with("before", before.to_string()).with("anew", anew.to_string()));
         }
     }
@@ -184,9 +184,9 @@ impl Engine {
             if self.plan.changed.contains(&new.id) {
                 self.health.credentials.set_expiry_kind(&new.id, new.expiry, &mut self.out);
                 // Whatever it was refused for may be over.
-                self.timetable.credential_changed(&new.id);
+                self.schedule.credential_changed(&new.id);
             }
-            self.timetable.regrant(&new.id, new.grant);
+            self.schedule.regrant(&new.id, new.grant);
             if !new.api.is_same(&*old.api) {
                 self.quirks.forget(&new.id, &old.api.version(), &mut self.out);
             }
@@ -195,21 +195,21 @@ impl Engine {
         for old in former.credentials.iter().filter(|old| self.plan.credential(&old.id).is_none()) {
             self.quirks.forget(&old.id, &old.api.version(), &mut self.out);
             self.keys.forget(&old.id);
-            self.timetable.credential_changed(&old.id);
+            self.schedule.credential_changed(&old.id);
             gone.push(old.id.clone());
         }
         gone
     }
 
     /// Every target that is wanted as far as it is known.
-    fn wanted(&self) -> Vec<Wanted> {
+    fn wanted(&self) -> Vec<WantedTarget> {
         let fleet = self.membership.join(&self.plan.fleet);
         let planned = fleet.targets(|channel| self.targets.listed(&channel.id()));
         let surveys = self.plan.fleet.surveys.iter().map(|planned| (planned.clone(), true));
         planned.into_iter().map(|planned| (planned, false)).chain(surveys).collect()
     }
 
-    /// Brings targets and timetable in line with the plan and with what was learned.
+    /// Brings targets and schedule in line with the plan and with what was learned.
     fn replan(&mut self) {
         let wanted = self.wanted();
         let (targets, mut with) = self.planning();
@@ -217,13 +217,13 @@ impl Engine {
     }
 
     fn planning(&mut self) -> (&mut Targets, Planning<'_>) {
-        let Self { plan, timetable, health, out, now, .. } = self;
-        (&mut self.targets, Planning { plan, timetable, health, out, now: *now })
+        let Self { plan, schedule, health, out, now, .. } = self;
+        (&mut self.targets, Planning { plan, schedule, health, out, now: *now })
     }
 
     /// Keeps the state from now on, and goes on where an earlier life ended.
-    fn restore(&mut self, state: Option<State>) {
-        self.saving = Some(Saving::from(self.now.uptime));
+    fn restore(&mut self, state: Option<SavedState>) {
+        self.saving = Some(SaveTimer::from(self.now.uptime));
         let Some(mut state) = state else { return };
         // Which targets there are depends on what was learned.
         self.membership.restore(&self.plan.fleet, std::mem::take(&mut state.members));
@@ -234,16 +234,16 @@ impl Engine {
         self.out.observe(Measurement::Restored(restored));
         let targets = self.targets.count();
         let line = format!("warm start: {restored} of {} go on where they were", counted(targets, "target"));
-        let report = Report::new(Severity::Info, line).with("restored", restored.to_string());
+        let report = LogLine::new(Severity::Info, line).with("restored", restored.to_string());
         self.out.report(report.with("targets", targets.to_string()));
     }
 
     fn note_news_to_save(&mut self) {
-        self.saving.iter_mut().for_each(Saving::note_news);
+        self.saving.iter_mut().for_each(SaveTimer::note_news);
     }
 
     fn save_when_due(&mut self) {
-        if self.saving.and_then(Saving::due).is_some_and(|due| due <= self.now.uptime) {
+        if self.saving.and_then(SaveTimer::due).is_some_and(|due| due <= self.now.uptime) {
             self.save();
         }
     }
@@ -251,8 +251,8 @@ impl Engine {
     /// Has the state written, where it is kept at all.
     fn save(&mut self) {
         if let Some(saving) = &mut self.saving {
-            *saving = Saving::from(self.now.uptime);
-            self.out.save(warm_start::state(&self.targets, &self.timetable, &self.membership, &self.plan, self.now));
+            *saving = SaveTimer::from(self.now.uptime);
+            self.out.save(warm_start::state(&self.targets, &self.schedule, &self.membership, &self.plan, self.now));
         }
     }
 
@@ -272,10 +272,14 @@ impl Engine {
         if let KeyContent::Read(generation) = content
             && self.keys.note(credential, *generation)
         {
-            if self.timetable.is_rejected(credential) {
-                self.out.report(Report::of_credential(Severity::Info, credential, "the credential changed: trying it"));
+            if self.schedule.is_rejected(credential) {
+                self.out.report(LogLine::of_credential(
+                    Severity::Info,
+                    credential,
+                    "the credential changed: trying it",
+                ));
             }
-            self.timetable.credential_changed(credential);
+            self.schedule.credential_changed(credential);
             self.health.credentials.note_keys_read(credential, self.now, &mut self.out);
             self.look_at_token(credential);
         }
@@ -285,7 +289,7 @@ impl Engine {
                 Some((generation, fault)) if self.keys.newest(credential) == Some(generation) => {
                     self.finish(ticket, &Err(fault));
                 }
-                _ => self.timetable.hand_back(ticket),
+                _ => self.schedule.hand_back(ticket),
             }
         }
     }
@@ -296,7 +300,7 @@ impl Engine {
         let tokens = self.targets.iter().filter(|(key, _)| key.subject == Subject::Token);
         let token = tokens.filter(|(key, _)| key.credential_id() == *credential).map(|(_, ticket)| ticket).next();
         if let Some(token) = token {
-            self.timetable.reschedule(token, self.now.uptime);
+            self.schedule.reschedule(token, self.now.uptime);
         }
     }
 
@@ -307,7 +311,7 @@ impl Engine {
             Some(target) => {
                 self.keys.park(Parked { credential: target.planned.key.credential_id(), ticket, refused: None });
             }
-            None => self.timetable.hand_back(ticket),
+            None => self.schedule.hand_back(ticket),
         }
     }
 
@@ -315,7 +319,7 @@ impl Engine {
     fn send_due(&mut self) {
         self.next_send = None;
         while self.in_flight < self.plan.concurrency {
-            match self.timetable.next(self.now.uptime) {
+            match self.schedule.next(self.now.uptime) {
                 Next::Ask(ticket) => self.send(ticket),
                 Next::Sleep(until) => {
                     self.next_send = until;
@@ -345,8 +349,8 @@ impl Engine {
 
     /// Credentials that are refused, or cannot be read: they are read until that is over.
     fn credentials_to_read(&self) -> impl Iterator<Item = CredentialId> {
-        // The timetable remembers credentials that left the configuration.
-        let refused = self.timetable.rejected().filter(|credential| self.plan.credential(credential).is_some());
+        // The schedule remembers credentials that left the configuration.
+        let refused = self.schedule.rejected().filter(|credential| self.plan.credential(credential).is_some());
         refused.chain(self.health.credentials.unreadable().cloned())
     }
 
@@ -365,7 +369,7 @@ impl Engine {
 
     fn note_ready(&mut self) {
         let planned = !self.plan.credentials.is_empty();
-        if planned && !self.ready && self.timetable.all_settled(self.now.uptime) {
+        if planned && !self.ready && self.schedule.all_settled(self.now.uptime) {
             self.ready = true;
             self.out.ready();
             self.save();

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::effect::{Effect, Measurement, Report, Update};
-use crate::domain::saved::State;
+use super::effect::{Effect, LogLine, Measurement, Update};
+use crate::domain::saved::SavedState;
 use crate::domain::snapshot::Change;
 
 /// Effects in the order in which they came about. Changes of what is shown wait for the end of the event, so that
@@ -12,7 +12,7 @@ use crate::domain::snapshot::Change;
 pub(super) struct Outbox {
     effects: VecDeque<Effect>,
     update: Update,
-    state: Option<Box<State>>,
+    state: Option<Box<SavedState>>,
 }
 
 impl Outbox {
@@ -24,7 +24,7 @@ impl Outbox {
         self.effect(Effect::Observe(measurement));
     }
 
-    pub(super) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: LogLine) {
         self.effect(Effect::Report(report));
     }
 
@@ -36,7 +36,7 @@ impl Outbox {
         self.update.ready = true;
     }
 
-    pub(super) fn save(&mut self, state: State) {
+    pub(super) fn save(&mut self, state: SavedState) {
         self.state = Some(Box::new(state));
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::effect::{Measurement, Report, Severity};
+use super::effect::{LogLine, Measurement, Severity};
 use super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::{METRICS, MetricSet};
@@ -24,17 +24,17 @@ const GOOD_POLLS_TO_GROW: u32 = 8;
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Quirks {
-    by_credential: BTreeMap<CredentialId, Known>,
+    by_credential: BTreeMap<CredentialId, CredentialQuirks>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct CredentialQuirks {
     /// Fields that were refused, and when the last of them was.
     refused: Option<(MetricSet, Uptime)>,
     served: Option<ServedVersion>,
 }
 
-impl Known {
+impl CredentialQuirks {
     fn refused(&self) -> MetricSet {
         self.refused.map_or(MetricSet::NONE, |(refused, _)| refused)
     }
@@ -80,7 +80,7 @@ impl Quirks {
         }
         for (_, metric) in refused.minus(former).iter() {
             let line = "the API refuses this field: it is left out for a day";
-            out.report(Report::of_credential(Severity::Warning, credential, line).with("field", metric.snake()));
+            out.report(LogLine::of_credential(Severity::Warning, credential, line).with("field", metric.snake()));
             out.observe(Measurement::Field { credential: credential.clone(), metric, refused: true });
         }
         asked.minus(refused) != asked
@@ -111,7 +111,7 @@ impl Quirks {
             None => None,
         };
         if let Some(line) = line {
-            let report = Report::of_credential(Severity::Warning, credential, line);
+            let report = LogLine::of_credential(Severity::Warning, credential, line);
             out.report(report.with("requested", &**requested).with("served", &*served.version));
         }
         known.served = Some(served);

@@ -13,7 +13,7 @@ use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::metric::{METRICS, MetricSet};
 use crate::domain::plan::Fleet;
-use crate::domain::saved::State;
+use crate::domain::saved::SavedState;
 use crate::domain::snapshot::Change;
 use crate::domain::target::Labels;
 use crate::source::{Cursor, Page, ServedVersion, TokenHealth};
@@ -145,7 +145,7 @@ fn expired_keys_are_renewed_once_a_poll_and_what_does_not_come_is_a_refusal() {
             play.answer(&again[0], Err(expired));
             assert_eq!(play.count(|effect| matches!(effect, Effect::RenewKeys(..))), 0, "once is enough");
         }
-        assert!(play.engine.timetable.is_rejected(&main_id()));
+        assert!(play.engine.schedule.is_rejected(&main_id()));
     }
 }
 
@@ -298,7 +298,7 @@ fn a_saved_state_goes_on_where_it_was() {
     let due = |play: &Play| {
         let targets = play.engine.targets.iter();
         targets
-            .map(|(key, ticket)| (key.clone(), play.now.wall_at(play.engine.timetable.due(ticket)).round()))
+            .map(|(key, ticket)| (key.clone(), play.now.wall_at(play.engine.schedule.due(ticket)).round()))
             .collect::<Vec<_>>()
     };
     let before = due(&play);
@@ -308,7 +308,7 @@ fn a_saved_state_goes_on_where_it_was() {
         Effect::Save(state) => Some(*state),
         _ => None,
     });
-    let state: State = saved.unwrap();
+    let state: SavedState = saved.unwrap();
     let wall = play.now.wall + 60.0;
 
     let mut later = Play::new(accounts([7, 8]));

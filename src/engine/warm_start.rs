@@ -1,4 +1,4 @@
-//! What survives a restart: where each target was in the timetable, and what was learned.
+//! What survives a restart: where each target was in the schedule, and what was learned.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::event::{Moment, PollPlan};
 use super::membership::Membership;
 use super::targets::{Planning, Targets};
-use crate::domain::saved::{SavedTarget, State};
-use crate::domain::schedule::{Timetable, Uptime};
-use crate::domain::snapshot::{Brought, Change};
+use crate::domain::saved::{SavedState, SavedTarget};
+use crate::domain::schedule::{Schedule, Uptime};
+use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::target::{Labels, TargetKey};
 
 /// How old the file may grow while there is news.
@@ -20,13 +20,13 @@ const MAX_RESTORED_WAIT: Duration = Duration::from_hours(24);
 
 /// When the state is to be written next.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Saving {
+pub(super) struct SaveTimer {
     next: Uptime,
     /// Whether anything was polled since.
     news: bool,
 }
 
-impl Saving {
+impl SaveTimer {
     /// Nothing is to be written yet.
     pub(super) fn from(now: Uptime) -> Self {
         Self { next: now + SAVE_EVERY, news: false }
@@ -45,29 +45,29 @@ impl Saving {
 /// What is to survive. Rows and names are added by whoever publishes them.
 pub(super) fn state(
     targets: &Targets,
-    timetable: &Timetable,
+    schedule: &Schedule,
     membership: &Membership,
     plan: &PollPlan,
     now: Moment,
-) -> State {
-    let mut state = State { members: membership.saved(), ..State::default() };
-    for (key, ticket) in targets.iter().filter(|(_, ticket)| timetable.is_settled(*ticket)) {
+) -> SavedState {
+    let mut state = SavedState { members: membership.saved(), ..SavedState::default() };
+    for (key, ticket) in targets.iter().filter(|(_, ticket)| schedule.is_settled(*ticket)) {
         let Some(target) = targets.get(ticket) else { continue };
         let saved = SavedTarget {
             asks: plan.fingerprint(&target.planned),
-            due: now.wall_at(timetable.due(ticket)),
-            failures: timetable.failures(ticket),
+            due: now.wall_at(schedule.due(ticket)),
+            failures: schedule.failures(ticket),
             ..SavedTarget::default()
         };
         state.targets.insert(key.clone(), saved);
     }
-    let blocked = timetable.blocked(now.uptime);
+    let blocked = schedule.blocked(now.uptime);
     state.blocked = blocked.map(|(lane, until)| (lane.clone(), now.wall_at(until))).collect();
     state
 }
 
 /// Notes which campaigns the channels had, as far as their listings ask what they asked then.
-pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &State) {
+pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &SavedState) {
     for (key, _, listing) in &state.listings {
         let channel = plan.fleet.channel_of_all(key).filter(|_| asks_the_same(targets, plan, key, &state.targets));
         if let Some(channel) = channel {
@@ -77,16 +77,16 @@ pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &S
 }
 
 /// Goes on where an earlier life ended, as far as that is still wanted. Says how many targets do.
-pub(super) fn restore(targets: &Targets, mut state: State, with: &mut Planning<'_>) -> usize {
+pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Planning<'_>) -> usize {
     let now = with.now;
     let uptime = |instant: f64| {
         let wait = Duration::try_from_secs_f64(instant - now.wall).unwrap_or_default();
         now.uptime + wait.min(MAX_RESTORED_WAIT)
     };
     for (lane, until) in &state.blocked {
-        with.timetable.block(lane, uptime(*until));
+        with.schedule.block(lane, uptime(*until));
     }
-    with.health.lanes.note_blocked(with.timetable.blocked(now.uptime), now, with.out);
+    with.health.lanes.note_blocked(with.schedule.blocked(now.uptime), now, with.out);
 
     let mut restored = 0;
     for (key, ticket) in targets.iter() {
@@ -95,13 +95,13 @@ pub(super) fn restore(targets: &Targets, mut state: State, with: &mut Planning<'
         }
         let (Some(saved), Some(target)) = (state.targets.get_mut(key), targets.get(ticket)) else { continue };
         restored += usize::from(!key.subject.is_discovery());
-        with.timetable.resume(ticket, uptime(saved.due), saved.failures);
+        with.schedule.resume(ticket, uptime(saved.due), saved.failures);
         let terms = &target.planned.terms;
         if let Some(status) = saved.status.take() {
             with.health.restore(key, status, with.out);
         }
         if let Some(rows) = saved.rows.take() {
-            with.out.change(Change::Rows(Brought {
+            with.out.change(Change::Rows(PolledRows {
                 key: key.clone(),
                 account: rows.account,
                 rows: vec![Arc::unwrap_or_clone(rows.rows)],

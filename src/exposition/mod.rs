@@ -24,7 +24,7 @@ pub use line::escape;
 pub use scrape::{Deflated, Scrape};
 
 use crate::domain::snapshot::{Changed, GroupKey, Snapshot};
-use crate::domain::status::{Standing, TargetStatus};
+use crate::domain::status::{FleetHealth, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, TargetKey};
 
 /// Everything a scrape shows of the campaigns, by account, and of the targets.
@@ -32,7 +32,7 @@ use crate::domain::target::{AccountId, CampaignId, Source, TargetKey};
 pub struct Exposition {
     groups: BTreeMap<GroupKey, Blocks>,
     states: Blocks,
-    standing: Arc<Standing>,
+    health: Arc<FleetHealth>,
 }
 
 type Blocks = Arc<[Arc<Block>]>;
@@ -69,7 +69,7 @@ impl Exposition {
         }
         let states =
             if changed.statuses { render(cut::of_states(snapshot), Some(&self.states)) } else { self.states.clone() };
-        Self { groups, states, standing: snapshot.standing().clone() }
+        Self { groups, states, health: snapshot.health().clone() }
     }
 
     /// What a scrape sends, with a text of the exporter's own at the end. A filter leaves accounts
@@ -90,8 +90,8 @@ impl Exposition {
     }
 
     /// How the lanes and the credentials fare.
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn health(&self) -> &FleetHealth {
+        &self.health
     }
 
     /// The accounts that discovery knows, with their names.

@@ -24,7 +24,7 @@ pub(super) enum Missing {
 
 /// What lines have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Cause {
+struct MissingCause {
     source: Source,
     credential: Arc<str>,
     stale: bool,
@@ -33,13 +33,13 @@ struct Cause {
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct MissingReport {
-    outages: Outages<Cause, TargetKey, usize>,
+    outages: Outages<MissingCause, TargetKey, usize>,
 }
 
 impl MissingReport {
     /// A target's samples are missing, or not any more.
     pub(super) fn note(&mut self, key: &TargetKey, missing: Option<Missing>, now: Uptime) {
-        let cause = |stale| Cause { source: key.source, credential: key.credential.clone(), stale };
+        let cause = |stale| MissingCause { source: key.source, credential: key.credential.clone(), stale };
         let fault = missing.map(|missing| match missing {
             Missing::LeftOut { series } => (cause(false), series),
             Missing::Stale => (cause(true), 0),
@@ -77,7 +77,7 @@ impl MissingReport {
     }
 }
 
-fn write(line: &Line<Cause, TargetKey, usize>) {
+fn write(line: &Line<MissingCause, TargetKey, usize>) {
     match line {
         Line::Began(cause, key, left_out) => {
             let said = if cause.stale {
@@ -117,8 +117,8 @@ fn write(line: &Line<Cause, TargetKey, usize>) {
     }
 }
 
-fn write_count(count: &Count<Cause, TargetKey, usize>) {
-    let Cause { source, credential, stale } = &count.cause;
+fn write_count(count: &Count<MissingCause, TargetKey, usize>) {
+    let MissingCause { source, credential, stale } = &count.cause;
     let (targets, place) = (count.members.len(), format!("{}/{credential}", source.label()));
     let (source, credential, told) = (source.label(), &**credential, counted(targets, "target"));
     match (targets, stale) {
@@ -135,7 +135,7 @@ fn write_count(count: &Count<Cause, TargetKey, usize>) {
     }
 }
 
-fn emit(cause: &Cause, key: &TargetKey, left_out: usize, polls: Option<u64>, said: &str) {
+fn emit(cause: &MissingCause, key: &TargetKey, left_out: usize, polls: Option<u64>, said: &str) {
     let (source, credential, account_id) = (cause.source.label(), &*cause.credential, account_label(key.account));
     let (target, window) = (key.label(), key.window.label());
     if cause.stale {

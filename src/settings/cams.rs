@@ -13,7 +13,7 @@ use super::report::Location;
 use super::secret::SecretKeys;
 use super::{Access, AccessKeySource, CredentialSettings};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{CamsChannel, Wanted};
+use crate::domain::plan::{CamsChannel, WantedCampaigns};
 
 pub(super) const ENDPOINT: &str = "https://cams.ap-southeast-1.aliyuncs.com";
 const REGION: &str = "ap-southeast-1";
@@ -106,7 +106,7 @@ fn keys(
 }
 
 /// The campaigns that a channel is asked for.
-fn chosen(at: &Location<'_>, campaigns: Entry<ChannelCampaigns>) -> Wanted {
+fn chosen(at: &Location<'_>, campaigns: Entry<ChannelCampaigns>) -> WantedCampaigns {
     let at = at.key("campaigns");
-    at.open(campaigns).map_or(Wanted::All, |listed| listed.wanted(&at))
+    at.open(campaigns).map_or(WantedCampaigns::All, |listed| listed.wanted(&at))
 }

@@ -14,7 +14,7 @@ use super::names::{LabelName, LabelValue};
 use super::report::Location;
 use super::span::Interval;
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::Terms;
+use crate::domain::plan::PollTerms;
 use crate::domain::target::Window;
 
 /// Settings in force at one level of the configuration.
@@ -109,7 +109,7 @@ impl Cascade {
     }
 
     /// What holds for a target at this level.
-    pub(super) fn terms(&self, at: &Location<'_>) -> Terms {
+    pub(super) fn terms(&self, at: &Location<'_>) -> PollTerms {
         let poll = at.root().key("poll");
         let (interval, from) = (format_duration(self.interval), &self.interval_from);
         if let Some(stale_after) = self.stale_after.filter(|stale_after| *stale_after < self.interval) {
@@ -125,7 +125,7 @@ impl Cascade {
                 format_duration(self.timeout)
             ));
         }
-        Terms {
+        PollTerms {
             credential: self.credential.clone(),
             interval: self.interval,
             stale_after: self.stale_after.unwrap_or_else(|| STALE_AFTER.max(self.interval * 4)),

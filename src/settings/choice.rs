@@ -14,7 +14,7 @@ use super::node::{Node, Scalar, Value};
 use super::raw::{Filter, Range};
 use super::report::Location;
 use crate::domain::filter::Glob;
-use crate::domain::plan::Wanted;
+use crate::domain::plan::WantedCampaigns;
 use crate::domain::target::{CampaignId, Level, PRESETS, Window};
 
 /// A window as it is typed.
@@ -117,15 +117,15 @@ pub(super) enum ChannelCampaigns {
 
 impl ChannelCampaigns {
     /// What is wanted; an id that is listed twice is a problem.
-    pub(super) fn wanted(self, at: &Location<'_>) -> Wanted {
-        let Self::Only(ids) = self else { return Wanted::All };
+    pub(super) fn wanted(self, at: &Location<'_>) -> WantedCampaigns {
+        let Self::Only(ids) = self else { return WantedCampaigns::All };
         let mut only = BTreeSet::new();
         for (at, id) in at.items(ids) {
             if !only.insert(id) {
                 at.problem(format!("campaign {id} is listed twice; remove one of them"));
             }
         }
-        Wanted::Only(only)
+        WantedCampaigns::Only(only)
     }
 
     fn read(node: Node, remedy: &str) -> Entry<Self> {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::CredentialSettings;
 use super::report::Location;
-use crate::domain::plan::{CamsChannel, Fleet, MetaAccount, MetaCampaign, Wanted};
+use crate::domain::plan::{CamsChannel, Fleet, MetaAccount, MetaCampaign, WantedCampaigns};
 
 /// A target and where it is configured.
 type Placed<'r, T> = (Location<'r>, T);
@@ -53,7 +53,7 @@ impl Draft<'_> {
         for (index, (at, channel)) in self.channels.iter().enumerate() {
             let CamsChannel { space, page, account, wanted, .. } = channel;
             let fresh = channels.note((space, page, account), at, || format!("the channel {space}, {page}, {account}"));
-            if let Wanted::Only(ids) = wanted {
+            if let WantedCampaigns::Only(ids) = wanted {
                 for id in ids.iter().filter(|_| fresh) {
                     let what = || format!("campaign {id} of account {account}");
                     listed.note((account, *id), &at.key("campaigns"), what);
@@ -62,7 +62,7 @@ impl Draft<'_> {
             let overlap = |other: &CamsChannel| {
                 (other.page, other.account) == (*page, *account)
                     && other.space != *space
-                    && (other.wanted == Wanted::All || *wanted == Wanted::All)
+                    && (other.wanted == WantedCampaigns::All || *wanted == WantedCampaigns::All)
             };
             if let Some((other, _)) = self.channels.iter().take(index).find(|(_, other)| overlap(other)) {
                 at.problem(format!(
@@ -76,7 +76,7 @@ impl Draft<'_> {
     /// A campaign may stand alone and in an account's list only over different windows.
     fn check_account_lists(&self, at: &Location<'_>, campaign: &MetaCampaign) {
         for (account_at, account) in &self.accounts {
-            let Wanted::Only(ids) = &account.wanted else { continue };
+            let WantedCampaigns::Only(ids) = &account.wanted else { continue };
             let shared =
                 campaign.windows.iter().find(|window| account.windows.iter().any(|w| w.label() == window.label()));
             if let Some(window) = shared.filter(|_| ids.contains(&campaign.id)) {

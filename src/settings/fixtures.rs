@@ -13,7 +13,7 @@ use super::node::{Node, Scalar, ScalarKind, Value};
 use super::raw::Raw;
 use super::report::{Problems, Report};
 use super::{Access, Secret, Settings, document, load};
-use crate::domain::plan::Wanted;
+use crate::domain::plan::WantedCampaigns;
 
 const FOLDER: &str = "tests/data/settings";
 
@@ -185,7 +185,7 @@ fn the_demo_loads() {
     assert_eq!(names, ["growth", "main", "sg"]);
     let accounts: Vec<_> = settings.fleet.accounts.iter().map(|account| account.id.to_string()).collect();
     assert_eq!(accounts, ["2398765434", "2398765432", "2398765433"]);
-    assert_eq!(settings.fleet.channels[0].wanted, Wanted::All);
+    assert_eq!(settings.fleet.channels[0].wanted, WantedCampaigns::All);
     assert_eq!(settings.fleet.channels[0].terms.interval, Duration::from_secs(5));
     let Access::Meta { base_url, .. } = &settings.credentials[1].access else { panic!("main is Meta's") };
     assert_eq!(base_url.as_str(), "http://127.0.0.1:1");

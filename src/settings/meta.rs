@@ -16,7 +16,7 @@ use super::secret::SecretKeys;
 use super::{Access, CredentialSettings};
 use crate::clock;
 use crate::domain::filter::Filter;
-use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, Wanted};
+use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, WantedCampaigns};
 use crate::domain::target::Level;
 
 pub(super) const API_VERSION: &str = "v26.0";
@@ -108,12 +108,14 @@ pub(super) fn read<'r>(
 }
 
 /// The campaigns that an account is asked for.
-fn wanted(at: &Location<'_>, level: Level, campaigns: Entry<AccountCampaigns>) -> Wanted {
+fn wanted(at: &Location<'_>, level: Level, campaigns: Entry<AccountCampaigns>) -> WantedCampaigns {
     let at = at.key("campaigns");
     match at.open(campaigns) {
-        None => Wanted::All,
+        None => WantedCampaigns::All,
         Some(AccountCampaigns::Listed(listed)) => listed.wanted(&at),
-        Some(AccountCampaigns::Filter(raw)) => filter(&at, level, *raw).map_or(Wanted::All, Wanted::Matching),
+        Some(AccountCampaigns::Filter(raw)) => {
+            filter(&at, level, *raw).map_or(WantedCampaigns::All, WantedCampaigns::Matching)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::SavedState;
 use super::record::{Record, TargetRecord};
 use crate::replace::replace;
 
@@ -33,7 +33,7 @@ struct Head {
 
 /// Why a file is of no use.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub enum StateFileError {
     /// It cannot be opened.
     #[error("it cannot be opened: {0}")]
     Closed(std::io::Error),
@@ -49,7 +49,7 @@ pub enum Unreadable {
 }
 
 /// Writes the state, whole or not at all.
-pub fn write(path: &Path, state: &State) -> std::io::Result<()> {
+pub fn write(path: &Path, state: &SavedState) -> std::io::Result<()> {
     replace(path, |file| {
         let mut encoder = GzEncoder::new(BufWriter::new(file), Compression::fast());
         lines(&mut encoder, state)?;
@@ -57,7 +57,7 @@ pub fn write(path: &Path, state: &State) -> std::io::Result<()> {
     })
 }
 
-fn lines(out: &mut impl Write, state: &State) -> std::io::Result<()> {
+fn lines(out: &mut impl Write, state: &SavedState) -> std::io::Result<()> {
     let mut records = 0;
     line(out, &Head { format: FORMAT.to_owned(), version: VERSION })?;
     let mut add = |record: &Record| {
@@ -89,29 +89,29 @@ fn line(out: &mut impl Write, content: &impl Serialize) -> std::io::Result<()> {
 
 /// Reads a state; `None` when there is no file. A record of what this version does not know is left
 /// out, anything that is not whole is refused.
-pub fn read(path: &Path) -> Result<Option<State>, Unreadable> {
+pub fn read(path: &Path) -> Result<Option<SavedState>, StateFileError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        file => file.map_err(Unreadable::Closed)?,
+        file => file.map_err(StateFileError::Closed)?,
     };
     let mut packed = BufReader::new(file);
-    if !packed.fill_buf().map_err(Unreadable::Closed)?.starts_with(&GZIP) {
-        return Err(Unreadable::Foreign);
+    if !packed.fill_buf().map_err(StateFileError::Closed)?.starts_with(&GZIP) {
+        return Err(StateFileError::Foreign);
     }
     let mut lines = BufReader::new(GzDecoder::new(packed).take(LONGEST)).lines();
-    let first = lines.next().ok_or(Unreadable::Foreign)?.map_err(|_| Unreadable::Damaged)?;
-    let head: Head = serde_json::from_str(&first).map_err(|_| Unreadable::Foreign)?;
+    let first = lines.next().ok_or(StateFileError::Foreign)?.map_err(|_| StateFileError::Damaged)?;
+    let head: Head = serde_json::from_str(&first).map_err(|_| StateFileError::Foreign)?;
     if head.format != FORMAT {
-        return Err(Unreadable::Foreign);
+        return Err(StateFileError::Foreign);
     }
     if head.version > VERSION {
-        return Err(Unreadable::Newer(head.version));
+        return Err(StateFileError::Newer(head.version));
     }
-    let mut state = State::default();
+    let mut state = SavedState::default();
     let (mut seen, mut counted) = (0, None);
     for line in lines {
         let record: Record =
-            serde_json::from_str(&line.map_err(|_| Unreadable::Damaged)?).map_err(|_| Unreadable::Damaged)?;
+            serde_json::from_str(&line.map_err(|_| StateFileError::Damaged)?).map_err(|_| StateFileError::Damaged)?;
         if let Record::End { records } = record {
             counted = Some(records);
         } else {
@@ -120,5 +120,5 @@ pub fn read(path: &Path) -> Result<Option<State>, Unreadable> {
             let _ = record.read(&mut state);
         }
     }
-    if counted == Some(seen) { Ok(Some(state)) } else { Err(Unreadable::Damaged) }
+    if counted == Some(seen) { Ok(Some(state)) } else { Err(StateFileError::Damaged) }
 }

@@ -10,13 +10,13 @@ mod record;
 
 use std::path::{Path, PathBuf};
 
-pub use file::{Unreadable, read, write};
+pub use file::{StateFileError, read, write};
 
-use crate::domain::saved::State;
+use crate::domain::saved::SavedState;
 
 /// Reads the state of an earlier run. What cannot be read is set aside under another name, so that
 /// nothing is lost and the next start is not troubled by it.
-pub fn load(path: &Path) -> Option<State> {
+pub fn load(path: &Path) -> Option<SavedState> {
     let unreadable = match read(path) {
         Ok(state) => return state,
         Err(unreadable) => unreadable,

@@ -280,7 +280,7 @@ impl Record {
     }
 
     /// Adds what the line says to a state.
-    pub(super) fn read(self, state: &mut super::State) -> Result<(), Unknown> {
+    pub(super) fn read(self, state: &mut super::SavedState) -> Result<(), Unknown> {
         match self {
             Self::Target(target) => {
                 let (key, kept) = target.read()?;

@@ -13,7 +13,7 @@ use super::places::OverConnection;
 use super::shares::{Network, Shares};
 use super::timeouts::{Activity, Limits, Protocol};
 use crate::clock::Clock;
-use crate::domain::repeat::{Repeats, Telling};
+use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::schedule::Uptime;
 use crate::telemetry::Telemetry;
 
@@ -98,7 +98,7 @@ struct Connection {
 /// What was told of a reason.
 #[derive(Default)]
 struct RefusalNotice {
-    repeats: Repeats<()>,
+    repeats: LogLimiter<()>,
     last: Uptime,
 }
 
@@ -180,12 +180,12 @@ impl RefusalNotice {
     /// Notes that a connection was turned away. Gives how many that makes, if it is time to say so.
     fn due(&mut self, now: Uptime) -> Option<u64> {
         if now.saturating_sub(self.last) > QUIET {
-            self.repeats = Repeats::default();
+            self.repeats = LogLimiter::default();
         }
         self.last = now;
         match self.repeats.note(Some(()), now) {
-            Telling::Changed => Some(1),
-            Telling::Still(times, _) => Some(times),
+            LogDecision::Changed => Some(1),
+            LogDecision::Still(times, _) => Some(times),
             _ => None,
         }
     }

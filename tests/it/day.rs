@@ -1,4 +1,4 @@
-//! A day of polling without a socket: the real timetable and budget against a model of Meta's
+//! A day of polling without a socket: the real schedule and budget against a model of Meta's
 //! documented rate limits, which is written from the documentation and not from the budget.
 
 use std::cmp::Reverse;
@@ -10,8 +10,8 @@ use marketing_messages_exporter::domain::budget::{Grant, Tier, Usage};
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, Terms, Wanted};
-use marketing_messages_exporter::domain::schedule::{Next, Outcome, Ticket, Timetable, Uptime};
+use marketing_messages_exporter::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, PollTerms, WantedCampaigns};
+use marketing_messages_exporter::domain::schedule::{Next, Outcome, Schedule, Ticket, Uptime};
 use marketing_messages_exporter::domain::target::{AccountId, Level, Subject, Window};
 
 /// What is polled, and of whom.
@@ -118,7 +118,7 @@ pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
 
 struct Play {
     plan: Plan,
-    timetable: Timetable,
+    schedule: Schedule,
     /// Account, pages of a poll, and whether it is rows.
     targets: BTreeMap<Ticket, (usize, u32, Subject)>,
     accounts: Vec<Account>,
@@ -145,11 +145,11 @@ impl Play {
             id: AccountId::parse(&(1001 + n).to_string()).unwrap(),
             totals: true,
             level: Level::Ad,
-            wanted: Wanted::All,
+            wanted: WantedCampaigns::All,
             ids_per_request: IDS_PER_REQUEST,
             first_part: 0,
             windows: windows.clone(),
-            terms: Terms {
+            terms: PollTerms {
                 credential: "main".into(),
                 interval,
                 stale_after: 4 * interval,
@@ -158,12 +158,12 @@ impl Play {
             },
         });
         let fleet = Fleet { accounts: accounts.collect(), ..Fleet::default() };
-        let mut timetable = Timetable::default();
+        let mut schedule = Schedule::default();
         let mut targets = BTreeMap::new();
         let mut seen = BTreeMap::new();
         for planned in fleet.targets(|_| Vec::new()) {
             let grant = Grant::Account { share: plan.budget, assumed: Tier::Limited, configured: false };
-            let ticket = timetable.enlist(&LaneKey::of(&planned.key), grant, planned.terms.interval, Uptime::ZERO);
+            let ticket = schedule.enlist(&LaneKey::of(&planned.key), grant, planned.terms.interval, Uptime::ZERO);
             let next = seen.len();
             let account = *seen.entry(planned.key.account).or_insert(next);
             let pages = match planned.key.subject {
@@ -174,7 +174,7 @@ impl Play {
         }
         let accounts = (0..plan.accounts).map(|_| Account::default()).collect();
         let (pages, success) = (BTreeMap::new(), BTreeMap::new());
-        Self { plan, timetable, targets, accounts, pages, success, day: Day::default(), late: 0, dice: 1 }
+        Self { plan, schedule, targets, accounts, pages, success, day: Day::default(), late: 0, dice: 1 }
     }
 
     fn dice(&mut self) -> f64 {
@@ -189,7 +189,7 @@ impl Play {
         while now < end {
             let mut wake = end;
             while under_way.len() < 64 {
-                match self.timetable.next(now) {
+                match self.schedule.next(now) {
                     Next::Ask(ticket) => {
                         let latency = Duration::from_secs_f64(0.3 + 0.7 * self.dice());
                         under_way.push(Reverse((now + latency, ticket)));
@@ -243,7 +243,7 @@ impl Play {
             Usage { limit: "insights_calls", ratio: (100.0 * calls).round() / 100.0, regain: None, tier },
             Usage { limit: "account", ratio: score, regain: None, tier },
         ];
-        self.timetable.observe(ticket, &usages, now);
+        self.schedule.observe(ticket, &usages, now);
         let dice = self.dice();
         if let Err((at, until)) = verdict {
             self.day.refusals.0 += 1;
@@ -252,17 +252,17 @@ impl Play {
             let wait = Some(Duration::from_secs_f64(until - at));
             let fault = Fault { wait, ..Fault::new(Reason::Throttled, "refused") };
             self.pages.remove(&ticket);
-            self.timetable.settle(ticket, Outcome::Failed(&fault), now, dice);
+            self.schedule.settle(ticket, Outcome::Failed(&fault), now, dice);
             return;
         }
         let page = self.pages.entry(ticket).or_default();
         *page += 1;
         if *page < pages {
-            return self.timetable.next_page(ticket, now);
+            return self.schedule.next_page(ticket, now);
         }
         self.pages.remove(&ticket);
         self.success.insert(ticket, now);
-        self.timetable.settle(ticket, Outcome::Fresh, now, dice);
+        self.schedule.settle(ticket, Outcome::Fresh, now, dice);
     }
 
     fn finish(mut self) -> Day {

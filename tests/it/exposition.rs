@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::civil::date;
 use marketing_messages_exporter::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
-use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
+use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot};
 use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
@@ -143,7 +143,7 @@ fn change() -> impl Strategy<Value = Change> {
         answer.prop_map(move |(rows, whole, labels, minutes, named)| {
             let expires = Duration::from_mins(minutes);
             let rows = rows.chunks(500).map(|page| Rows::new(page.to_vec())).collect();
-            Change::Rows(Brought { key: key.clone(), account: named.map(account), rows, whole, labels, expires })
+            Change::Rows(PolledRows { key: key.clone(), account: named.map(account), rows, whole, labels, expires })
         })
     });
     let listing =
@@ -235,7 +235,7 @@ fn publishing_never_tears_a_scrape() {
         };
         let rows = vec![Rows::new((1..campaigns).map(row).collect())];
         let labels: Labels = Arc::new([]);
-        Change::Rows(Brought {
+        Change::Rows(PolledRows {
             key: key.clone(),
             account: None,
             rows,

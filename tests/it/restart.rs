@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
-use marketing_messages_exporter::domain::saved::{SavedRows, SavedTarget, State};
+use marketing_messages_exporter::domain::saved::{SavedRows, SavedState, SavedTarget};
 use marketing_messages_exporter::domain::target::{CampaignId, Source, Subject, TargetKey, Window};
 use marketing_messages_exporter::simulate::{Channel, Key, ScriptedFault, Spec};
-use marketing_messages_exporter::state::{self, Unreadable};
+use marketing_messages_exporter::state::{self, StateFileError};
 
 use crate::harness::{Folder, TestApp, eventually};
 use crate::process::Process;
@@ -176,11 +176,11 @@ fn what_cannot_be_read_is_set_aside() {
         assert_eq!(std::fs::read(&aside).unwrap(), bytes, "it is kept beside those before");
         assert!(matches!(state::read(&path), Ok(None)), "and out of the way");
     }
-    assert!(matches!(state::read(&folder.0), Err(Unreadable::Foreign | Unreadable::Closed(_))), "a folder");
+    assert!(matches!(state::read(&folder.0), Err(StateFileError::Foreign | StateFileError::Closed(_))), "a folder");
 }
 
 /// A state that tells its number in every place, and is the longer the larger it is.
-fn some_state(number: u32) -> State {
+fn some_state(number: u32) -> SavedState {
     let key = TargetKey {
         source: Source::META,
         account: None,
@@ -201,7 +201,7 @@ fn some_state(number: u32) -> State {
         let rows = Some(SavedRows { account: None, expires: f64::from(number), rows: rows.clone() });
         (TargetKey { part, ..key.clone() }, SavedTarget { due: f64::from(number), rows, ..SavedTarget::default() })
     };
-    State { targets: (0..4).map(kept).collect(), ..State::default() }
+    SavedState { targets: (0..4).map(kept).collect(), ..SavedState::default() }
 }
 
 /// Where the child of [`a_kill_at_any_moment_leaves_a_whole_file`] writes to.

@@ -12,9 +12,9 @@ use marketing_messages_exporter::domain::facts::Listing;
 use marketing_messages_exporter::domain::fault::Fault;
 use marketing_messages_exporter::domain::filter as campaigns;
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::plan::{Ask, Planned, Terms};
+use marketing_messages_exporter::domain::plan::{Planned, PollTerms, Selection};
 use marketing_messages_exporter::domain::rows::Rows;
-use marketing_messages_exporter::domain::snapshot::{Brought, Change, Snapshot};
+use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot};
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
 };
@@ -76,24 +76,24 @@ fn planned(source: Source, case: &Case) -> Planned {
     let account = AccountId::parse("2398765432").unwrap();
     let metrics = case.extra.iter().fold(MetricSet::default_on(), |set, word| set.with_extra(word).unwrap());
     let only: BTreeSet<_> = case.only.iter().map(|id| CampaignId::parse(&id.to_string()).unwrap()).collect();
-    let terms = Terms {
+    let terms = PollTerms {
         credential: "main".into(),
         interval: Duration::from_mins(15),
         stale_after: Duration::from_hours(1),
         labels: Arc::new([]),
         metrics,
     };
-    let ask = match source {
-        Source::META => Ask::Meta {
+    let selection = match source {
+        Source::META => Selection::Meta {
             level: if case.level.as_deref() == Some("campaign") { Level::Campaign } else { Level::Ad },
             only: (!only.is_empty()).then(|| Arc::new(only)),
             filtered: true,
             matching: case.matching.as_ref().map(|(name, states)| Arc::new(filter(name, states))),
         },
-        _ => Ask::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
+        _ => Selection::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
     };
     let key = TargetKey { source, account: Some(account), credential: "main".into(), subject, part: 0, window };
-    Planned { key, terms, ask }
+    Planned { key, terms, selection }
 }
 
 fn target(planned: &Planned) -> Box<dyn Target> {
@@ -146,7 +146,7 @@ fn check(file: &Path, source: Source) {
     if !key.subject.is_discovery() {
         let account = page.rows.first().and_then(|row| row.account);
         let expires = Duration::from_secs(1);
-        snapshot.apply(Change::Rows(Brought {
+        snapshot.apply(Change::Rows(PolledRows {
             key,
             account,
             rows: vec![Rows::new(page.rows)],

@@ -11,7 +11,7 @@ use crate::cli::{Discover, Flags, Output};
 use crate::daemon::prober::{Prober, facts_of, listing_of};
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{CamsChannel, Fleet, Wanted};
+use crate::domain::plan::{CamsChannel, Fleet, WantedCampaigns};
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source, Subject};
 use crate::logging;
 use crate::settings::{self, Settings};
@@ -168,7 +168,7 @@ impl Survey {
     }
 
     async fn channel(&mut self, channel: &CamsChannel, prober: &mut Prober<'_>) -> Result<(), Fault> {
-        let alone = CamsChannel { wanted: Wanted::All, ..channel.clone() };
+        let alone = CamsChannel { wanted: WantedCampaigns::All, ..channel.clone() };
         let fleet = Fleet { channels: vec![alone], ..Fleet::default() };
         let (mut name, mut trouble) = (String::new(), Ok(()));
         let mut campaigns = Vec::new();

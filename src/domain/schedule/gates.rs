@@ -1,13 +1,13 @@
 //! What opens and shuts lanes: blocks, refused credentials, requests that come back.
 
-use super::{Outcome, Ticket, Timetable, Uptime};
+use super::{Outcome, Schedule, Ticket, Uptime};
+use crate::domain::backoff;
 use crate::domain::budget::Grant;
-use crate::domain::cadence;
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::lane::{LaneKey, Rejection};
 use crate::domain::target::CredentialId;
 
-impl Timetable {
+impl Schedule {
     /// The credential's content changed: whatever it was refused for may be over.
     pub fn credential_changed(&mut self, id: &CredentialId) {
         if let Some(credential) = self.credentials.iter().position(|credential| credential.is(id)) {
@@ -86,7 +86,7 @@ impl Timetable {
         match fault.scope {
             Scope::Lane => {
                 let blocks = self.lanes[lane].budget.refused();
-                let until = now + cadence::after_throttle(fault.wait, blocks, dice);
+                let until = now + backoff::after_throttle(fault.wait, blocks, dice);
                 self.lanes[lane].budget.block(until);
                 self.refresh(lane);
             }
@@ -94,7 +94,7 @@ impl Timetable {
                 let credential = self.lanes[lane].credential;
                 let wide = &mut self.credentials[credential];
                 wide.blocks += 1;
-                wide.blocked = wide.blocked.max(now + cadence::after_throttle(fault.wait, wide.blocks, dice));
+                wide.blocked = wide.blocked.max(now + backoff::after_throttle(fault.wait, wide.blocks, dice));
                 self.refresh_credential(credential);
             }
         }
@@ -107,7 +107,7 @@ impl Timetable {
             Some(rejection) => rejection.refusals.saturating_add(1),
             None => 1,
         };
-        let probe = now + cadence::after_rejection(refusals);
+        let probe = now + backoff::after_rejection(refusals);
         self.credentials[credential].rejected = Some(Rejection { refusals, probe, probing: false });
         self.refresh_credential(credential);
     }
@@ -118,18 +118,18 @@ impl Timetable {
         }
     }
 
-    /// Puts the lane's opening into the agenda anew.
+    /// Notes anew when the lane opens.
     pub(super) fn refresh(&mut self, at: usize) {
         let lane = &self.lanes[at];
         let opens = lane.opens(&self.credentials[lane.credential]);
-        if lane.agenda != opens {
-            if let Some(old) = self.lanes[at].agenda {
-                self.agenda.remove(&(old, at));
+        if lane.noted_opening != opens {
+            if let Some(old) = self.lanes[at].noted_opening {
+                self.openings.remove(&(old, at));
             }
             if let Some(new) = opens {
-                self.agenda.insert((new, at));
+                self.openings.insert((new, at));
             }
-            self.lanes[at].agenda = opens;
+            self.lanes[at].noted_opening = opens;
         }
     }
 }

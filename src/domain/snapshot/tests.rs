@@ -38,7 +38,7 @@ const LATER: Uptime = Duration::from_mins(1);
 
 fn brought(key: &TargetKey, rows: Vec<Row>, whole: bool, expires: Uptime) -> Change {
     let account = Some(account_id(7));
-    Change::Rows(Brought {
+    Change::Rows(PolledRows {
         key: key.clone(),
         account,
         rows: vec![Rows::new(rows)],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::effect::{Measurement, Report, Severity};
+use super::super::effect::{LogLine, Measurement, Severity};
 use super::super::event::Moment;
 use super::super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
@@ -99,7 +99,7 @@ impl Credentials {
         for (instant, what) in [(health.expires, "expires"), (health.data_access_expires, "loses its access to data")] {
             if let Some(instant) = instant.filter(|instant| seconds(*instant) - now.wall < ENDS_SOON) {
                 let line = format!("the token {what} soon: issue a new one");
-                out.report(Report::of_credential(Severity::Warning, credential, line).with("at", instant.to_string()));
+                out.report(LogLine::of_credential(Severity::Warning, credential, line).with("at", instant.to_string()));
             }
         }
     }

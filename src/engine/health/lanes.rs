@@ -7,7 +7,7 @@ use super::super::effect::Measurement;
 use super::super::event::Moment;
 use super::super::outbox::Outbox;
 use crate::domain::budget::Usage;
-use crate::domain::lane::{LaneKey, Load};
+use crate::domain::lane::{LaneKey, LaneLoad};
 use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::Change;
 use crate::domain::status::LaneStatus;
@@ -39,8 +39,8 @@ impl Lanes {
     }
 
     /// What is wanted of a lane, and what it may.
-    pub(in crate::engine) fn note_load(&mut self, load: Load<'_>, out: &mut Outbox) {
-        let Load { lane, allowance, tier, demand, stretch } = load;
+    pub(in crate::engine) fn note_load(&mut self, load: LaneLoad<'_>, out: &mut Outbox) {
+        let LaneLoad { lane, allowance, tier, demand, stretch } = load;
         out.observe(Measurement::Load { lane: lane.clone(), allowance, demand });
         self.change(lane, out, |status| {
             (status.allowance, status.demand, status.stretch) = (Some(allowance), Some(demand), Some(stretch));

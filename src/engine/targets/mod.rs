@@ -5,7 +5,7 @@ mod planning;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub(super) use planning::{Planning, Wanted};
+pub(super) use planning::{Planning, WantedTarget};
 
 use super::poll::Poll;
 use super::quirks::PageSize;

@@ -1,4 +1,4 @@
-//! Which targets there are: the timetable in line with the plan and with what was learned.
+//! Which targets there are: the schedule in line with the plan and with what was learned.
 //!
 //! What is the same keeps its samples, its schedule and its back-off. What asks another question starts anew. What is
 //! not wanted any more leaves, with everything that it showed.
@@ -12,27 +12,27 @@ use super::super::quirks::PageSize;
 use super::{PolledTarget, Targets};
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::Planned;
-use crate::domain::schedule::{Ticket, Timetable};
+use crate::domain::schedule::{Schedule, Ticket};
 use crate::domain::snapshot::Change;
 use crate::domain::target::{Subject, TargetKey};
 
 /// What a change of targets goes by, and whom it concerns.
 pub(in crate::engine) struct Planning<'a> {
     pub(in crate::engine) plan: &'a PollPlan,
-    pub(in crate::engine) timetable: &'a mut Timetable,
+    pub(in crate::engine) schedule: &'a mut Schedule,
     pub(in crate::engine) health: &'a mut Health,
     pub(in crate::engine) out: &'a mut Outbox,
     pub(in crate::engine) now: Moment,
 }
 
 /// A target that is wanted, and whether it is a survey.
-pub(in crate::engine) type Wanted = (Planned, bool);
+pub(in crate::engine) type WantedTarget = (Planned, bool);
 
 impl Targets {
     /// Targets that are still wanted after a reload ask on the new terms. Says how many start anew.
     pub(in crate::engine) fn take_terms(
         &mut self,
-        wanted: &[Wanted],
+        wanted: &[WantedTarget],
         former: &PollPlan,
         with: &mut Planning<'_>,
     ) -> usize {
@@ -49,7 +49,7 @@ impl Targets {
             }
             let terms = &planned.terms;
             if target.planned.terms.interval != terms.interval {
-                with.timetable.retime(ticket, terms.interval, with.now.uptime);
+                with.schedule.retime(ticket, terms.interval, with.now.uptime);
                 with.health.set_interval(&key, terms.interval, with.out);
             }
             if target.planned.terms.labels != terms.labels {
@@ -62,13 +62,14 @@ impl Targets {
         anew
     }
 
-    /// Brings targets and timetable in line with what is wanted.
-    pub(in crate::engine) fn replan(&mut self, wanted: Vec<Wanted>, with: &mut Planning<'_>) {
+    /// Brings targets and schedule in line with what is wanted.
+    pub(in crate::engine) fn replan(&mut self, wanted: Vec<WantedTarget>, with: &mut Planning<'_>) {
         let keys: BTreeSet<_> = wanted.iter().map(|(planned, _)| planned.key.clone()).collect();
         let gone: Vec<_> = self.iter().map(|(key, _)| key).filter(|key| !keys.contains(key)).cloned().collect();
         for (planned, survey) in wanted {
             match self.ticket(&planned.key) {
-                Some(ticket) if self.get(ticket).is_some_and(|target| target.planned.ask == planned.ask) => {}
+                Some(ticket)
+                    if self.get(ticket).is_some_and(|target| target.planned.selection == planned.selection) => {}
                 Some(ticket) => {
                     hand_over(&planned, &gone, with.out);
                     self.ask_otherwise(ticket, planned, with);
@@ -87,7 +88,7 @@ impl Targets {
             with.health.trouble.forget_lane(&gone, with.now.uptime);
         }
         for ticket in lanes.into_values() {
-            with.health.lanes.note_load(with.timetable.load(ticket), with.out);
+            with.health.lanes.note_load(with.schedule.load(ticket), with.out);
         }
     }
 
@@ -95,7 +96,7 @@ impl Targets {
         let key = planned.key.clone();
         let Some(credential) = with.plan.credential(&key.credential_id()) else { return };
         let interval = planned.terms.interval;
-        let ticket = with.timetable.enlist(&LaneKey::of(&key), credential.grant, interval, with.now.uptime);
+        let ticket = with.schedule.enlist(&LaneKey::of(&key), credential.grant, interval, with.now.uptime);
         with.health.expect(&key, interval, with.out);
         let target = PolledTarget {
             wire: credential.api.target(&planned),
@@ -114,7 +115,7 @@ impl Targets {
         target.outgrown = target.poll.is_some();
         if planned.key.subject.is_discovery() {
             // Names of campaigns that just joined are not waited for until the next listing.
-            with.timetable.reschedule(ticket, with.now.uptime);
+            with.schedule.reschedule(ticket, with.now.uptime);
         }
         (target.planned, target.wire) = (planned, wire);
     }
@@ -122,8 +123,8 @@ impl Targets {
     /// Takes a target out with everything that it showed.
     fn forget(&mut self, key: &TargetKey, with: &mut Planning<'_>) {
         let Some(ticket) = self.ticket(key) else { return };
-        self.remove(key, with.timetable.is_under_way(ticket));
-        with.timetable.remove(ticket);
+        self.remove(key, with.schedule.is_under_way(ticket));
+        with.schedule.remove(ticket);
         with.health.forget(key, with.now);
         if key.subject == Subject::Token {
             with.health.credentials.forget_token(&key.credential_id(), with.out);
@@ -134,7 +135,7 @@ impl Targets {
 
 /// The rows of targets that go are shown by the one that takes their place, until it is polled.
 fn hand_over(planned: &Planned, gone: &[TargetKey], out: &mut Outbox) {
-    let Some(listed) = planned.ask.listed().filter(|_| planned.key.subject == Subject::Campaigns) else { return };
+    let Some(listed) = planned.selection.listed().filter(|_| planned.key.subject == Subject::Campaigns) else { return };
     let takes = |key: &&TargetKey| {
         key.window == planned.key.window
             && key.credential_id() == planned.key.credential_id()

@@ -10,9 +10,9 @@ use super::super::*;
 use crate::domain::budget::{Grant, Tier, Usage};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, Planned, Terms, Wanted};
+use crate::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, Planned, PollTerms, WantedCampaigns};
 use crate::domain::rows::Row;
-use crate::domain::snapshot::{Brought, Change};
+use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::status::Expiry;
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
 use crate::source::{Api, Cursor, Page, Received, RequestContext, Target};
@@ -56,8 +56,8 @@ impl Target for MadeTarget {
     }
 }
 
-pub(super) fn terms() -> Terms {
-    Terms {
+pub(super) fn terms() -> PollTerms {
+    PollTerms {
         credential: "main".into(),
         interval: INTERVAL,
         stale_after: 4 * INTERVAL,
@@ -71,7 +71,7 @@ pub(super) fn account(id: u32) -> MetaAccount {
         id: AccountId::parse(&id.to_string()).unwrap(),
         totals: false,
         level: Level::Ad,
-        wanted: Wanted::All,
+        wanted: WantedCampaigns::All,
         windows: vec![Window::Preset("today")],
         ids_per_request: IDS_PER_REQUEST,
         first_part: 0,
@@ -212,7 +212,7 @@ impl Play {
         changes
     }
 
-    pub(super) fn brought(&mut self) -> Vec<Brought> {
+    pub(super) fn brought(&mut self) -> Vec<PolledRows> {
         let rows = |change| match change {
             Change::Rows(brought) => Some(brought),
             _ => None,

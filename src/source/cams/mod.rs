@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{Ask, Planned};
+use crate::domain::plan::{Planned, Selection};
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Subject};
 pub(super) use acs3::hmac_sha256;
@@ -85,7 +85,7 @@ impl Target for CamsTarget {
         let Keys::Cams { id, secret, security_token } = asked.keys else {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not an access key"));
         };
-        let Ask::Cams { space, page, account } = &self.planned.ask else {
+        let Selection::Cams { space, page, account } = &self.planned.selection else {
             return Err(Fault::new(Reason::InvalidRequest, "the target is not one of CAMS'"));
         };
         let key = acs3::AccessKey { id, secret, security_token: security_token.as_ref() };

@@ -3,7 +3,7 @@
 use super::{NAMES, Object, Page, Parameters, Planned, Received, RequestContext, insights, open, silent};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::Fault;
-use crate::domain::plan::Ask;
+use crate::domain::plan::Selection;
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Subject};
 use crate::source::json::Keep;
 
@@ -80,11 +80,11 @@ fn listed(planned: &Planned, answer: Received<'_>, object: Option<Object>, page:
     let above = object.object("campaign");
     let marked = above.unwrap_or(&object);
     let marks = ["is_message_campaign", "is_direct_send_campaign"].map(|mark| marked.flag(mark));
-    let marketing = match &planned.ask {
-        Ask::Meta { only: Some(only), .. } if !only.contains(&id) => return true,
-        Ask::Meta { only: Some(_), .. } => true,
+    let marketing = match &planned.selection {
+        Selection::Meta { only: Some(only), .. } if !only.contains(&id) => return true,
+        Selection::Meta { only: Some(_), .. } => true,
         // Which of them a filter admits is seen in rows: a name may change before the next listing.
-        Ask::Meta { matching: Some(_), .. } => false,
+        Selection::Meta { matching: Some(_), .. } => false,
         _ => marks.contains(&Some(true)),
     };
     if marketing || marks.contains(&Some(true)) || !marks.contains(&Some(false)) {

@@ -3,7 +3,7 @@
 use super::{Page, Parameters, Planned, Received, RequestContext};
 use crate::domain::fault::Fault;
 use crate::domain::filter::{Filter, Glob};
-use crate::domain::plan::Ask;
+use crate::domain::plan::Selection;
 use crate::domain::rows::Row;
 use crate::domain::target::{Level, Subject, Window};
 use crate::source::wire::{RowReader, Snake, WireRow};
@@ -71,17 +71,17 @@ pub(super) fn account_node(planned: &Planned) -> String {
 }
 
 pub(super) fn level_of(planned: &Planned) -> Level {
-    match planned.ask {
-        Ask::Meta { level, .. } => level,
-        Ask::Cams { .. } => Level::Ad,
+    match planned.selection {
+        Selection::Meta { level, .. } => level,
+        Selection::Cams { .. } => Level::Ad,
     }
 }
 
 /// What names and states a campaign must have.
 fn matching(planned: &Planned) -> Option<&Filter> {
-    match &planned.ask {
-        Ask::Meta { matching, .. } => matching.as_deref(),
-        Ask::Cams { .. } => None,
+    match &planned.selection {
+        Selection::Meta { matching, .. } => matching.as_deref(),
+        Selection::Cams { .. } => None,
     }
 }
 
@@ -109,7 +109,7 @@ fn filtering(planned: &Planned, level: Level) -> String {
         filters =
             [filters, format!(r#",{{"field":"{object}.name","operator":"CONTAIN","value":"{literal}"}}"#)].concat();
     }
-    if let Ask::Meta { only: Some(only), filtered: true, .. } = &planned.ask {
+    if let Selection::Meta { only: Some(only), filtered: true, .. } = &planned.selection {
         let ids: Vec<_> = only.iter().map(|id| format!(r#""{id}""#)).collect();
         filters =
             [filters, format!(r#",{{"field":"{object}.id","operator":"IN","value":[{}]}}"#, ids.join(","))].concat();
@@ -140,7 +140,7 @@ fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
         _ => {
             let id = if level_of(planned) == Level::Ad { row.ad_id } else { row.campaign_id };
             let Some(id) = id else { return false };
-            if matches!(&planned.ask, Ask::Meta { only: Some(only), .. } if !only.contains(&id)) {
+            if matches!(&planned.selection, Selection::Meta { only: Some(only), .. } if !only.contains(&id)) {
                 return true;
             }
             let name = if level_of(planned) == Level::Ad { &row.ad_name } else { &row.campaign_name };

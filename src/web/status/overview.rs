@@ -8,7 +8,7 @@ use super::when::InstantView;
 use crate::domain::budget::BelievedTier;
 use crate::domain::lane::LaneKey;
 use crate::domain::snapshot::GroupKey;
-use crate::domain::status::{CredentialStatus, LaneStatus, LastFault, Standing, TargetStatus};
+use crate::domain::status::{CredentialStatus, FleetHealth, LaneStatus, LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, Subject, TargetKey, account_label};
 use crate::exposition::Exposition;
 
@@ -230,18 +230,18 @@ fn campaign(key: &TargetKey) -> Option<CampaignId> {
 impl<'a> Overview<'a> {
     /// Everything that an exposition shows, as it is seen now.
     pub(super) fn of(exposition: &'a Exposition, exporter: Exporter) -> Self {
-        let (standing, names, now) = (exposition.standing(), NamesView::of(exposition), exporter.now.0);
+        let (health, names, now) = (exposition.health(), NamesView::of(exposition), exporter.now.0);
         let mut states: BTreeMap<_, _> = TargetState::ALL.into_iter().map(|state| (state, 0)).collect();
         let mut members: HashMap<(Source, &str), usize> = HashMap::new();
         let mut targets = Vec::new();
         for (key, status) in exposition.statuses() {
-            let target = TargetView::of(key, status, standing, &names, now);
+            let target = TargetView::of(key, status, health, &names, now);
             *states.entry(target.state).or_default() += 1;
             *members.entry((key.source, &key.credential)).or_default() += 1;
             targets.push(target);
         }
-        let lanes = standing.lanes.iter().map(|(key, status)| LaneView::of(key, status, &names, now)).collect();
-        let credentials = standing.credentials.iter().map(|((source, name), status)| CredentialView {
+        let lanes = health.lanes.iter().map(|(key, status)| LaneView::of(key, status, &names, now)).collect();
+        let credentials = health.credentials.iter().map(|((source, name), status)| CredentialView {
             source: source.label(),
             name,
             accepted: status.accepted,
@@ -269,12 +269,12 @@ impl<'a> TargetView<'a> {
     fn of(
         key: &'a TargetKey,
         status: &'a TargetStatus,
-        standing: &'a Standing,
+        health: &'a FleetHealth,
         names: &NamesView<'a>,
         now: f64,
     ) -> Self {
-        let credential = standing.credentials.get(&(key.source, key.credential.clone()));
-        let lane = standing.lanes.get(&LaneKey::of(key));
+        let credential = health.credentials.get(&(key.source, key.credential.clone()));
+        let lane = health.lanes.get(&LaneKey::of(key));
         let blocked = lane.and_then(|lane| blocked(lane, now));
         let state = TargetState::of(status, credential.map(|credential| &**credential), blocked.is_some());
         // Of a refused credential's targets only the first one met the refusal.

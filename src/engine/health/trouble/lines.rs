@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::super::effect::{Report, Severity};
+use super::super::super::effect::{LogLine, Severity};
 use super::{Cause, Detail, Member, Trouble};
 use crate::domain::counted::counted;
 use crate::domain::fault::Reason;
@@ -60,7 +60,7 @@ pub(super) fn total<'a>(
 /// Number of members, of one account or of all.
 pub(super) type Total<'t> = &'t dyn Fn(&Cause, Option<AccountId>) -> usize;
 
-pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Report {
+pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> LogLine {
     match line {
         Line::Began(cause, member, detail) => {
             let said = match cause.trouble {
@@ -104,7 +104,7 @@ fn over(cause: &Cause) -> &'static str {
     }
 }
 
-fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> Report {
+fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> LogLine {
     let (cause, latest, number) = (&count.cause, &count.latest, count.members.len());
     let mut accounts: Vec<_> = count.members.iter().map(Member::account).collect();
     accounts.dedup();
@@ -147,7 +147,7 @@ fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> Report 
 }
 
 /// One line for everything: by what is wrong, over all credentials.
-fn summary(numbers: &[(Cause, usize)]) -> Report {
+fn summary(numbers: &[(Cause, usize)]) -> LogLine {
     let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
     for (cause, number) in numbers.iter().filter(|(_, number)| *number > 0) {
         *kinds.entry((cause.noun(), cause.trouble)).or_default() += number;
@@ -163,10 +163,10 @@ fn summary(numbers: &[(Cause, usize)]) -> Report {
     });
     let said = kinds.collect::<Vec<_>>().join(", ");
     if said.is_empty() {
-        Report::new(Severity::Info, "nothing fails any more")
+        LogLine::new(Severity::Info, "nothing fails any more")
     } else {
         let line = format!("too many changes for a line each; now in trouble: {said}; the status page shows each");
-        Report::new(Severity::Warning, line)
+        LogLine::new(Severity::Warning, line)
     }
 }
 
@@ -225,12 +225,12 @@ fn severity(detail: &Detail) -> Severity {
     if detail.severe { Severity::Error } else { Severity::Warning }
 }
 
-fn emit(severity: Severity, cause: &Cause, fields: Fields, said: String) -> Report {
+fn emit(severity: Severity, cause: &Cause, fields: Fields, said: String) -> LogLine {
     let Fields { account_id, target, window, reason, code, polls } = fields;
     let texts = [("account_id", account_id), ("target", target), ("window", window)];
     let words = [("reason", reason), ("code", code)].map(|(name, word)| (name, word.map(str::to_owned)));
     let polls = ("polls", polls.map(|polls| polls.to_string()));
-    let mut report = Report::of_credential(severity, &cause.credential, said);
+    let mut report = LogLine::of_credential(severity, &cause.credential, said);
     for (name, value) in texts.into_iter().chain(words).chain([polls]) {
         report.fields.extend(value.map(|value| (name, value)));
     }

@@ -2,10 +2,10 @@
 
 mod lines;
 
-use super::super::effect::{Report, Severity};
+use super::super::effect::{LogLine, Severity};
 use super::super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::lane::{LaneKey, Load};
+use crate::domain::lane::{LaneKey, LaneLoad};
 use crate::domain::outages::Outages;
 use crate::domain::schedule::Uptime;
 use crate::domain::target::{CredentialId, TargetKey};
@@ -112,7 +112,7 @@ impl TroubleLog {
     }
 
     /// How the intervals of a lane fit its allowance.
-    pub(in crate::engine) fn load(&mut self, load: &Load<'_>, now: Uptime, out: &mut Outbox) {
+    pub(in crate::engine) fn load(&mut self, load: &LaneLoad<'_>, now: Uptime, out: &mut Outbox) {
         let (lane, member) = (load.lane, Member::Lane(load.lane.clone()));
         let least = if self.outages.is_failing(&member) { 1.0 } else { STRETCH_TO_REPORT };
         let fault = (load.stretch > least).then(|| {
@@ -197,9 +197,9 @@ impl Detail {
 }
 
 /// What there is no room for elsewhere.
-fn debug(key: &TargetKey, fault: Option<(&Fault, Reason)>) -> Report {
-    let Some((fault, reason)) = fault else { return Report::of_target(Severity::Debug, key, "poll succeeded") };
-    let report = Report::of_target(Severity::Debug, key, format!("poll failed: {fault}"));
+fn debug(key: &TargetKey, fault: Option<(&Fault, Reason)>) -> LogLine {
+    let Some((fault, reason)) = fault else { return LogLine::of_target(Severity::Debug, key, "poll succeeded") };
+    let report = LogLine::of_target(Severity::Debug, key, format!("poll failed: {fault}"));
     report.with("reason", reason.label()).with("code", fault.code.unwrap_or_default())
 }
 
