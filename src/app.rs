@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::daemon::{Driver, Publication};
 use crate::heartbeat::Heartbeat;
 use crate::publish::Publisher;
-use crate::reload::{Load, Reloader};
+use crate::reload::{LoadSettings, Reloader};
 use crate::settings::Settings;
 use crate::state;
 use crate::store::Store;
@@ -94,7 +94,7 @@ pub struct App {
 impl App {
     /// Binds every address. Nothing is polled before [`App::run`].
     /// `load` reads the settings anew when a reload is asked for.
-    pub fn bind(settings: &Settings, options: &WebOptions, load: Load) -> anyhow::Result<Self> {
+    pub fn bind(settings: &Settings, options: &WebOptions, load: LoadSettings) -> anyhow::Result<Self> {
         let listeners = listeners(options)?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);

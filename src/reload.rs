@@ -16,7 +16,7 @@ use crate::telemetry::Telemetry;
 use crate::web::{Reload, ReloadReply, WebConfig};
 
 /// Reads files and environment.
-pub type Load = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
+pub type LoadSettings = Box<dyn Fn() -> Result<Settings, Problems> + Send + Sync>;
 
 /// Takes one reload after the other.
 pub struct Reloader {
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Reloader {
 impl Reloader {
     /// A reloader, and the way to ask it. The settings that are in force count as the first load.
     pub fn new(
-        load: Load,
+        load: LoadSettings,
         web: Arc<WebConfig>,
         telemetry: Arc<Telemetry>,
         store: Arc<Store>,

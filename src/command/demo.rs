@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 
-use super::run::{Served, serve, sockets};
+use super::run::{DaemonUrls, serve, sockets};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
 use crate::clock;
@@ -45,7 +45,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
             // The warnings are of the placeholders in the demo's configuration.
             Ok(Settings { warnings: Vec::new(), ..settings })
         };
-        let announce = |served: &[Served]| print(&greeting(served, api, &timeline));
+        let announce = |served: &[DaemonUrls]| print(&greeting(served, api, &timeline));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { simulation.run(std::future::pending()).await.context("the simulated APIs ended") });
         tasks.spawn(reissue(folder.0.clone(), control));
@@ -60,13 +60,13 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
 }
 
 /// What there is to see and to try, for a person who has not read anything yet.
-fn greeting(served: &[Served], api: SocketAddr, timeline: &[Milestone]) -> String {
+fn greeting(served: &[DaemonUrls], api: SocketAddr, timeline: &[Milestone]) -> String {
     let mut text = String::from("\n");
-    for Served { page, metrics } in served {
+    for DaemonUrls { page, metrics } in served {
         let _ = writeln!(text, "status page:    {page}\nmetrics:        {metrics}");
     }
     let _ = writeln!(text, "simulated APIs: http://{api}/_control/statistics (faults: `simulate --help`)");
-    if let Some(Served { metrics, .. }) = served.first() {
+    if let Some(DaemonUrls { metrics, .. }) = served.first() {
         let _ = writeln!(text, "try:            curl -s {metrics} | grep cost_per_link_click");
     }
     text.push_str("\nWhat happens, in minutes from now:\n");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::table::{clean, table};
 use super::{Done, block_on, print};
-use crate::daemon::prober::{Found, ProbeError, Prober, listing_among, listing_of};
+use crate::daemon::prober::{ProbeError, ProbeResult, Prober, listing_among, listing_of};
 use crate::domain::counted::counted;
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
@@ -28,7 +28,7 @@ pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
     let report = block_on(async {
         let mut prober = Prober::new(settings)?;
         let found = prober.try_each().await?;
-        let mut report = Report::new(settings, prober, found);
+        let mut report = OnlineCheck::new(settings, prober, found);
         report.credentials().await;
         report.targets();
         report.lists().await;
@@ -40,18 +40,18 @@ pub(super) fn try_out(settings: &Settings) -> anyhow::Result<Done> {
     Ok(if report.well { Done::Well } else { Done::Badly })
 }
 
-struct Report<'s> {
+struct OnlineCheck<'s> {
     settings: &'s Settings,
     prober: Prober<'s>,
     /// What came of each target.
-    found: BTreeMap<TargetKey, Found>,
+    found: BTreeMap<TargetKey, ProbeResult>,
     rows: Vec<Vec<String>>,
     notes: Vec<String>,
     well: bool,
 }
 
-impl<'s> Report<'s> {
-    fn new(settings: &'s Settings, prober: Prober<'s>, found: BTreeMap<TargetKey, Found>) -> Self {
+impl<'s> OnlineCheck<'s> {
+    fn new(settings: &'s Settings, prober: Prober<'s>, found: BTreeMap<TargetKey, ProbeResult>) -> Self {
         let rows = vec![vec!["TARGET".to_owned(), "WINDOW".to_owned(), "RESULT".to_owned()]];
         Self { settings, prober, found, rows, notes: Vec::new(), well: true }
     }
@@ -265,7 +265,7 @@ impl<'s> Report<'s> {
 
     /// Where an account is hidden, those that are not help to see why.
     async fn visible_accounts(&mut self) {
-        let hidden = |(key, result): (&TargetKey, &Found)| {
+        let hidden = |(key, result): (&TargetKey, &ProbeResult)| {
             let Err(ProbeError::Failed(Fault { reason: Reason::NotFound | Reason::Forbidden, .. })) = result else {
                 return None;
             };

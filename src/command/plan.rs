@@ -16,7 +16,7 @@ use crate::source::meta::PAGE_LIMIT;
 
 /// What a lane is asked for.
 #[derive(Debug)]
-struct Load {
+struct LaneDemand {
     targets: usize,
     requests: f64,
     /// Whether a listing decides how many requests there really are.
@@ -26,7 +26,7 @@ struct Load {
     tier: Option<BelievedTier>,
 }
 
-impl Load {
+impl LaneDemand {
     fn new(settings: &Settings, lane: &LaneKey) -> Self {
         let ours = |one: &&CredentialSettings| one.name == lane.credential && one.access.source() == lane.source;
         let budget = settings.credentials.iter().find(ours).map(|credential| Budget::new(grant(&credential.access)));
@@ -111,8 +111,8 @@ pub(super) fn tell(settings: &Settings) {
 }
 
 /// What shares rest on, where that is not known: ` (unknown until ...)`.
-fn in_doubt<'l>(loads: impl IntoIterator<Item = &'l Load>) -> String {
-    let doubts: BTreeSet<_> = loads.into_iter().filter_map(Load::doubt).collect();
+fn in_doubt<'l>(loads: impl IntoIterator<Item = &'l LaneDemand>) -> String {
+    let doubts: BTreeSet<_> = loads.into_iter().filter_map(LaneDemand::doubt).collect();
     if doubts.is_empty() { String::new() } else { format!(" ({})", Vec::from_iter(doubts).join("; ")) }
 }
 
@@ -136,12 +136,12 @@ pub(super) fn target_count(settings: &Settings) -> String {
 }
 
 /// How many targets there are, and what each lane is asked for.
-fn lanes(settings: &Settings) -> (usize, BTreeMap<LaneKey, Load>) {
+fn lanes(settings: &Settings) -> (usize, BTreeMap<LaneKey, LaneDemand>) {
     let planned = settings.fleet.targets(|_| Vec::new());
-    let mut lanes: BTreeMap<LaneKey, Load> = BTreeMap::new();
+    let mut lanes: BTreeMap<LaneKey, LaneDemand> = BTreeMap::new();
     for target in &planned {
         let lane = LaneKey::of(&target.key);
-        let load = lanes.entry(lane.clone()).or_insert_with(|| Load::new(settings, &lane));
+        let load = lanes.entry(lane.clone()).or_insert_with(|| LaneDemand::new(settings, &lane));
         load.targets += usize::from(!target.key.subject.is_discovery());
         load.requests += 3600.0 / target.terms.interval.as_secs_f64();
     }
@@ -199,7 +199,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
 }
 
 /// Lanes of which a listing decides the number of campaigns.
-fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, Load>) {
+fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, LaneDemand>) {
     let accounts = fleet.accounts.iter().filter(|account| !matches!(account.wanted, WantedCampaigns::Only(_)));
     let meta = accounts.map(|account| (Source::META, account.terms.credential.clone(), Some(account.id)));
     let channels = fleet.channels.iter().filter(|channel| channel.wanted == WantedCampaigns::All);

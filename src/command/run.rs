@@ -13,7 +13,7 @@ use super::{Done, block_on, load, plan, web_config};
 use crate::app::{App, WebOptions};
 use crate::cli::Flags;
 use crate::logging;
-use crate::reload::{Load, both};
+use crate::reload::{LoadSettings, both};
 use crate::replace::replace;
 use crate::systemd;
 use crate::web::{Limits, WebConfig};
@@ -34,7 +34,7 @@ pub(super) fn sockets(flags: &Flags) -> anyhow::Result<Sockets> {
 }
 
 /// Where a daemon answers.
-pub(super) struct Served {
+pub(super) struct DaemonUrls {
     /// The status page, with a slash at the end.
     pub(super) page: String,
     /// The exposition.
@@ -49,9 +49,9 @@ const FIRST_ROUND: Duration = Duration::from_secs(15);
 pub(super) async fn serve(
     flags: &Flags,
     sockets: Sockets,
-    load: Load,
+    load: LoadSettings,
     demo: bool,
-    announce: impl FnOnce(&[Served]) -> anyhow::Result<()>,
+    announce: impl FnOnce(&[DaemonUrls]) -> anyhow::Result<()>,
 ) -> anyhow::Result<Done> {
     let (settings, web) = both(load(), web_config(flags))?;
     let scheme = web.scheme();
@@ -67,7 +67,7 @@ pub(super) async fn serve(
         let base = format!("{scheme}://{address}{}", flags.prefix());
         let metrics = format!("{base}{}", flags.telemetry_path);
         tracing::info!(%address, "listening: {metrics}");
-        served.push(Served { page: format!("{base}/"), metrics });
+        served.push(DaemonUrls { page: format!("{base}/"), metrics });
     }
     if let Some(file) = &flags.port_file {
         replace(file, |mut new| writeln!(new, "{}", app.addr()))

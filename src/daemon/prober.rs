@@ -23,7 +23,7 @@ use crate::settings::Settings;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came of a question.
-pub type Found = Result<Box<Gathered>, ProbeError>;
+pub type ProbeResult = Result<Box<Gathered>, ProbeError>;
 
 /// Why a question brought nothing.
 #[derive(Clone, Debug)]
@@ -74,11 +74,11 @@ impl<'s> Prober<'s> {
     }
 
     /// Asks everything that the settings ask for once, each by itself.
-    pub async fn try_each(&mut self) -> anyhow::Result<BTreeMap<TargetKey, Found>> {
+    pub async fn try_each(&mut self) -> anyhow::Result<BTreeMap<TargetKey, ProbeResult>> {
         let fleet = poll_plan(self.settings, BTreeSet::new()).fleet;
         let mut found = self.ask_all(fleet.targets(|_| Vec::new())).await?;
         // Which campaigns a channel has, of which all are wanted, its listing said.
-        let listing = |(key, found): (&TargetKey, &Found)| {
+        let listing = |(key, found): (&TargetKey, &ProbeResult)| {
             let campaigns = found.as_ref().ok()?.campaigns.keys().copied().collect::<Vec<_>>();
             Some((fleet.channel_of_all(key)?.id(), campaigns))
         };
@@ -90,7 +90,7 @@ impl<'s> Prober<'s> {
     }
 
     /// Asks each of some questions once, over all pages of the answer.
-    pub async fn ask_all(&mut self, questions: Vec<Planned>) -> anyhow::Result<BTreeMap<TargetKey, Found>> {
+    pub async fn ask_all(&mut self, questions: Vec<Planned>) -> anyhow::Result<BTreeMap<TargetKey, ProbeResult>> {
         let keys: Vec<_> = questions.iter().map(|planned| planned.key.clone()).collect();
         self.driver.poll(self.settings, Fleet { surveys: questions, ..Fleet::default() });
         self.driver.sink().0.clear();
@@ -140,7 +140,7 @@ impl<'s> Prober<'s> {
         }
     }
 
-    fn found(&mut self, key: &TargetKey) -> Found {
+    fn found(&mut self, key: &TargetKey) -> ProbeResult {
         if let Some(found) = self.driver.sink().0.remove(key) {
             return found.map_err(ProbeError::Failed);
         }

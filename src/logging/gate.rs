@@ -30,20 +30,20 @@ const OURS: &str = env!("CARGO_CRATE_NAME");
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     log: Arc<RwLock<Log>>,
-    kinds: Arc<Mutex<HashMap<Identifier, Kind>>>,
+    kinds: Arc<Mutex<HashMap<Identifier, CallsiteLines>>>,
     clock: Clock,
 }
 
 /// Events of one place in the code.
 #[derive(Debug)]
-struct Kind {
+struct CallsiteLines {
     quota: Quota,
     left_out: u64,
 }
 
 /// Whether an event becomes a line.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum EventDecision {
     Written,
     LeftOut,
     /// It is the first that is left out, which is told; so many were before, at another time.
@@ -66,15 +66,16 @@ impl Gate {
         read(&self.log.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn judge(&self, kind: Identifier, now: Uptime) -> Verdict {
+    fn judge(&self, kind: Identifier, now: Uptime) -> EventDecision {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind = kinds.entry(kind).or_insert_with(|| Kind { quota: Quota::new(MOST_OF_A_KIND), left_out: 0 });
+        let kind =
+            kinds.entry(kind).or_insert_with(|| CallsiteLines { quota: Quota::new(MOST_OF_A_KIND), left_out: 0 });
         if kind.quota.take(now) {
             kind.left_out = 0;
-            return Verdict::Written;
+            return EventDecision::Written;
         }
         kind.left_out += 1;
-        if kind.left_out == 1 { Verdict::FirstLeftOut } else { Verdict::LeftOut }
+        if kind.left_out == 1 { EventDecision::FirstLeftOut } else { EventDecision::LeftOut }
     }
 }
 
@@ -107,7 +108,7 @@ impl<S: Subscriber> Layer<S> for Gate {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         let ours = metadata.target().starts_with(OURS);
-        let about = About::of(event);
+        let about = EventFields::of(event);
         let level = self.read(|log| match about.account.and_then(|account| log.accounts.get(&account)) {
             _ if !ours => LevelFilter::WARN,
             Some(level) => (*level).into(),
@@ -120,24 +121,24 @@ impl<S: Subscriber> Layer<S> for Gate {
             return true;
         }
         let verdict = self.judge(metadata.callsite(), self.clock.uptime());
-        if verdict == Verdict::FirstLeftOut {
+        if verdict == EventDecision::FirstLeftOut {
             tracing::warn!(
                 "there were {MOST_OF_A_KIND} lines like this one within an hour, more are left out: {}",
                 about.message
             );
         }
-        verdict == Verdict::Written
+        verdict == EventDecision::Written
     }
 }
 
 /// What an event is about.
 #[derive(Default)]
-struct About {
+struct EventFields {
     account: Option<AccountId>,
     message: String,
 }
 
-impl About {
+impl EventFields {
     fn of(event: &Event<'_>) -> Self {
         let mut about = Self::default();
         event.record(&mut about);
@@ -145,7 +146,7 @@ impl About {
     }
 }
 
-impl Visit for About {
+impl Visit for EventFields {
     fn record_str(&mut self, field: &Field, text: &str) {
         if field.name() == "account_id" {
             self.account = AccountId::parse(text).ok();

@@ -23,8 +23,8 @@ use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subj
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
     Target(Box<TargetRecord>),
-    Account { key: Key, home: Home, name: String, currency: Option<String>, timezone: String, status: String },
-    Listing { key: Key, home: Home, campaigns: Vec<(u64, String, String, bool)> },
+    Account { key: KeyRecord, home: Home, name: String, currency: Option<String>, timezone: String, status: String },
+    Listing { key: KeyRecord, home: Home, campaigns: Vec<(u64, String, String, bool)> },
     Member { credential: String, campaign: u64, account: Option<(u64, bool)> },
     Blocked { source: String, credential: String, account: Option<u64>, until: Wall },
     End { records: usize },
@@ -32,11 +32,11 @@ pub(super) enum Record {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TargetRecord {
-    key: Key,
+    key: KeyRecord,
     asks: String,
     due: Wall,
     failures: u32,
-    status: Option<Status>,
+    status: Option<StatusRecord>,
     rows: Option<Columns>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct TargetRecord {
 pub(super) struct Home(String, Option<u64>);
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Key {
+pub(super) struct KeyRecord {
     source: String,
     account: Option<u64>,
     /// Name and, for single campaigns, id.
@@ -56,7 +56,7 @@ pub(super) struct Key {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Status {
+struct StatusRecord {
     up: Option<bool>,
     last_success: Option<Wall>,
     last_attempt: Option<Wall>,
@@ -108,7 +108,7 @@ impl Home {
     }
 }
 
-impl Key {
+impl KeyRecord {
     pub(super) fn of(key: &TargetKey) -> Self {
         let subject = match key.subject {
             Subject::Campaign(id) => ("campaign", Some(id.number())),
@@ -159,7 +159,7 @@ impl Key {
 
 impl TargetRecord {
     pub(super) fn of(key: &TargetKey, kept: &SavedTarget) -> Self {
-        let status = kept.status.as_ref().map(|status| Status {
+        let status = kept.status.as_ref().map(|status| StatusRecord {
             up: status.up,
             last_success: status.last_success,
             last_attempt: status.last_attempt,
@@ -174,7 +174,7 @@ impl TargetRecord {
                 .map(|fault| (fault.reason.label().to_owned(), fault.message.clone(), fault.at)),
         });
         let (asks, rows) = (kept.asks.clone(), kept.rows.as_ref().map(Columns::of));
-        Self { key: Key::of(key), asks, due: kept.due, failures: kept.failures, status, rows }
+        Self { key: KeyRecord::of(key), asks, due: kept.due, failures: kept.failures, status, rows }
     }
 
     pub(super) fn read(self) -> Result<(TargetKey, SavedTarget), Unknown> {
@@ -249,7 +249,7 @@ impl Columns {
 impl Record {
     pub(super) fn account(key: &TargetKey, home: &GroupKey, facts: &AccountFacts) -> Self {
         Self::Account {
-            key: Key::of(key),
+            key: KeyRecord::of(key),
             home: Home::of(home),
             name: facts.name.clone(),
             currency: facts.currency.map(|code| code.as_str().to_owned()),
@@ -262,7 +262,7 @@ impl Record {
         let campaigns = listing.iter().map(|listed| {
             (listed.campaign.number(), listed.name.to_owned(), listed.status.to_owned(), listed.marketing)
         });
-        Self::Listing { key: Key::of(key), home: Home::of(home), campaigns: campaigns.collect() }
+        Self::Listing { key: KeyRecord::of(key), home: Home::of(home), campaigns: campaigns.collect() }
     }
 
     pub(super) fn member(credential: &str, campaign: CampaignId, member: Option<(AccountId, Level)>) -> Self {

@@ -18,7 +18,7 @@ use crate::settings::{self, Settings};
 
 /// A Meta ad account or a CAMS channel, and its campaigns.
 #[derive(Debug)]
-struct Place {
+struct AccountListing {
     source: Source,
     credential: Arc<str>,
     account: AccountId,
@@ -26,12 +26,12 @@ struct Place {
     level: Level,
     name: String,
     channel: Option<(Arc<str>, PageId)>,
-    campaigns: Vec<Campaign>,
+    campaigns: Vec<FoundCampaign>,
 }
 
 /// A campaign as the listing shows it.
 #[derive(Debug)]
-struct Campaign {
+struct FoundCampaign {
     /// The id to configure; `None` for a Meta campaign without any ad.
     id: Option<CampaignId>,
     /// On Meta the campaign above the ad.
@@ -45,7 +45,7 @@ struct Campaign {
 /// What was found, and what could not be read.
 #[derive(Debug, Default)]
 struct Survey {
-    places: Vec<Place>,
+    places: Vec<AccountListing>,
     troubles: Vec<String>,
 }
 
@@ -117,7 +117,7 @@ impl Survey {
             name
         };
         let ads = prober.ask(listing_of(credential, account, Level::Ad)).await?;
-        let campaign = |id: Option<CampaignId>, parent: Option<CampaignId>, facts: CampaignFacts| Campaign {
+        let campaign = |id: Option<CampaignId>, parent: Option<CampaignId>, facts: CampaignFacts| FoundCampaign {
             id,
             parent,
             name: clean(&facts.name),
@@ -133,7 +133,7 @@ impl Survey {
         let childless = above.into_iter().filter(|(id, _)| !parents.values().any(|parent| parent == id));
         campaigns.extend(childless.map(|(id, facts)| campaign(None, Some(id), facts)));
         let credential = credential.clone();
-        self.places.push(Place {
+        self.places.push(AccountListing {
             source: Source::META,
             credential,
             account,
@@ -176,7 +176,7 @@ impl Survey {
             let listing = planned.key.subject == Subject::Listing;
             match prober.ask(planned).await {
                 Ok(page) if listing => {
-                    campaigns.extend(page.campaigns.into_iter().map(|(id, facts)| Campaign {
+                    campaigns.extend(page.campaigns.into_iter().map(|(id, facts)| FoundCampaign {
                         id: Some(id),
                         parent: None,
                         name: clean(&facts.name),
@@ -190,7 +190,7 @@ impl Survey {
                 Err(fault) => trouble = Err(fault),
             }
         }
-        self.places.push(Place {
+        self.places.push(AccountListing {
             source: Source::CAMS,
             credential: channel.terms.credential.clone(),
             account: channel.account,

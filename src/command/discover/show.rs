@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Campaign, Place};
+use super::{AccountListing, FoundCampaign};
 use crate::command::table::table;
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source};
 
@@ -14,7 +14,7 @@ const UNSURE: &str = "perhaps not a marketing-message campaign: the API does not
 const NOTHING: &str = "-";
 
 /// A line for each campaign; the names come last, because nobody knows how wide they are.
-pub(super) fn as_table(places: &[Place]) -> String {
+pub(super) fn as_table(places: &[AccountListing]) -> String {
     let titles = ["source", "credential", "account", "campaign", "parent", "status", "account name", "name"];
     let mut rows = vec![titles.map(str::to_uppercase).to_vec()];
     for place in places {
@@ -22,7 +22,7 @@ pub(super) fn as_table(places: &[Place]) -> String {
         let row = |campaign: String, parent: String, status: String, name: String| {
             home.iter().cloned().chain([campaign, parent, status, or_nothing(&place.name), name]).collect()
         };
-        for Campaign { id, parent, name, status, sure } in &place.campaigns {
+        for FoundCampaign { id, parent, name, status, sure } in &place.campaigns {
             let name = if *sure { or_nothing(name) } else { format!("? {name}") };
             rows.push(row(shown(*id), shown(*parent), or_nothing(status), name));
         }
@@ -44,7 +44,7 @@ pub(super) fn as_table(places: &[Place]) -> String {
 
 /// Configuration that follows every account and channel. Their campaigns stand in comments: a list of ids would keep
 /// out every campaign that is created later.
-pub(super) fn as_yaml(places: &[Place]) -> String {
+pub(super) fn as_yaml(places: &[AccountListing]) -> String {
     let mut text = String::from(
         "# Found by `marketing-messages-exporter discover`. Paste it below your credentials, or name it as a\n\
          # second --config.file; its lists replace those of the files before it.\n",
@@ -54,7 +54,7 @@ pub(super) fn as_yaml(places: &[Place]) -> String {
         let ours = places.iter().filter(|place| place.source == source);
         let (wanted, others): (Vec<_>, Vec<_>) =
             ours.map(|place| (place, place.why_not(&mut seen))).partition(|(_, why)| why.is_none());
-        for (Place { credential, account, name, .. }, why) in others {
+        for (AccountListing { credential, account, name, .. }, why) in others {
             let why = why.unwrap_or_default();
             let _ = writeln!(text, "# {}/{credential} {account}{}: {why}", source.label(), after_space(name));
         }
@@ -75,10 +75,10 @@ pub(super) fn as_yaml(places: &[Place]) -> String {
     text
 }
 
-impl Place {
+impl AccountListing {
     /// Why the configuration does without it. `seen` holds what the places before it ask for.
     fn why_not(&self, seen: &mut BTreeSet<(Source, AccountId, Option<PageId>)>) -> Option<&'static str> {
-        if !self.campaigns.iter().any(Campaign::is_useful) {
+        if !self.campaigns.iter().any(FoundCampaign::is_useful) {
             return Some("no marketing-message campaign");
         }
         let polled = (self.source, self.account, self.channel.as_ref().map(|(_, page)| *page));
@@ -101,7 +101,7 @@ impl Place {
         text.push_str("        campaigns: all  # those of today:\n");
         let mut listed = BTreeSet::new();
         for campaign in &self.campaigns {
-            let Campaign { name, status, .. } = campaign;
+            let FoundCampaign { name, status, .. } = campaign;
             let id = if self.level == Level::Ad { campaign.id } else { campaign.parent };
             let Some(id) = id.filter(|id| listed.insert(*id)) else { continue };
             let unsure = if campaign.sure { "" } else { UNSURE };
@@ -110,7 +110,7 @@ impl Place {
     }
 }
 
-impl Campaign {
+impl FoundCampaign {
     fn is_useful(&self) -> bool {
         self.sure && self.id.is_some()
     }
