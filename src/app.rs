@@ -23,14 +23,14 @@ use crate::telemetry::Telemetry;
 use crate::web::{self, Lifecycle, Limits, Reload, Server, WebConfig, WebState};
 
 /// Answers under way get this long after the stop signal.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often somebody who waits for the first round looks.
-const LOOK: Duration = Duration::from_millis(50);
+const READINESS_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Connections that may wait to be accepted. When a flood of them fills the queue, the system drops those of
 /// others, who try again after a second, after three, after seven. It is cut to the system's own bound.
-const BACKLOG: u32 = 4096;
+const ACCEPT_BACKLOG: u32 = 4096;
 
 /// What of the web side is not in the configuration.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl App {
         let store = self.store.clone();
         async move {
             while !store.is_ready() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(READINESS_CHECK_INTERVAL).await;
             }
         }
     }
@@ -180,14 +180,14 @@ impl App {
         // The poller ends when nobody can bring it other settings.
         reloaders.shutdown().await;
         stop.send_replace(true);
-        let drained = tokio::time::timeout(DRAIN, async {
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
             while servers.join_next().await.is_some() {}
             // The publisher ends when the poller has passed on everything.
             while pollers.join_next().await.is_some() {}
         });
         let drained = drained.await;
         if drained.is_err() {
-            tracing::warn!("answers were still under way after {DRAIN:?} and are cut off");
+            tracing::warn!("answers were still under way after {DRAIN_TIMEOUT:?} and are cut off");
         }
         Ok(())
     }
@@ -223,5 +223,5 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     // A daemon that starts again does not wait for the connections of the former one to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(ACCEPT_BACKLOG)
 }

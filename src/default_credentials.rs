@@ -16,17 +16,17 @@ use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::target::Source;
 use crate::fetch::Fetch;
 use crate::settings::Secret;
-use crate::source::cams::credentials::{self, Ecs, KeyProvider, METADATA, Temporary, Variables};
+use crate::source::cams::credentials::{self, Ecs, KeyProvider, METADATA_URL, Temporary, Variables};
 use crate::source::{Keys, Redactor};
 
 /// Off ECS nobody answers at the metadata service's address.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The security token service may be on another continent.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const KEY_SERVICE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Keys are small.
-const LARGEST: usize = 64 << 10;
+const MAX_KEYS_BODY_BYTES: usize = 64 << 10;
 
 /// What is known of one credential's keys.
 #[derive(Debug)]
@@ -72,13 +72,15 @@ impl DefaultCredentials {
         };
         tracing::info!(source = Source::CAMS.label(), credential = name, "access keys come from {}", provider.name());
         let fetch = match &provider {
-            KeyProvider::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, LARGEST)?,
-            KeyProvider::Uri(uri) if credentials::is_plain(uri) => Fetch::direct(TIMEOUT, LARGEST)?,
-            _ => Fetch::new(TIMEOUT, LARGEST)?,
+            KeyProvider::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, MAX_KEYS_BODY_BYTES)?,
+            KeyProvider::Uri(uri) if credentials::is_plain(uri) => {
+                Fetch::direct(KEY_SERVICE_TIMEOUT, MAX_KEYS_BODY_BYTES)?
+            }
+            _ => Fetch::new(KEY_SERVICE_TIMEOUT, MAX_KEYS_BODY_BYTES)?,
         };
         let base = match &provider {
             KeyProvider::Oidc(oidc) => oidc.base(),
-            _ => METADATA.to_owned(),
+            _ => METADATA_URL.to_owned(),
         };
         let (wanted, wanting) = watch::channel(1);
         let (holder, held) = watch::channel(RenewalState::default());
@@ -276,7 +278,7 @@ mod tests {
     fn source(variables: &[(&str, &str)], base: String) -> ProviderClient {
         let pairs = variables.iter().map(|(name, value)| (format!("ALIBABA_CLOUD_{name}"), (*value).into()));
         let provider = KeyProvider::choose(&pairs.collect()).unwrap();
-        ProviderClient { provider, base, fetch: Fetch::direct(Duration::from_secs(5), LARGEST).unwrap() }
+        ProviderClient { provider, base, fetch: Fetch::direct(Duration::from_secs(5), MAX_KEYS_BODY_BYTES).unwrap() }
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ use body::Incoming;
 
 /// Bytes of an answer over HTTP/2 that may be on their way before they are taken: of one request, and of
 /// all over one connection. Chosen by the library they are 2 and 5 MiB.
-const ON_THE_WAY: (u32, u32) = (128 << 10, 512 << 10);
+const HTTP2_WINDOW_BYTES: (u32, u32) = (128 << 10, 512 << 10);
 
 /// Sends requests.
 #[derive(Clone, Debug)]
@@ -59,8 +59,8 @@ fn client(builder: reqwest::ClientBuilder, timeout: Duration) -> reqwest::Result
         .redirect(reqwest::redirect::Policy::none())
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(10)))
-        .http2_initial_stream_window_size(ON_THE_WAY.0)
-        .http2_initial_connection_window_size(ON_THE_WAY.1)
+        .http2_initial_stream_window_size(HTTP2_WINDOW_BYTES.0)
+        .http2_initial_connection_window_size(HTTP2_WINDOW_BYTES.1)
         .build()
 }
 
@@ -201,9 +201,13 @@ mod tests {
         let fetch = Fetch::direct(Duration::from_secs(1), 1 << 20).unwrap();
         let ask =
             async |bytes: usize| fetch.send(Request::get(format!("{url}/{bytes}")).body(Vec::new()).unwrap()).await;
-        let large = ask(body::SMALL + 1).await.unwrap();
-        assert_eq!(large.body().len(), body::SMALL + 1);
-        assert_eq!(ask(body::SMALL).await.unwrap().body().len(), body::SMALL, "a small one waits for nobody");
+        let large = ask(body::HEAP_BODY_BYTES + 1).await.unwrap();
+        assert_eq!(large.body().len(), body::HEAP_BODY_BYTES + 1);
+        assert_eq!(
+            ask(body::HEAP_BODY_BYTES).await.unwrap().body().len(),
+            body::HEAP_BODY_BYTES,
+            "a small one waits for nobody"
+        );
         assert_eq!(ask(1 << 20).await.unwrap_err().reason, Reason::Timeout);
         drop(large);
         assert_eq!(ask(1 << 20).await.unwrap().body().len(), 1 << 20);

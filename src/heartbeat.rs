@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::schedule::Uptime;
 
 /// How often the poller beats when nobody watches it.
-const AT_EASE: Duration = Duration::from_hours(1);
+const UNWATCHED_BEAT_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Beaten by the poller at each turn of its loop, felt by the watchdog's feeder.
 #[derive(Clone, Debug)]
@@ -20,14 +20,14 @@ pub struct Heartbeat {
 impl Default for Heartbeat {
     /// One that nobody feels.
     fn default() -> Self {
-        Self { every: AT_EASE, last: Arc::default() }
+        Self { every: UNWATCHED_BEAT_INTERVAL, last: Arc::default() }
     }
 }
 
 impl Heartbeat {
     /// One for a watchdog that bites after so long: four beats fit into that.
     pub fn for_watchdog(timeout: Duration) -> Self {
-        Self { every: (timeout / 4).min(AT_EASE), ..Self::default() }
+        Self { every: (timeout / 4).min(UNWATCHED_BEAT_INTERVAL), ..Self::default() }
     }
 
     /// Beats, and says when the next beat is due.

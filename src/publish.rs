@@ -25,15 +25,15 @@ use crate::store::Store;
 use crate::telemetry::Telemetry;
 
 /// Requests that may wait; beyond that whoever brings more waits.
-const WAITING: usize = 256;
+const QUEUE_LEN: usize = 256;
 
 /// Requests that are rendered together: a few renderings more take less memory than one that holds the
 /// former and the next state of everything.
-const TOGETHER: usize = 16;
+const MAX_BATCH: usize = 16;
 
 /// How long the first of some requests waits for others. Windows of one account are rendered block by block
 /// together, and their polls end at about the same time.
-const LINGER: Duration = Duration::from_millis(50);
+const BATCH_LINGER: Duration = Duration::from_millis(50);
 
 /// What the driver wants published, saved and answered.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl Publisher {
         store: Arc<Store>,
         telemetry: Arc<Telemetry>,
     ) -> (Self, PublisherHandle) {
-        let (sender, requests) = mpsc::channel(WAITING);
+        let (sender, requests) = mpsc::channel(QUEUE_LEN);
         let (missing, writing) = Default::default();
         let snapshot = Snapshot::new(max_series);
         let worker = Worker { snapshot, store, telemetry, clock, state_file: None, missing, writing };
@@ -132,7 +132,7 @@ impl Publisher {
                 }
             };
             tokio::select! {
-                received = self.requests.recv_many(&mut batch, TOGETHER) => {
+                received = self.requests.recv_many(&mut batch, MAX_BATCH) => {
                     if received == 0 {
                         return;
                     }
@@ -146,11 +146,11 @@ impl Publisher {
 
     /// Takes what comes soon, until it is enough, somebody waits, or nobody is left to bring more.
     async fn linger(&mut self, batch: &mut Vec<PublishRequest>) {
-        let soon = tokio::time::sleep(LINGER);
+        let soon = tokio::time::sleep(BATCH_LINGER);
         tokio::pin!(soon);
-        while batch.len() < TOGETHER && batch.iter().all(|request| request.done.is_none()) {
+        while batch.len() < MAX_BATCH && batch.iter().all(|request| request.done.is_none()) {
             tokio::select! {
-                received = self.requests.recv_many(batch, TOGETHER - batch.len()) => if received == 0 { return },
+                received = self.requests.recv_many(batch, MAX_BATCH - batch.len()) => if received == 0 { return },
                 () = &mut soon => return,
             }
         }

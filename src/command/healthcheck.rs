@@ -16,7 +16,7 @@ use crate::cli::Flags;
 use crate::web::WebConfig;
 
 /// Longest time that a healthy daemon takes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What stands for the answer of a daemon that asks for a certificate, which this command has none of.
 const CERTIFICATE: &str = "HTTP/1.1 401 (it asks for a certificate)";
@@ -53,9 +53,9 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
 }
 
 fn ask(address: SocketAddr, path: &str, web: &WebConfig) -> anyhow::Result<String> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     if !web.is_tls() {
         return Ok(exchange(stream, address, path)?);
     }

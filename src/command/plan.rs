@@ -58,7 +58,7 @@ pub fn plan(flags: &Flags) -> anyhow::Result<Done> {
 }
 
 /// Lanes that are told one by one when the daemon starts.
-const TOLD_LANES: usize = 20;
+const MAX_LISTED_LANES: usize = 20;
 
 /// The plan in a few lines, for the start of the daemon: everything, then the fullest lanes.
 pub(super) fn tell(settings: &Settings) {
@@ -82,7 +82,7 @@ pub(super) fn tell(settings: &Settings) {
         100.0 * largest,
         in_doubt(lanes.values())
     );
-    for (lane, load) in fullest.iter().take(TOLD_LANES) {
+    for (lane, load) in fullest.iter().take(MAX_LISTED_LANES) {
         tracing::info!(
             source = lane.source.label(),
             credential = %lane.credential,
@@ -99,8 +99,8 @@ pub(super) fn tell(settings: &Settings) {
             in_doubt([*load])
         );
     }
-    if let Some((_, load)) = fullest.get(TOLD_LANES) {
-        let more = fullest.len() - TOLD_LANES;
+    if let Some((_, load)) = fullest.get(MAX_LISTED_LANES) {
+        let more = fullest.len() - MAX_LISTED_LANES;
         let share = 100.0 * load.share();
         tracing::info!(
             lanes = more,

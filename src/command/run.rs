@@ -42,7 +42,7 @@ pub(super) struct DaemonUrls {
 }
 
 /// Longest that an announcement waits for the first round of polls.
-const FIRST_ROUND: Duration = Duration::from_secs(15);
+const FIRST_ROUND_WAIT: Duration = Duration::from_secs(15);
 
 /// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` has the last word of the start: it is
 /// told where the daemon answers once every target was polled.
@@ -87,7 +87,7 @@ pub(super) async fn serve(
         }
         std::future::pending::<()>().await;
     };
-    let first_round = tokio::time::timeout(FIRST_ROUND, app.first_round());
+    let first_round = tokio::time::timeout(FIRST_ROUND_WAIT, app.first_round());
     let announcing = async {
         // A round that takes longer is told of by the log.
         let _ = first_round.await;

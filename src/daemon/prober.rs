@@ -20,7 +20,7 @@ use crate::logging;
 use crate::settings::Settings;
 
 /// Longest that an allowance is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
+const MAX_ALLOWANCE_WAIT: Duration = Duration::from_mins(1);
 
 /// What came of a question.
 pub type ProbeResult = Result<Box<Gathered>, ProbeError>;
@@ -136,7 +136,7 @@ impl<'s> Prober<'s> {
     fn is_worth_waiting_for(&self, key: &TargetKey) -> bool {
         match self.driver.engine().outlook(key) {
             Outlook::Settled | Outlook::CredentialRefused => false,
-            Outlook::Due(due) => due <= self.clock.uptime() + PATIENCE,
+            Outlook::Due(due) => due <= self.clock.uptime() + MAX_ALLOWANCE_WAIT,
         }
     }
 

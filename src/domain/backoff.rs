@@ -7,7 +7,7 @@ use super::fault::Reason;
 use super::schedule::Uptime;
 
 /// First wait after a transient fault; it doubles up to the target's interval.
-const FIRST_RETRY: Duration = Duration::from_secs(15);
+const FIRST_RETRY_WAIT: Duration = Duration::from_secs(15);
 
 /// Longest wait for something that can never be read as it is: deleted, forbidden, misspelt.
 const RARE_PROBE: Duration = Duration::from_hours(6);
@@ -17,7 +17,7 @@ const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_mins(5), Duration
 
 /// First and longest wait when an allowance is spent and the API does not say until when: the
 /// documented block lasts 300 s, and calls made while blocked push the release out.
-const THROTTLE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
+const THROTTLE_WAIT: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
 
 /// Wait after a poll that failed `failures` times in a row (1 the first time). `dice` in 0..1
 /// spreads the retries of many targets.
@@ -26,7 +26,7 @@ pub fn after_fault(reason: Reason, failures: u32, interval: Duration, dice: f64)
         // Whoever is throttled or unauthorized waits for the lane or credential, not for itself.
         Reason::Throttled | Reason::Unauthorized => Duration::ZERO,
         Reason::Unavailable | Reason::Timeout | Reason::Malformed | Reason::TooLarge | Reason::Partial => {
-            jittered(doubled(FIRST_RETRY.min(interval), failures, interval), dice)
+            jittered(doubled(FIRST_RETRY_WAIT.min(interval), failures, interval), dice)
         }
         Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest | Reason::ApiVersion => {
             jittered(doubled(interval, failures, RARE_PROBE.max(interval)), dice)
@@ -42,8 +42,8 @@ pub fn after_rejection(failures: u32) -> Duration {
 /// Wait of a blocked lane: what the API asked for, never less; else our own doubling. Jitter is
 /// only added, so that nothing goes out while the block stands.
 pub fn after_throttle(asked: Option<Duration>, blocks: u32, dice: f64) -> Duration {
-    let wait = asked.unwrap_or_else(|| doubled(THROTTLE.0, blocks, THROTTLE.1));
-    wait + wait.min(THROTTLE.0).mul_f64(0.1 * dice.clamp(0.0, 1.0))
+    let wait = asked.unwrap_or_else(|| doubled(THROTTLE_WAIT.0, blocks, THROTTLE_WAIT.1));
+    wait + wait.min(THROTTLE_WAIT.0).mul_f64(0.1 * dice.clamp(0.0, 1.0))
 }
 
 /// The next instant of the target's phase: missed ones are left out, and a late poll does not make
@@ -96,7 +96,7 @@ mod tests {
             let longest = RARE_PROBE.max(interval).mul_f64(1.2);
             prop_assert!(after_fault(Reason::ALL[reason], failures, interval, dice) <= longest);
             prop_assert!(after_rejection(failures) <= CREDENTIAL_PROBE.1);
-            prop_assert!(after_throttle(None, failures, dice) <= THROTTLE.1 + THROTTLE.0.mul_f64(0.1));
+            prop_assert!(after_throttle(None, failures, dice) <= THROTTLE_WAIT.1 + THROTTLE_WAIT.0.mul_f64(0.1));
             prop_assert!(after_throttle(Some(interval), failures, dice) >= interval);
         }
     }

@@ -46,9 +46,9 @@ pub enum Grant {
 }
 
 /// Seconds in which a full score bucket decays.
-const SCORE_DECAY: f64 = 300.0;
+const SCORE_DECAY_SECONDS: f64 = 300.0;
 /// Part of an hour's share that may go in a burst; the rest is spread over the hour.
-const RESERVE: f64 = 0.06;
+const BURST_SHARE: f64 = 0.06;
 /// Distance of two requests of an ad account: several insights queries at once are the likeliest
 /// cause of a refusal.
 const SPACING: Duration = Duration::from_millis(200);
@@ -238,7 +238,9 @@ impl Budget {
         let used = usages.iter().map(|usage| usage.ratio).fold(0.0, f64::max);
         self.factor = ((1.0 - used) / (1.0 - share).max(0.05)).clamp(LEAST_FACTOR, 1.0);
         for usage in usages.iter().filter(|usage| usage.ratio >= NEARLY_SPENT) {
-            let decay = Duration::from_secs_f64(((usage.ratio - NEARLY_SPENT + 0.05) * SCORE_DECAY).min(SCORE_DECAY));
+            let decay = Duration::from_secs_f64(
+                ((usage.ratio - NEARLY_SPENT + 0.05) * SCORE_DECAY_SECONDS).min(SCORE_DECAY_SECONDS),
+            );
             self.paused = self.paused.max(now + usage.regain.unwrap_or(decay));
         }
     }
@@ -291,8 +293,8 @@ impl Budget {
     fn resize(&mut self) {
         if let Grant::Account { share, .. } = self.grant {
             let (score, hourly) = (share * self.tier.score(), share.min(self.room) * self.quota);
-            self.score.resize(score, score / SCORE_DECAY);
-            self.hourly.resize(RESERVE * hourly, (1.0 - RESERVE) * hourly / 3600.0);
+            self.score.resize(score, score / SCORE_DECAY_SECONDS);
+            self.hourly.resize(BURST_SHARE * hourly, (1.0 - BURST_SHARE) * hourly / 3600.0);
         }
     }
 }

@@ -26,11 +26,11 @@ pub struct Glob(String);
 
 impl Glob {
     /// Longest pattern, in characters. Names of Meta's objects are not longer.
-    const LONGEST: usize = 256;
+    const MAX_CHARS: usize = 256;
 
     /// A pattern that is not empty, nor longer than a name.
     pub fn new(text: &str) -> Option<Self> {
-        (1..=Self::LONGEST).contains(&text.chars().count()).then(|| Self(text.to_owned()))
+        (1..=Self::MAX_CHARS).contains(&text.chars().count()).then(|| Self(text.to_owned()))
     }
 
     /// The pattern as it was typed.
@@ -41,10 +41,10 @@ impl Glob {
     /// The longest text that every name has which it describes, of characters that no search could read otherwise.
     /// `None` where that is too short to be worth searching for.
     pub fn literal(&self) -> Option<&str> {
-        const SHORTEST: usize = 2;
+        const MIN_LITERAL_CHARS: usize = 2;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_');
         let parts = self.0.split(|c| !plain(c)).map(str::trim);
-        parts.max_by_key(|part| part.len()).filter(|part| part.len() >= SHORTEST)
+        parts.max_by_key(|part| part.len()).filter(|part| part.len() >= MIN_LITERAL_CHARS)
     }
 
     /// Whether it describes the whole name. Only the last `*` is ever tried again, so the time is

@@ -7,7 +7,7 @@ use super::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, WantedCampa
 use super::target::{AccountId, Level};
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
-const PARTS: u32 = 1000;
+const ACCOUNT_PARTS: u32 = 1000;
 
 impl Fleet {
     /// The fleet with every campaign of which `member` knows the account, and what its id means
@@ -41,7 +41,7 @@ impl Fleet {
         configured.for_each(|account| *taken.entry(account).or_default() += 1);
         for mut group in groups {
             let number = taken.entry((group.terms.credential.clone(), group.id)).or_default();
-            group.first_part = *number * PARTS;
+            group.first_part = *number * ACCOUNT_PARTS;
             *number += 1;
             fleet.accounts.push(group);
         }

@@ -6,7 +6,7 @@ use super::fault::Reason;
 use super::schedule::Uptime;
 
 /// A fault that goes on is told this often.
-const AGAIN: Duration = Duration::from_hours(1);
+const REPEAT_EVERY: Duration = Duration::from_hours(1);
 
 /// What a target's polls, or other attempts, came to since their state last changed.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl<R: PartialEq> LogLimiter<R> {
         match &mut self.fault {
             Some(streak) if streak.reason == reason => {
                 streak.polls += 1;
-                if now.saturating_sub(streak.told) < AGAIN {
+                if now.saturating_sub(streak.told) < REPEAT_EVERY {
                     return LogDecision::Known;
                 }
                 streak.told = now;

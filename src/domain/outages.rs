@@ -4,7 +4,7 @@
 //! fails every target, four times an hour. So the first members that fail for one cause are named, each
 //! with the sentence of its own fault; from then on the cause has a line that counts, after a moment in
 //! which more can come, and again when the number changes or an hour has passed. Where even these would
-//! be too many, one line sums everything up. [`MOST_LINES`] bounds what an hour can bring, and
+//! be too many, one line sums everything up. [`MAX_LINES_PER_HOUR`] bounds what an hour can bring, and
 //! [`TOLD_WITHIN`] how long a change can go untold, whatever happens.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,32 +14,32 @@ use super::quota::Quota;
 use super::schedule::Uptime;
 
 /// Members of one cause that are told by name; a reader does not act on longer lists one by one.
-pub const NAMED: usize = 3;
+pub const MAX_NAMED: usize = 3;
 
 /// How long a count waits for others that fail for the same cause: an API that goes down takes the polls
 /// of some seconds with it.
-const SETTLE: Duration = Duration::from_secs(30);
+const SETTLE_TIME: Duration = Duration::from_secs(30);
 
 /// Time between two counts of one cause, unless nothing fails for it any more.
-const GAP: Duration = Duration::from_mins(5);
+const COUNT_GAP: Duration = Duration::from_mins(5);
 
 /// Time between two lines that sum everything up.
 const SUMMARY_GAP: Duration = Duration::from_mins(10);
 
 /// What goes on is told again this often.
-const HOUR: Duration = Duration::from_hours(1);
+const STILL_EVERY: Duration = Duration::from_hours(1);
 
 /// Lines in an hour that name a member.
-const NAMING_LINES: usize = 15;
+const NAMING_LINES_PER_HOUR: usize = 15;
 
 /// Lines in an hour that count the members of a cause.
-const COUNTING_LINES: usize = 15;
+const COUNTING_LINES_PER_HOUR: usize = 15;
 
 /// Most lines in any hour: those that name, those that count, and a summary every `SUMMARY_GAP`.
-pub const MOST_LINES: usize = NAMING_LINES + COUNTING_LINES + 7;
+pub const MAX_LINES_PER_HOUR: usize = NAMING_LINES_PER_HOUR + COUNTING_LINES_PER_HOUR + 7;
 
 /// Longest that the log says something that is not true any more.
-pub const TOLD_WITHIN: Duration = Duration::from_secs(SETTLE.as_secs() + SUMMARY_GAP.as_secs());
+pub const TOLD_WITHIN: Duration = Duration::from_secs(SETTLE_TIME.as_secs() + SUMMARY_GAP.as_secs());
 
 /// Something to say. `D` is what is known of a fault beside its cause.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,8 +111,8 @@ impl<C, M, D> Default for Outages<C, M, D> {
         Self {
             causes: BTreeMap::new(),
             members: BTreeMap::new(),
-            naming: Quota::new(NAMING_LINES),
-            counting: Quota::new(COUNTING_LINES),
+            naming: Quota::new(NAMING_LINES_PER_HOUR),
+            counting: Quota::new(COUNTING_LINES_PER_HOUR),
             summary: Uptime::ZERO,
         }
     }
@@ -186,7 +186,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
     pub fn rest(&mut self, now: Uptime) -> Vec<Line<C, M, D>> {
         let untold = self.causes.iter_mut().filter(|(_, outage)| outage.untold.is_some());
         let mut lines: Vec<_> = untold.map(|(cause, outage)| Line::Count(outage.count(cause.clone(), now))).collect();
-        if lines.len() > COUNTING_LINES {
+        if lines.len() > COUNTING_LINES_PER_HOUR {
             lines = vec![self.sum_up(now)];
         }
         self.causes.retain(|_, outage| !outage.is_over());
@@ -199,7 +199,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
         outage.failing.insert(member.clone(), streak);
         outage.began += 1;
         outage.latest = detail.clone();
-        let nameable = outage.is_named() && outage.failing.len() <= NAMED;
+        let nameable = outage.is_named() && outage.failing.len() <= MAX_NAMED;
         if nameable && self.naming.take(now) {
             outage.named.insert(member.clone());
             outage.told += 1;
@@ -267,8 +267,8 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
 
     /// When it may be counted, where that is needed. That all is well again does not wait.
     fn ready(&self) -> Option<Uptime> {
-        let settled = self.untold? + SETTLE;
-        let gap = self.counted.filter(|_| !self.failing.is_empty()).map(|counted| counted + GAP);
+        let settled = self.untold? + SETTLE_TIME;
+        let gap = self.counted.filter(|_| !self.failing.is_empty()).map(|counted| counted + COUNT_GAP);
         Some(gap.map_or(settled, |gap| settled.max(gap)))
     }
 
@@ -279,7 +279,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
         }
         let named = || self.named.iter().filter_map(|member| self.failing.get(member)).map(|streak| streak.told).min();
         let last = if self.is_named() { named() } else { self.counted };
-        last.map(|last| last + HOUR)
+        last.map(|last| last + STILL_EVERY)
     }
 
     /// Tells those anew that are known by name; the others are to be counted.
@@ -288,7 +288,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
             self.untold = Some(now);
             return;
         }
-        for (member, streak) in self.failing.iter_mut().filter(|(_, streak)| streak.told + HOUR <= now) {
+        for (member, streak) in self.failing.iter_mut().filter(|(_, streak)| streak.told + STILL_EVERY <= now) {
             if !naming.take(now) {
                 self.untold = Some(now);
                 return;

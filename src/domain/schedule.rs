@@ -72,7 +72,7 @@ pub struct Schedule {
 }
 
 /// The golden ratio's fraction spreads any number of phases evenly without knowing how many there are.
-const GOLDEN: f64 = 0.618_033_988_749_895;
+const GOLDEN_FRACTION: f64 = 0.618_033_988_749_895;
 
 /// Due instant of a target in the middle of its pages: before everything that starts anew, because
 /// cursors are short-lived and a finished answer frees its memory.
@@ -89,7 +89,7 @@ impl Schedule {
     /// Adds a target, due now. `grant` counts for the first target of a lane.
     pub fn enlist(&mut self, lane: &LaneKey, grant: Grant, interval: Duration, now: Uptime) -> Ticket {
         let lane = self.lane(lane, grant);
-        let phase = (f64::from(self.lanes[lane].members) * GOLDEN).fract();
+        let phase = (f64::from(self.lanes[lane].members) * GOLDEN_FRACTION).fract();
         self.lanes[lane].members += 1;
         let slot = ScheduledTarget {
             lane,

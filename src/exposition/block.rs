@@ -15,7 +15,7 @@ use super::windows::Windows;
 use crate::domain::target::{CampaignId, TargetKey};
 
 /// From here on the rest of the last page is no waste to speak of.
-const LARGE: usize = 16 << 10;
+const TRIMMED_BELOW_BYTES: usize = 16 << 10;
 
 /// A run of some hundred series of each of its families. The deflated text is kept, the plain one is
 /// rendered from the content while it is sent.
@@ -106,7 +106,7 @@ impl BlockContent {
 /// Puts a large text into pages of its own. They go back to the system when the last scrape that sends
 /// it ends, however slow that is; on the heap they would stay with the process, between what lives on.
 fn placed(deflated: Vec<u8>) -> Bytes {
-    if deflated.len() >= LARGE
+    if deflated.len() >= TRIMMED_BELOW_BYTES
         && let Ok(mut pages) = MmapMut::map_anon(deflated.len())
     {
         pages.copy_from_slice(&deflated);

@@ -16,18 +16,18 @@ use crate::domain::snapshot::{Group, GroupKey, Snapshot};
 use crate::domain::target::{CampaignId, TargetKey};
 
 /// A block has this many members in the mean, as a power of two.
-const MEMBERS: u32 = 9;
+const MEAN_MEMBERS_LOG2: u32 = 9;
 
 /// Whether a block begins at a campaign. The multiplier spreads ids that follow one another evenly.
 fn begins(campaign: CampaignId) -> bool {
-    campaign.number().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - MEMBERS) == 0
+    campaign.number().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - MEAN_MEMBERS_LOG2) == 0
 }
 
 /// Whether a block begins at a target.
 fn begins_at_target(key: &TargetKey) -> bool {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    hasher.finish() >> (64 - MEMBERS) == 0
+    hasher.finish() >> (64 - MEAN_MEMBERS_LOG2) == 0
 }
 
 /// The blocks of an account, in the order of the exposition.

@@ -10,10 +10,10 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, FlushCompress};
 
 /// A third smaller than level 1 on such text; higher levels win nearly nothing.
-const LEVEL: Compression = Compression::new(2);
+const DEFLATE_LEVEL: Compression = Compression::new(2);
 
 /// Room that a flush may take beside the data.
-const SLACK: usize = 64;
+const FLUSH_SLACK_BYTES: usize = 64;
 
 /// Magic number, method deflate, no flags, no time, no level, unknown system.
 pub(super) const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -88,14 +88,14 @@ fn multiply(one: u32, other: u32) -> u32 {
 
 thread_local! {
     /// A compressor's tables are larger than what it is given, so each thread keeps its own.
-    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(LEVEL, false));
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(DEFLATE_LEVEL, false));
 }
 
 /// Appends a text's segment.
 pub(super) fn deflate(text: &[u8], out: &mut Vec<u8>) {
     COMPRESS.with_borrow_mut(|compress| {
         compress.reset();
-        out.reserve(text.len() / 12 + SLACK);
+        out.reserve(text.len() / 12 + FLUSH_SLACK_BYTES);
         loop {
             let rest = usize::try_from(compress.total_in()).ok().and_then(|read| text.get(read..)).unwrap_or_default();
             // It fails for a stream that was finished, which this one never is.
@@ -104,7 +104,7 @@ pub(super) fn deflate(text: &[u8], out: &mut Vec<u8>) {
             if out.len() < out.capacity() && compress.total_in() == text.len() as u64 {
                 break;
             }
-            out.reserve(text.len() / 12 + SLACK);
+            out.reserve(text.len() / 12 + FLUSH_SLACK_BYTES);
         }
     });
 }

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 /// Below this a whole number is exact.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// Appends a label's value with backslash, quote and line feed escaped.
 pub fn escape(value: &str, out: &mut String) {
@@ -43,7 +43,7 @@ pub(super) fn plain_label(name: &str, value: impl Display, out: &mut String) {
 /// Appends the shortest text that reads as this finite number, without an exponent.
 pub(super) fn number(value: f64, out: &mut Vec<u8>) {
     let mut digits = zmij::Buffer::new();
-    if value.fract() == 0.0 && value.abs() < EXACT && value.to_bits() != (-0.0_f64).to_bits() {
+    if value.fract() == 0.0 && value.abs() < EXACT_BELOW && value.to_bits() != (-0.0_f64).to_bits() {
         #[expect(clippy::cast_possible_truncation, reason = "it is whole and exact")]
         whole(value as i64, out);
     } else if let Some(text) =

@@ -9,10 +9,10 @@ use super::deflate::{GZIP_HEAD, Sum, deflate};
 use super::family::{FAMILIES, Format, header};
 
 /// Smaller segments are copied together, larger ones are sent as they are.
-const SMALL: usize = 1024;
+const SMALL_SEGMENT_BYTES: usize = 1024;
 
 /// Small segments that are sent together take about as much.
-const TOGETHER: usize = 32 << 10;
+const JOINED_BYTES: usize = 32 << 10;
 
 /// What of an exposition is sent, and the text behind it.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Scrape {
             Piece::Samples(block, place) => block.deflated(*place),
         });
         for bytes in pieces.chain(own.into_iter().cloned()) {
-            if bytes.len() < SMALL && small.len() < TOGETHER {
+            if bytes.len() < SMALL_SEGMENT_BYTES && small.len() < JOINED_BYTES {
                 small.extend_from_slice(&bytes);
                 continue;
             }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use memmap2::{Advice, MmapMut};
 
 /// A body up to here stays on the heap, in bytes.
-pub(super) const SMALL: usize = 64 << 10;
+pub(super) const HEAP_BODY_BYTES: usize = 64 << 10;
 
 /// What came of a body so far.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl Incoming {
     /// Adds bytes to a body that has at most `most` of them in the end.
     pub(super) fn push(&mut self, chunk: &[u8], most: usize) -> io::Result<()> {
         let end = self.length + chunk.len();
-        if self.pages.is_none() && end > SMALL {
+        if self.pages.is_none() && end > HEAP_BODY_BYTES {
             let mut pages = MmapMut::map_anon(most.max(end))?;
             // Huge pages would take 2 MiB for each body. A system that has none refuses the advice.
             let _ = pages.advise(Advice::NoHugePage);
@@ -64,17 +64,23 @@ mod tests {
 
     #[test]
     fn a_body_is_the_same_wherever_it_lives() {
-        for (length, chunk) in [(0, 1), (1, 1), (SMALL, 1000), (SMALL + 1, 1000), (SMALL + 1, SMALL + 1), (300_000, 7)]
-        {
+        for (length, chunk) in [
+            (0, 1),
+            (1, 1),
+            (HEAP_BODY_BYTES, 1000),
+            (HEAP_BODY_BYTES + 1, 1000),
+            (HEAP_BODY_BYTES + 1, HEAP_BODY_BYTES + 1),
+            (300_000, 7),
+        ] {
             let text: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
             let mut body = Incoming::default();
             text.chunks(chunk).for_each(|chunk| body.push(chunk, 300_000).unwrap());
-            assert_eq!((body.len(), body.is_large()), (length, length > SMALL));
+            assert_eq!((body.len(), body.is_large()), (length, length > HEAP_BODY_BYTES));
             assert!(body.into_bytes() == text, "{length} bytes by {chunk}");
         }
         let mut body = Incoming::default();
-        body.push(&vec![0; SMALL], SMALL + 1).unwrap();
-        body.push(&[0], SMALL + 1).unwrap();
-        assert!(body.push(&[0], SMALL + 1).is_err());
+        body.push(&vec![0; HEAP_BODY_BYTES], HEAP_BODY_BYTES + 1).unwrap();
+        body.push(&[0], HEAP_BODY_BYTES + 1).unwrap();
+        assert!(body.push(&[0], HEAP_BODY_BYTES + 1).is_err());
     }
 }

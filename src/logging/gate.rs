@@ -21,10 +21,10 @@ use crate::settings::{Log, LogLevel};
 
 /// Lines of one kind in an hour. What has a bound of its own stays below; this one is for what nobody
 /// thought of. Debug lines were asked for and have none.
-const MOST_OF_A_KIND: usize = 60;
+const MAX_LINES_OF_A_KIND_PER_HOUR: usize = 60;
 
 /// Where this program's own events come from.
-const OURS: &str = env!("CARGO_CRATE_NAME");
+const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
 
 /// See the module's documentation. Clones are the same gate.
 #[derive(Clone, Debug)]
@@ -68,8 +68,9 @@ impl Gate {
 
     fn judge(&self, kind: Identifier, now: Uptime) -> EventDecision {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind =
-            kinds.entry(kind).or_insert_with(|| CallsiteLines { quota: Quota::new(MOST_OF_A_KIND), left_out: 0 });
+        let kind = kinds
+            .entry(kind)
+            .or_insert_with(|| CallsiteLines { quota: Quota::new(MAX_LINES_OF_A_KIND_PER_HOUR), left_out: 0 });
         if kind.quota.take(now) {
             kind.left_out = 0;
             return EventDecision::Written;
@@ -101,13 +102,13 @@ impl<S: Subscriber> Layer<S> for Gate {
 
     /// What libraries say below a warning is left out: at trace level the HTTP client would print headers.
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        let level = if metadata.target().starts_with(OURS) { self.read(widest) } else { LevelFilter::WARN };
+        let level = if metadata.target().starts_with(OWN_TARGET) { self.read(widest) } else { LevelFilter::WARN };
         level >= *metadata.level()
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        let ours = metadata.target().starts_with(OURS);
+        let ours = metadata.target().starts_with(OWN_TARGET);
         let about = EventFields::of(event);
         let level = self.read(|log| match about.account.and_then(|account| log.accounts.get(&account)) {
             _ if !ours => LevelFilter::WARN,
@@ -123,7 +124,7 @@ impl<S: Subscriber> Layer<S> for Gate {
         let verdict = self.judge(metadata.callsite(), self.clock.uptime());
         if verdict == EventDecision::FirstLeftOut {
             tracing::warn!(
-                "there were {MOST_OF_A_KIND} lines like this one within an hour, more are left out: {}",
+                "there were {MAX_LINES_OF_A_KIND_PER_HOUR} lines like this one within an hour, more are left out: {}",
                 about.message
             );
         }
@@ -218,6 +219,6 @@ mod tests {
             tracing::info!("seldom");
         });
         let count = |word| many.iter().filter(|line| *line == word).count();
-        assert_eq!((count("often"), count("asked-for"), count("seldom")), (MOST_OF_A_KIND, 500, 1));
+        assert_eq!((count("often"), count("asked-for"), count("seldom")), (MAX_LINES_OF_A_KIND_PER_HOUR, 500, 1));
     }
 }

@@ -38,7 +38,7 @@ pub(super) const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
 const STALE_AFTER: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 /// How far the day of an account may be ahead of the day in UTC.
-const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+const MAX_DAY_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 /// How often Meta computes its figures anew.
 const META_REFRESH: Duration = Duration::from_mins(15);
 
@@ -141,7 +141,7 @@ impl Cascade {
         for window in &self.windows {
             let label = window.label();
             match window {
-                Window::Range { since, .. } if *since > today.saturating_add(A_DAY) => {
+                Window::Range { since, .. } if *since > today.saturating_add(MAX_DAY_AHEAD) => {
                     at.warning(format!("{label} starts on {since}, in the future; until then it has no figures"));
                 }
                 Window::Preset(preset) if days(preset).is_some_and(|days| self.interval > DAY * days) => {

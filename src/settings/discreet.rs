@@ -9,10 +9,10 @@ use std::borrow::Cow;
 const HIDDEN: &str = "<not shown>";
 
 /// So many letters and digits in a row, mixed, are no word.
-const RUN: usize = 12;
+const SECRET_RUN_CHARS: usize = 12;
 
 /// Shorter texts are no secret of the APIs'.
-const SHORTEST: usize = 16;
+const SHORTEST_SECRET_CHARS: usize = 16;
 
 /// How the secrets of the two APIs begin: tokens of Meta, keys and tokens of Alibaba Cloud, OIDC tokens.
 const BEGINNINGS: [&str; 5] = ["EAA", "LTAI", "STS.", "CAIS", "eyJ"];
@@ -21,7 +21,8 @@ const BEGINNINGS: [&str; 5] = ["EAA", "LTAI", "STS.", "CAIS", "eyJ"];
 pub(super) fn is_like_a_secret(text: &str) -> bool {
     text.split(|c| !is_part(c)).any(|word| {
         let begins = BEGINNINGS.iter().any(|beginning| word.starts_with(beginning));
-        word.len() >= SHORTEST && (begins || word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random))
+        word.len() >= SHORTEST_SECRET_CHARS
+            && (begins || word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random))
     })
 }
 
@@ -49,7 +50,7 @@ fn is_random(run: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
     let (digits, letters) = (has(u8::is_ascii_digit), has(u8::is_ascii_alphabetic));
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    (run.len() >= RUN && digits && letters) || (run.len() >= 2 * RUN && mixed)
+    (run.len() >= SECRET_RUN_CHARS && digits && letters) || (run.len() >= 2 * SECRET_RUN_CHARS && mixed)
 }
 
 #[cfg(test)]

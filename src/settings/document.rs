@@ -11,12 +11,12 @@ use super::{json, toml, yaml};
 
 /// Mappings and lists in each other. A configuration has six of them; without a bound, a file of
 /// brackets would exhaust the stack.
-pub(super) const DEEPEST: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// Values in a file, those that aliases repeat counted each time: some ten lists of all campaigns of
 /// the largest accounts.
 const MOST_NODES: usize = 1_000_000;
 /// Bytes of a file.
-const LARGEST: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// What is being read, and where to report what is wrong with it.
 pub(super) struct Reading<'r> {
@@ -52,7 +52,7 @@ impl<'r> Reading<'r> {
     /// Counts a value. `None` where there are too many, or too deep in each other, which is reported.
     pub(super) fn count(&self, nodes: &mut usize, depth: usize, line: usize) -> Option<()> {
         *nodes += 1;
-        if depth <= DEEPEST && *nodes <= MOST_NODES {
+        if depth <= MAX_DEPTH && *nodes <= MOST_NODES {
             return Some(());
         }
         self.at_line(line).problem("this holds more values than any configuration needs; list fewer");
@@ -114,9 +114,9 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
         return Err("this is not a regular file; name one".to_owned());
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("the file is larger than {} MiB; name a configuration", LARGEST >> 20));
+    File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("the file is larger than {} MiB; name a configuration", MAX_FILE_BYTES >> 20));
     }
     Ok(bytes)
 }

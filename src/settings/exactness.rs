@@ -19,11 +19,11 @@ use super::{Purpose, Settings};
 use crate::domain::target::Window;
 
 /// Values tried at each leaf.
-const VALUES: usize = 16;
+const VALUES_PER_LEAF: usize = 16;
 
 /// What is wrong with several values together, or with the world, and not with a value: no schema of
 /// a single file can know it.
-const TOGETHER: [&str; 15] = [
+const BEYOND_THE_SCHEMA: [&str; 15] = [
     "access keys and credentials are both given",
     "the app's secret is missing",
     "there is no credential",
@@ -51,7 +51,10 @@ fn problems(text: &str) -> Vec<Problem> {
     let raw = top.open(Raw::read(node)).unwrap_or_default();
     super::read(&top, raw, &BTreeMap::new(), Purpose::Discovery);
     let problems = report.finish().err().map_or_else(Vec::new, |problems| problems.0);
-    problems.into_iter().filter(|problem| !TOGETHER.iter().any(|part| problem.message.contains(part))).collect()
+    problems
+        .into_iter()
+        .filter(|problem| !BEYOND_THE_SCHEMA.iter().any(|part| problem.message.contains(part)))
+        .collect()
 }
 
 /// Pointers to the leaves of a document, each list and mapping included.
@@ -139,7 +142,7 @@ fn the_schema_and_the_parser_agree_on_every_value() {
         }
     };
     for leaf in &leaves {
-        for _ in 0..VALUES {
+        for _ in 0..VALUES_PER_LEAF {
             let mut document = whole.clone();
             let value = values.new_tree(&mut runner).unwrap().current();
             *document.pointer_mut(leaf).unwrap() = value.clone();

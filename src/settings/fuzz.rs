@@ -12,7 +12,7 @@ use super::fixtures::{load_file, written, yaml};
 use super::report::Problems;
 
 /// Words that a library says to programmers, and nobody else.
-const INSIDE: [&str; 9] = [
+const LIBRARY_WORDS: [&str; 9] = [
     "String(",
     "Hash(",
     "Yaml",
@@ -40,7 +40,7 @@ fn checked(name: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
                 prop_assert!(problem.message.contains(';') || problem.message.contains('?'), "{told} has no remedy");
                 prop_assert!(!told.contains('\n'), "{told} is more than a line");
                 let message = problem.message.split('`').step_by(2).collect::<String>();
-                prop_assert!(!INSIDE.iter().any(|word| message.contains(word)), "{told} speaks of the inside");
+                prop_assert!(!LIBRARY_WORDS.iter().any(|word| message.contains(word)), "{told} speaks of the inside");
             }
         }
     }

@@ -63,8 +63,8 @@ impl<const MIN: usize, const MAX: usize> Leaf for Whole<MIN, MAX> {
 /// A number of bytes that a body may have.
 pub(super) struct Size(pub(super) usize);
 
-const SMALLEST: usize = 1 << 10;
-const LARGEST: usize = 1 << 30;
+const MIN_BODY_BYTES: usize = 1 << 10;
+const MAX_BODY_BYTES: usize = 1 << 30;
 const SIZE_UNITS: [(&str, usize); 8] = [
     ("", 1),
     ("B", 1),
@@ -86,22 +86,25 @@ leaf!(
         let (_, bytes) = SIZE_UNITS.iter().find(|(name, _)| *name == unit)?;
         let digits = if unit.is_empty() { digits } else { digits.trim_end_matches(' ') };
         let size = usize::try_from(number::whole(digits)?).ok()?.checked_mul(*bytes)?;
-        (SMALLEST..=LARGEST).contains(&size).then_some(Size(size))
+        (MIN_BODY_BYTES..=MAX_BODY_BYTES).contains(&size).then_some(Size(size))
     },
     "a number with its unit B, KB, MB, GB, KiB, MiB or GiB, such as 32MiB, from 1KiB to 1GiB",
-    {"type": ["string", "integer"], "minimum": SMALLEST, "maximum": LARGEST, "pattern": size_pattern()}
+    {"type": ["string", "integer"], "minimum": MIN_BODY_BYTES, "maximum": MAX_BODY_BYTES, "pattern": size_pattern()}
 );
 
 fn size_pattern() -> String {
     let sizes = SIZE_UNITS.map(|(unit, bytes)| {
         let space = if unit.is_empty() { "" } else { " *" };
-        format!("({}){space}{unit}", number::range(SMALLEST.div_ceil(bytes) as u64, (LARGEST / bytes) as u64))
+        format!(
+            "({}){space}{unit}",
+            number::range(MIN_BODY_BYTES.div_ceil(bytes) as u64, (MAX_BODY_BYTES / bytes) as u64)
+        )
     });
     format!("^({})$", sizes.join("|"))
 }
 
 /// The least share and rate: less is no polling, and its waits would be longer than clocks count.
-const LEAST: f64 = 0.001;
+const MIN_SHARE_AND_RATE: f64 = 0.001;
 
 /// A share above nothing, up to the whole.
 pub(super) struct Share(pub(super) f64);
@@ -112,21 +115,21 @@ leaf!(
     "a share",
     |text| number::decimal(text, 1).map(Share),
     "a number from 0.001 to 1, such as 0.75",
-    {"type": ["number", "string"], "minimum": LEAST, "maximum": 1, "pattern": format!("^({})$", number::decimals(1))}
+    {"type": ["number", "string"], "minimum": MIN_SHARE_AND_RATE, "maximum": 1, "pattern": format!("^({})$", number::decimals(1))}
 );
 
 /// Requests in a second.
 pub(super) struct RequestsPerSecond(pub(super) f64);
 
-const FASTEST: u32 = 1000;
+const MAX_REQUESTS_PER_SECOND: u32 = 1000;
 
 leaf!(
     RequestsPerSecond,
     Number,
     "a rate",
-    |text| number::decimal(text, FASTEST).map(RequestsPerSecond),
+    |text| number::decimal(text, MAX_REQUESTS_PER_SECOND).map(RequestsPerSecond),
     "a number from 0.001 to 1000, such as 5",
-    {"type": ["number", "string"], "minimum": LEAST, "maximum": FASTEST, "pattern": format!("^({})$", number::decimals(FASTEST))}
+    {"type": ["number", "string"], "minimum": MIN_SHARE_AND_RATE, "maximum": MAX_REQUESTS_PER_SECOND, "pattern": format!("^({})$", number::decimals(MAX_REQUESTS_PER_SECOND))}
 );
 
 leaf!(

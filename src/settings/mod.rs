@@ -191,10 +191,10 @@ impl PartialEq for AccessKeySource {
     }
 }
 
-const TIMEOUT: Duration = Duration::from_secs(30);
-const CONCURRENCY: usize = 8;
-const MAX_RESPONSE: usize = 32 << 20;
-const MAX_SERIES: usize = 2_000_000;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_CONCURRENCY: usize = 8;
+const DEFAULT_MAX_RESPONSE_BYTES: usize = 32 << 20;
+const DEFAULT_MAX_SERIES: usize = 2_000_000;
 
 /// Loads the files in order, the environment over them, and the overrides over both. A key of an
 /// override is a path: `meta.main.base_url`.
@@ -241,16 +241,18 @@ fn read(top: &Location<'_>, raw: Raw, environment: &BTreeMap<String, String>, pu
     let at = top.key("poll");
     let raw_poll = at.open(raw.poll).unwrap_or_default();
     let poll = PollSettings {
-        timeout: at.take("timeout", raw_poll.timeout).map_or(TIMEOUT, |Span(timeout)| timeout),
-        concurrency: at.take("concurrency", raw_poll.concurrency).map_or(CONCURRENCY, |Whole(number)| number),
-        max_response: at.take("max_response", raw_poll.max_response).map_or(MAX_RESPONSE, |Size(bytes)| bytes),
+        timeout: at.take("timeout", raw_poll.timeout).map_or(DEFAULT_TIMEOUT, |Span(timeout)| timeout),
+        concurrency: at.take("concurrency", raw_poll.concurrency).map_or(DEFAULT_CONCURRENCY, |Whole(number)| number),
+        max_response: at
+            .take("max_response", raw_poll.max_response)
+            .map_or(DEFAULT_MAX_RESPONSE_BYTES, |Size(bytes)| bytes),
     };
     let stale_after = at.take("stale_after", raw_poll.stale_after).map(|Interval(stale_after)| stale_after);
     let base = Cascade::new(&at, raw_poll.interval, stale_after, poll.timeout);
 
     let at = top.key("exposition");
     let exposition = at.open(raw.exposition).unwrap_or_default();
-    let max_series = at.take("max_series", exposition.max_series).map_or(MAX_SERIES, |Whole(number)| number);
+    let max_series = at.take("max_series", exposition.max_series).map_or(DEFAULT_MAX_SERIES, |Whole(number)| number);
 
     let at = top.key("state");
     let state_file = at.take("file", at.open(raw.state).unwrap_or_default().file);

@@ -1,7 +1,7 @@
 //! Numbers as texts: what is taken, and the same as a regular expression for the schema.
 
 /// Decimals of a number: more than a float of 64 bits is ever printed with.
-const DECIMALS: usize = 20;
+const MAX_DECIMALS: usize = 20;
 
 /// Digits without a needless zero before them.
 pub(super) fn whole(text: &str) -> Option<u64> {
@@ -14,7 +14,7 @@ pub(super) fn decimal(text: &str, most: u32) -> Option<f64> {
     let (digits, decimals) = text.split_once('.').map_or((text, None), |(digits, rest)| (digits, Some(rest)));
     let digits = if digits.is_empty() && decimals.is_some() { 0 } else { u32::try_from(whole(digits)?).ok()? };
     let decimals = decimals.unwrap_or("0");
-    let plain = (1..=DECIMALS).contains(&decimals.len()) && decimals.bytes().all(|b| b.is_ascii_digit());
+    let plain = (1..=MAX_DECIMALS).contains(&decimals.len()) && decimals.bytes().all(|b| b.is_ascii_digit());
     // Compared as texts: rounding would let 1.00000000000000000001 be 1.
     let zero = |decimals: &str| decimals.bytes().all(|b| b == b'0');
     let within = match digits {
@@ -27,11 +27,11 @@ pub(super) fn decimal(text: &str, most: u32) -> Option<f64> {
 
 /// The texts of [`decimal`].
 pub(super) fn decimals(most: u32) -> String {
-    let (a, b, c) = (DECIMALS - 1, DECIMALS - 2, DECIMALS - 3);
+    let (a, b, c) = (MAX_DECIMALS - 1, MAX_DECIMALS - 2, MAX_DECIMALS - 3);
     let part = format!("([1-9][0-9]{{0,{a}}}|0[1-9][0-9]{{0,{b}}}|00[1-9][0-9]{{0,{c}}})");
-    let mut texts = format!("0?\\.{part}|{most}(\\.0{{1,{DECIMALS}}})?");
+    let mut texts = format!("0?\\.{part}|{most}(\\.0{{1,{MAX_DECIMALS}}})?");
     if most > 1 {
-        texts = format!("{texts}|({})(\\.[0-9]{{1,{DECIMALS}}})?", range(1, u64::from(most) - 1));
+        texts = format!("{texts}|({})(\\.[0-9]{{1,{MAX_DECIMALS}}})?", range(1, u64::from(most) - 1));
     }
     texts
 }

@@ -44,22 +44,22 @@ sections! {
         #[schemars(extend("default" = span(cascade::DEFAULT_INTERVAL)))]
         interval: Interval,
         /// One API request, from connect to the last byte.
-        #[schemars(extend("default" = span(super::TIMEOUT)))]
+        #[schemars(extend("default" = span(super::DEFAULT_TIMEOUT)))]
         timeout: Span,
         /// A target's samples are dropped from /metrics this long after its last success.
         stale_after: Interval,
         /// Concurrent API requests, in total.
-        #[schemars(extend("default" = super::CONCURRENCY))]
+        #[schemars(extend("default" = super::DEFAULT_CONCURRENCY))]
         concurrency: Whole<1, 256>,
         /// Larger bodies are rejected.
-        #[schemars(extend("default" = format!("{}MiB", super::MAX_RESPONSE >> 20)))]
+        #[schemars(extend("default" = format!("{}MiB", super::DEFAULT_MAX_RESPONSE_BYTES >> 20)))]
         max_response: Size,
     }
 
     /// What is shown.
     Exposition {
         /// Campaign series; beyond this, whole targets are left out.
-        #[schemars(extend("default" = super::MAX_SERIES))]
+        #[schemars(extend("default" = super::DEFAULT_MAX_SERIES))]
         max_series: Whole<1, 1_000_000_000>,
     }
 

@@ -67,7 +67,7 @@ pub enum SecretError {
     Unfit(String),
 }
 
-const LONGEST: usize = 64 << 10;
+const MAX_SECRET_BYTES: usize = 64 << 10;
 
 impl Secret {
     /// The secret as it is now, without white space around it.
@@ -103,12 +103,12 @@ impl Secret {
 /// The file's bytes, of which one too many is enough to know that it is too long.
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 fn fit(bytes: &[u8], place: impl Fn() -> String) -> Result<SecretString, SecretError> {
-    if bytes.len() > LONGEST {
+    if bytes.len() > MAX_SECRET_BYTES {
         return Err(SecretError::TooLong(place()));
     }
     match std::str::from_utf8(bytes).map(str::trim_ascii) {
@@ -237,8 +237,8 @@ mod tests {
             assert!(error.contains("an HTTP header cannot carry"), "{error}");
         }
         assert_eq!(check(b" \n"), Err("it is empty; put the secret there".to_owned()));
-        assert!(check(&vec![b'a'; LONGEST]).is_ok());
-        assert!(check(&vec![b'a'; LONGEST + 1]).is_err());
+        assert!(check(&vec![b'a'; MAX_SECRET_BYTES]).is_ok());
+        assert!(check(&vec![b'a'; MAX_SECRET_BYTES + 1]).is_err());
     }
 
     #[test]

@@ -16,9 +16,9 @@ pub(super) struct Span(pub(super) Duration);
 pub(super) struct Interval(pub(super) Duration);
 
 /// Most of a unit: a year. So no length is zero, and each is short enough to be multiplied.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+const MAX_UNIT_SPAN: Duration = Duration::from_hours(366 * 24);
 /// Most parts, such as the two of `1h 30m`.
-const PARTS: usize = 8;
+const MAX_PARTS: usize = 8;
 
 /// Units by their names, the shortest first.
 const UNITS: [(&[&str], Duration); 8] = [
@@ -34,14 +34,14 @@ const UNITS: [(&[&str], Duration); 8] = [
 ];
 
 fn most(unit: Duration) -> u64 {
-    u64::try_from(LONGEST.as_millis() / unit.as_millis()).unwrap_or(1)
+    u64::try_from(MAX_UNIT_SPAN.as_millis() / unit.as_millis()).unwrap_or(1)
 }
 
 /// A sum of parts, each a number and one of the units.
 fn parse(text: &str, units: &[(&[&str], Duration)]) -> Option<Duration> {
     let mut rest = text.trim_matches(' ');
     let mut sum = Duration::ZERO;
-    for _ in 0..PARTS {
+    for _ in 0..MAX_PARTS {
         let number = rest.find(|c: char| !c.is_ascii_digit()).and_then(|end| rest.get(..end))?;
         let after = rest.strip_prefix(number)?.trim_start_matches(' ');
         let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
@@ -61,7 +61,7 @@ fn parse(text: &str, units: &[(&[&str], Duration)]) -> Option<Duration> {
 fn shape(units: &[(&[&str], Duration)]) -> Json {
     let part = |(names, unit): &(&[&str], Duration)| format!("({}) *({})", range(1, most(*unit)), names.join("|"));
     let part = units.iter().map(part).collect::<Vec<_>>().join("|");
-    json!({"type": "string", "pattern": format!("^ *({part})( *({part})){{0,{}}} *$", PARTS - 1)})
+    json!({"type": "string", "pattern": format!("^ *({part})( *({part})){{0,{}}} *$", MAX_PARTS - 1)})
 }
 
 impl Leaf for Span {

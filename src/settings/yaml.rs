@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-use super::document::{DEEPEST, Reading};
+use super::document::{MAX_DEPTH, Reading};
 use super::node::{Node, ScalarKind, Value};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
@@ -84,7 +84,7 @@ impl YamlDocument<'_> {
         if matches!(self.open.last(), Some(OpenNode { inner: Inner::Map(_, None), .. })) {
             return self.fail(line, "a key must be a single word; write `key: value`");
         }
-        if self.open.len() >= DEEPEST {
+        if self.open.len() >= MAX_DEPTH {
             return self.fail(line, "this is nested too deeply for a configuration; remove brackets or indentation");
         }
         self.open.push(OpenNode { anchor, line, inner });

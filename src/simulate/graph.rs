@@ -10,7 +10,7 @@ use super::spec::{Account, Campaign, Proof};
 use super::{Call, Reply, WorldTime};
 
 /// The newest version.
-const NEWEST: &str = "v26.0";
+const NEWEST_VERSION: &str = "v26.0";
 
 /// An error in Graph's envelope.
 pub(super) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str) -> Reply {
@@ -36,7 +36,9 @@ pub(super) fn answer(world: &mut World, call: &Call, moment: WorldTime) -> (&'st
     let rest: Vec<_> = segments.collect();
     let endpoint = endpoint(&rest, call);
     let mut reply = admitted(world, call, version, &rest, moment, endpoint);
-    reply.headers.extend([("facebook-api-version", NEWEST.to_owned()), ("x-fb-trace-id", "Bsimulated".to_owned())]);
+    reply
+        .headers
+        .extend([("facebook-api-version", NEWEST_VERSION.to_owned()), ("x-fb-trace-id", "Bsimulated".to_owned())]);
     (endpoint, reply)
 }
 
@@ -71,7 +73,7 @@ fn admitted(
     let known = version.strip_prefix('v').and_then(|number| number.parse::<f64>().ok()).is_some();
     if !known || world.spec.dead_versions.iter().any(|dead| dead == version) {
         let message = format!(
-            "You are calling a deprecated version of the Ads API. Please update to the latest version: {NEWEST}."
+            "You are calling a deprecated version of the Ads API. Please update to the latest version: {NEWEST_VERSION}."
         );
         return error(400, 2635, None, &message);
     }

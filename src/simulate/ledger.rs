@@ -45,7 +45,7 @@ impl Now {
         // On the day of 23 hours the last hour comes at midnight; on the one of 25 hours nothing happens in it.
         let midnight = local.start_of_day().map_or(moment.wall, |midnight| midnight.timestamp());
         let slots = (moment.wall.as_second() - midnight.as_second()) / 60 / 15;
-        let slot = u16::try_from(slots).unwrap_or_default().min(Tick::SLOTS);
+        let slot = u16::try_from(slots).unwrap_or_default().min(Tick::SLOTS_PER_DAY);
         let today = local.date();
         Self { today, tick: Tick { day: number(today), slot }, began, elapsed: moment.elapsed }
     }

@@ -40,10 +40,10 @@ pub use replay::Replay;
 use wave::{Kernel, Wave};
 
 /// Slots of a day.
-const SLOTS: usize = Tick::SLOTS as usize;
+const SLOTS_PER_DAY: usize = Tick::SLOTS_PER_DAY as usize;
 
 /// Slots of an hour.
-const HOUR: u16 = 4;
+const SLOTS_PER_HOUR: u16 = 4;
 
 /// An instant on the grid of the model, in the account's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,10 +56,10 @@ pub struct Tick {
 
 impl Tick {
     /// Slots of a day.
-    pub const SLOTS: u16 = 96;
+    pub const SLOTS_PER_DAY: u16 = 96;
 
     /// Minutes of a slot.
-    pub const MINUTES: f64 = 15.0;
+    pub const SLOT_MINUTES: f64 = 15.0;
 }
 
 /// What a campaign did, as the API knows it.

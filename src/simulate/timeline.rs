@@ -8,10 +8,10 @@ use super::ledger::{Ledger, Now};
 use super::spec::{Account, Campaign, Spec};
 
 /// How far ahead the world is played, in seconds. Whatever comes again does so twice in it.
-const HORIZON: u32 = 15 * 60;
+const HORIZON_SECONDS: u32 = 15 * 60;
 
 /// A cost that rises by less is noise.
-const DEARER: f64 = 1.5;
+const DEARER_FACTOR: f64 = 1.5;
 
 /// Something that happens in a world, once or again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,9 +62,9 @@ impl Spec {
             ledger.totals(self, campaign, (now.today, now.today), now).delivered.to_bits()
         };
         // Days end within the horizon now and then; a campaign that goes on then has other figures.
-        let (middle, last) = (of(HORIZON / 2), of(HORIZON));
+        let (middle, last) = (of(HORIZON_SECONDS / 2), of(HORIZON_SECONDS));
         let still = middle == last && of(0) != middle;
-        let at = (0..HORIZON / 2).find(|second| of(*second) == last).filter(|_| still)?;
+        let at = (0..HORIZON_SECONDS / 2).find(|second| of(*second) == last).filter(|_| still)?;
         Some(Milestone { at, every: None, what: format!("{place} stops delivering") })
     }
 
@@ -75,8 +75,8 @@ impl Spec {
             demo::tell(&mut world, at(start, second));
             world.tokens.iter().find(|token| token.name == name).map(|token| token.text.clone())
         };
-        let texts: Vec<_> = (0..=HORIZON).map(text).collect();
-        let changes = (1..=HORIZON).zip(texts.windows(2)).filter(|(_, two)| two[0] != two[1]);
+        let texts: Vec<_> = (0..=HORIZON_SECONDS).map(text).collect();
+        let changes = (1..=HORIZON_SECONDS).zip(texts.windows(2)).filter(|(_, two)| two[0] != two[1]);
         let changes: Vec<_> = changes.map(|(second, _)| (second, second)).collect();
         event(&changes, |_| format!("the token `{name}` expires"))
     }
@@ -91,7 +91,7 @@ fn at(start: Timestamp, second: u32) -> WorldTime {
 /// From when until when something holds, each time.
 fn spells(holds: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
     let mut spells: Vec<(u32, u32)> = Vec::new();
-    for second in (0..=HORIZON).filter(|second| holds(*second)) {
+    for second in (0..=HORIZON_SECONDS).filter(|second| holds(*second)) {
         match spells.last_mut() {
             Some((_, to)) if *to == second => *to = second + 1,
             _ => spells.push((second, second + 1)),
@@ -115,7 +115,7 @@ fn climb(campaign: &Campaign, place: &str) -> Option<Milestone> {
         format!("{place}: a click costs more and more, {peak:.1} times as much after {minutes} minutes")
     };
     let spells = spells(|second| dearness(second + 1) > 1.0);
-    let rising = spells.iter().any(|(from, to)| (*from..*to).any(|second| dearness(second) > DEARER));
+    let rising = spells.iter().any(|(from, to)| (*from..*to).any(|second| dearness(second) > DEARER_FACTOR));
     event(&spells, what).filter(|_| rising)
 }
 

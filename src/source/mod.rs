@@ -28,7 +28,7 @@ use crate::domain::plan::Planned;
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Level};
 
-pub use redact::{FRAGMENT, Redactor};
+pub use redact::{FRAGMENT_CHARS, Redactor};
 
 /// An API as one credential asks it: where it is, and which version.
 pub trait Api: std::fmt::Debug + Send + Sync {

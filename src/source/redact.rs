@@ -1,8 +1,8 @@
 //! The one place that every text from outside passes before anybody sees it: secrets are taken out of
 //! it, whole or in part, and only then is it put on one line and cut.
 //!
-//! What counts as part of a secret is [`FRAGMENT`] of its characters in a row. They are looked for in
-//! the text as it is, and in what is left of it after each of [`ROUNDS`] rounds of undoing percent
+//! What counts as part of a secret is [`FRAGMENT_CHARS`] of its characters in a row. They are looked for in
+//! the text as it is, and in what is left of it after each of [`DECODING_ROUNDS`] rounds of undoing percent
 //! signs and backslashes; white space, quotes and whatever else can be put between two characters on
 //! the way are passed over.
 
@@ -12,13 +12,13 @@ use std::sync::Arc;
 use http::Request;
 
 /// So many characters of a secret in a row are a part of it that nobody may see.
-pub const FRAGMENT: usize = 12;
+pub const FRAGMENT_CHARS: usize = 12;
 
 /// Fewer characters are in every text: they say nothing of a secret, and no secret has so few.
-const LEAST: usize = 3;
+const SHORTEST_SECRET_CHARS: usize = 3;
 
 /// How often a text may have been encoded, by one scheme or another: a URL in JSON in JSON.
-const ROUNDS: usize = 4;
+const DECODING_ROUNDS: usize = 4;
 
 /// Longest text of an API that a log line, a page or a label carries, in characters.
 const LONGEST_LINE: usize = 300;
@@ -32,7 +32,7 @@ const HIDDEN: &str = "<secret>";
 /// Parameters whose values are secret even where they are not ours: a proof, a quoted URL's token.
 const SECRET_PARAMETERS: [&str; 4] = ["access_token=", "appsecret_proof=", "input_token=", "Signature="];
 
-/// Characters in a row of a form of a secret, the last one in the lowest byte. [`FRAGMENT`] of them fit.
+/// Characters in a row of a form of a secret, the last one in the lowest byte. [`FRAGMENT_CHARS`] of them fit.
 type TextWindow = u128;
 
 /// Knows secrets by their fragments, and takes them out of texts.
@@ -109,7 +109,7 @@ impl Redactor {
             let mut signs: Vec<Sign> =
                 text.bytes().enumerate().map(|(at, byte)| Sign { byte, start: at, end: at + 1 }).collect();
             find(&signs.iter().copied(), &self.plain, &mut found);
-            for _ in 0..=ROUNDS {
+            for _ in 0..=DECODING_ROUNDS {
                 // A line may end within an escape.
                 signs.retain(|sign| sign.byte.is_ascii_graphic());
                 find(&signs.iter().copied().filter(|sign| !is_passed_over(sign.byte)), &self.decoded, &mut found);
@@ -125,13 +125,14 @@ impl Redactor {
 
     /// Notes the windows of a secret, and of the forms that a form of the web gives it.
     fn learn(&mut self, secret: &str) {
-        note(secret.as_bytes(), FRAGMENT, &mut self.plain);
+        note(secret.as_bytes(), FRAGMENT_CHARS, &mut self.plain);
         for form in [secret.to_owned(), secret.replace(' ', "+"), secret.replace('+', " ")] {
             let kept: Vec<u8> = form.bytes().filter(|byte| !is_passed_over(*byte)).collect();
             // A fragment may be shorter here, by what is passed over.
             let lost = |window: &[u8]| window.iter().filter(|byte| is_passed_over(**byte)).count();
-            let most = form.as_bytes().windows(FRAGMENT.min(form.len()).max(1)).map(lost).max().unwrap_or_default();
-            note(&kept, FRAGMENT.saturating_sub(most).max(LEAST), &mut self.decoded);
+            let most =
+                form.as_bytes().windows(FRAGMENT_CHARS.min(form.len()).max(1)).map(lost).max().unwrap_or_default();
+            note(&kept, FRAGMENT_CHARS.saturating_sub(most).max(SHORTEST_SECRET_CHARS), &mut self.decoded);
         }
     }
 }
@@ -139,7 +140,7 @@ impl Redactor {
 /// Notes what stands in a row in a secret; the whole of a shorter one.
 fn note(secret: &[u8], length: usize, windows: &mut FragmentIndex) {
     let length = length.min(secret.len());
-    if length >= LEAST {
+    if length >= SHORTEST_SECRET_CHARS {
         let windows = windows.entry(length).or_default();
         windows.extend(
             secret.windows(length).map(|window| window.iter().fold(0, |all, byte| all << 8 | TextWindow::from(*byte))),

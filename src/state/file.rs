@@ -22,7 +22,7 @@ const VERSION: u32 = 1;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Longest text of a file that is read: several times what the largest fleet takes.
-const LONGEST: u64 = 4 << 30;
+const MAX_TEXT_BYTES: u64 = 4 << 30;
 
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,7 +98,7 @@ pub fn read(path: &Path) -> Result<Option<SavedState>, StateFileError> {
     if !packed.fill_buf().map_err(StateFileError::Closed)?.starts_with(&GZIP) {
         return Err(StateFileError::Foreign);
     }
-    let mut lines = BufReader::new(GzDecoder::new(packed).take(LONGEST)).lines();
+    let mut lines = BufReader::new(GzDecoder::new(packed).take(MAX_TEXT_BYTES)).lines();
     let first = lines.next().ok_or(StateFileError::Foreign)?.map_err(|_| StateFileError::Damaged)?;
     let head: Head = serde_json::from_str(&first).map_err(|_| StateFileError::Foreign)?;
     if head.format != FORMAT {

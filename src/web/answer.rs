@@ -12,7 +12,7 @@ use http_body::{Frame, SizeHint};
 use super::timeouts::Activity;
 
 /// Largest piece of a body. HTTP/2 sees whether a client takes anything from piece to piece only.
-const LARGEST_PIECE: usize = 64 << 10;
+const MAX_PIECE_BYTES: usize = 64 << 10;
 
 /// What a response holds until it is sent. Handlers put it among its extensions.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ impl HttpBody for TimedBody {
         }
         let (answer, _) = &*this.until_sent;
         answer.activity.moved(answer.number);
-        let mut piece = this.rest.split_to(this.rest.len().min(LARGEST_PIECE));
+        let mut piece = this.rest.split_to(this.rest.len().min(MAX_PIECE_BYTES));
         if this.is_end_stream() {
             piece = Bytes::from_owner(LastPiece { bytes: piece, _until_sent: this.until_sent.clone() });
         }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_held_stays_until_the_last_piece_is_written() {
-        let whole = Bytes::from(vec![7; 3 * LARGEST_PIECE + 1]);
+        let whole = Bytes::from(vec![7; 3 * MAX_PIECE_BYTES + 1]);
         let activity = Arc::new(Activity::new(Limits::default(), Protocol::Http2));
         let held = Arc::new(());
         let mut response = Response::new(Body::from(whole.clone()));

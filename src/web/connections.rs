@@ -18,10 +18,10 @@ use crate::domain::schedule::Uptime;
 use crate::telemetry::Telemetry;
 
 /// Whoever has taken nothing of an answer for so long gives way to others, when all places are taken.
-const UNTOUCHED: Duration = Duration::from_secs(2);
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(2);
 
 /// When no connection was turned away for so long, the next one is news.
-const QUIET: Duration = Duration::from_hours(1);
+const REFUSAL_NOTICE_GAP: Duration = Duration::from_hours(1);
 
 /// Why a connection was turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +179,7 @@ impl Connections {
 impl RefusalNotice {
     /// Notes that a connection was turned away. Gives how many that makes, if it is time to say so.
     fn due(&mut self, now: Uptime) -> Option<u64> {
-        if now.saturating_sub(self.last) > QUIET {
+        if now.saturating_sub(self.last) > REFUSAL_NOTICE_GAP {
             self.repeats = LogLimiter::default();
         }
         self.last = now;
@@ -195,8 +195,8 @@ impl OpenConnections {
     /// The connection that is given up first, among some.
     fn most_dispensable(&self, among: impl Fn(&Connection) -> bool) -> Option<u64> {
         let connections = self.connections.iter().filter(|(_, connection)| among(connection));
-        let ranked =
-            connections.filter_map(|(number, connection)| Some((connection.activity.dispensable(UNTOUCHED)?, *number)));
+        let ranked = connections
+            .filter_map(|(number, connection)| Some((connection.activity.dispensable(GIVES_WAY_AFTER)?, *number)));
         Some(ranked.min()?.1)
     }
 
@@ -330,6 +330,6 @@ mod tests {
         let hour = Duration::from_hours(1);
         let told = [0, 1, 30, 59, 61, 119, 122, 300, 301].map(|minutes| news.due(Duration::from_secs(60 * minutes)));
         assert_eq!(told, [Some(1), None, None, None, Some(5), None, Some(7), Some(1), None]);
-        assert!(hour == QUIET && world.told() == (0, [0; 4]), "every reason is there from the start");
+        assert!(hour == REFUSAL_NOTICE_GAP && world.told() == (0, [0; 4]), "every reason is there from the start");
     }
 }

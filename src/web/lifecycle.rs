@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{WebState, origin};
 
 /// Reloads that may wait for the one under way.
-const WAITING: usize = 16;
+const RELOAD_QUEUE_LEN: usize = 16;
 
 /// Whom to tell what became of a reload.
 pub type ReloadReply = oneshot::Sender<Result<(), String>>;
@@ -22,7 +22,7 @@ pub struct Reload(mpsc::Sender<ReloadReply>);
 impl Reload {
     /// The way to ask, and the ear that hears it.
     pub fn new() -> (Self, mpsc::Receiver<ReloadReply>) {
-        let (sender, asked) = mpsc::channel(WAITING);
+        let (sender, asked) = mpsc::channel(RELOAD_QUEUE_LEN);
         (Self(sender), asked)
     }
 

@@ -16,13 +16,13 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 /// Hashes at a time. One: polls and scrapes need the other processors.
-const HASHING: usize = 1;
+const CONCURRENT_HASHES: usize = 1;
 
 /// Logins that wait for their hash; more are told to come again.
-const WAITING: usize = 16;
+const HASH_QUEUE_LEN: usize = 16;
 
 /// Verdicts that are kept, of each kind.
-const KEPT: usize = 1024;
+const MAX_KEPT_LOGINS: usize = 1024;
 
 /// Salt of the hashes that are computed only because they take time.
 const DECOY_SALT: [u8; 16] = *b"nobody has this.";
@@ -81,8 +81,8 @@ impl Logins {
             rounds: AtomicU64::new(0),
             key,
             known: Mutex::default(),
-            hashing: Arc::new(Semaphore::new(HASHING)),
-            waiting: Arc::new(Semaphore::new(WAITING)),
+            hashing: Arc::new(Semaphore::new(CONCURRENT_HASHES)),
+            waiting: Arc::new(Semaphore::new(HASH_QUEUE_LEN)),
         }
     }
 
@@ -164,7 +164,7 @@ impl Logins {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = if verdict == LoginOutcome::Welcome { &mut known.right } else { &mut known.wrong };
         // Forgetting all costs those who come again one hash each.
-        if kind.len() >= KEPT {
+        if kind.len() >= MAX_KEPT_LOGINS {
             kind.clear();
         }
         kind.insert(login);

@@ -13,11 +13,11 @@ use super::shares::Shares;
 
 /// One connection gets a place in so many: over HTTP/2 it can ask for much at once, and others
 /// of its address, as behind a proxy, want to be served too.
-const PER_CONNECTION: usize = 4;
+const CONNECTION_DIVISOR: usize = 4;
 
 /// One place in so many may be taken by pages. A page is built whole, while a scrape shares what it sends
 /// with others, so it is pages that take memory while they are sent.
-const PER_PAGES: usize = 4;
+const PAGES_DIVISOR: usize = 4;
 
 /// What a place is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +71,10 @@ impl Places {
         if taken.shares.is_served(peer.network, free) {
             return refused(" from one address");
         }
-        if peer.places.load(Ordering::Relaxed) >= part(PER_CONNECTION) {
+        if peer.places.load(Ordering::Relaxed) >= part(CONNECTION_DIVISOR) {
             return refused(" over one connection");
         }
-        if kind == PlaceUse::Page && taken.pages >= part(PER_PAGES) {
+        if kind == PlaceUse::Page && taken.pages >= part(PAGES_DIVISOR) {
             return refused(" for pages");
         }
         taken.shares.take(peer.network);

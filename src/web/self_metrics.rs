@@ -10,7 +10,7 @@ use crate::exposition::{Deflated, Format};
 use crate::telemetry::{self, Telemetry};
 
 /// How old the text may be when nothing was counted: the process uses time and memory all the same.
-const OLDEST: Duration = Duration::from_secs(1);
+const MAX_TEXT_AGE: Duration = Duration::from_secs(1);
 
 /// The last text in each format.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl SelfMetrics {
         // Whoever panicked has left a whole text, or none.
         let mut last = self.texts[format as usize].lock().unwrap_or_else(PoisonError::into_inner);
         let (generation, now) = (self.telemetry.generation(), self.clock.uptime());
-        if let Some(last) = last.as_ref().filter(|last| last.generation == generation && now < last.at + OLDEST) {
+        if let Some(last) = last.as_ref().filter(|last| last.generation == generation && now < last.at + MAX_TEXT_AGE) {
             return last.rendered.clone();
         }
         let families = self.telemetry.gather();

@@ -24,7 +24,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::{OpenAnswer, TimedBody};
-use super::config::{HTTP2, LOOK, TlsAsks, WebConfig};
+use super::config::{FILE_CHECK_INTERVAL, HTTP2, TlsAsks, WebConfig};
 use super::connections::{Connections, Peer};
 use super::guard::guard;
 use super::shares::Network;
@@ -34,14 +34,14 @@ use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 
 /// Requests at a time on a connection of HTTP/2.
-const STREAMS: u32 = 64;
+const MAX_STREAMS: u32 = 64;
 
 /// Longest head of a request, in bytes. Every connection may hold one.
-const LONGEST_HEAD: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// How long nothing is accepted after the system refused a connection, most likely for want of
 /// file descriptors.
-const REFUSED: Duration = Duration::from_secs(1);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What every connection is served with.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) -> io::Result<()> {
         let mut tasks = JoinSet::new();
         let mut stopped = stop.clone();
-        let mut look = interval(LOOK);
+        let mut look = interval(FILE_CHECK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -86,7 +86,7 @@ impl Server {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         self.connections.not_accepted(&error);
-                        tokio::time::sleep(REFUSED).await;
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
                 _ = look.tick(), if self.config.is_watched() => {
@@ -145,7 +145,7 @@ impl Server {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
-            .max_buf_size(LONGEST_HEAD)
+            .max_buf_size(MAX_HEAD_BYTES)
             .serve_connection(stream, service(&self.router, peer, &activity));
         // No answers of their own tasks ever begin.
         let (_answers, begun) = mpsc::unbounded_channel();
@@ -161,7 +161,7 @@ impl Server {
         let (answers, begun) = mpsc::unbounded_channel();
         let connection = http2::Builder::new(Streams { answers, activity: activity.clone() })
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
+            .max_concurrent_streams(MAX_STREAMS)
             .keep_alive_interval(self.limits.ping)
             .keep_alive_timeout(self.limits.pong)
             .serve_connection(stream, service(&self.router, peer, &activity));
@@ -280,7 +280,7 @@ impl Ends {
     }
 }
 
-/// Hands the answers of a connection to the task that owns them. There are at most `STREAMS`.
+/// Hands the answers of a connection to the task that owns them. There are at most `MAX_STREAMS`.
 #[derive(Clone)]
 struct Streams {
     answers: mpsc::UnboundedSender<(u64, AnswerTask)>,

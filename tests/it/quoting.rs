@@ -16,7 +16,7 @@ use crate::cli::{Running, command};
 use crate::harness::{Folder, eventually, until};
 
 /// Letters in a row that count as part of a secret.
-const FRAGMENT: usize = 12;
+const FRAGMENT_CHARS: usize = 12;
 
 const SECRETS: [&str; 5] = [
     "EAAGm0PX4ZCpsBAKZCbv+Tz/0123=456789abcdefghijklmnopqrstuvwxyz",
@@ -88,7 +88,7 @@ fn written(secret: &str, way: usize) -> String {
         7 => json(&format!("{start}\n{end}")),
         8 => hex("%"),
         9 => hex("\\u00"),
-        _ => secret.chars().skip(way % 7).take(FRAGMENT + way % 5).collect(),
+        _ => secret.chars().skip(way % 7).take(FRAGMENT_CHARS + way % 5).collect(),
     }
 }
 
@@ -192,9 +192,10 @@ fn undone(text: &str) -> Vec<String> {
 
 /// Where a part of a secret is shown.
 fn hits(output: &str, secrets: &[String]) -> Vec<String> {
-    let fragments: BTreeSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(FRAGMENT)).collect();
+    let fragments: BTreeSet<&[u8]> =
+        secrets.iter().flat_map(|secret| secret.as_bytes().windows(FRAGMENT_CHARS)).collect();
     let shown = |text: &String| {
-        let at = text.as_bytes().windows(FRAGMENT).position(|window| fragments.contains(window))?;
+        let at = text.as_bytes().windows(FRAGMENT_CHARS).position(|window| fragments.contains(window))?;
         Some(String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(60)..(at + 60).min(text.len())]).into_owned())
     };
     undone(output).iter().filter_map(shown).collect()

@@ -112,7 +112,7 @@ impl Play {
                 assert!(self.now - since <= TOLD_WITHIN, "{cause}: {told:?} was told, it is {true_number:?}");
             }
         }
-        assert!(self.reader.most <= MOST_LINES, "{} lines in an hour", self.reader.most);
+        assert!(self.reader.most <= MAX_LINES_PER_HOUR, "{} lines in an hour", self.reader.most);
     }
 }
 
@@ -121,6 +121,7 @@ const CAUSES: u8 = 30;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn a_single_fault_is_told_at_once_then_hourly_and_when_it_is_over() {
@@ -147,7 +148,7 @@ fn many_are_counted_and_the_count_follows() {
         play.wait(SECOND);
     }
     // Three by name, a count half a minute later, another after five minutes more.
-    assert_eq!(play.reader.lines.len(), NAMED + 2, "{:?}", play.reader.lines);
+    assert_eq!(play.reader.lines.len(), MAX_NAMED + 2, "{:?}", play.reader.lines);
     play.wait(10 * MINUTE);
     assert_eq!(play.reader.failing[&1], 600);
     let before = play.reader.lines.len();
@@ -156,7 +157,7 @@ fn many_are_counted_and_the_count_follows() {
     for member in 0..600 {
         play.note(member, None);
     }
-    play.wait(SETTLE);
+    play.wait(SETTLE_TIME);
     assert_eq!((play.reader.failing[&1], play.reader.lines.len()), (0, before + 3), "that all is well comes soon");
     assert_eq!(play.note(5, Some(1)), Some(Line::Began(1, 5, "why")), "and then names count again");
 }
@@ -184,7 +185,7 @@ fn a_day_in_which_everything_flaps_has_some_dozens_of_lines_an_hour() {
     }
     let (lines, most) = (play.reader.lines.len(), play.reader.most);
     println!("1,000 members, 20,000 changes of 11 causes in 5.6 hours: {lines} lines, at most {most} in an hour");
-    assert!(most <= MOST_LINES);
+    assert!(most <= MAX_LINES_PER_HOUR);
 }
 
 proptest! {

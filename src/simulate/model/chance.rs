@@ -4,13 +4,13 @@
 use std::sync::LazyLock;
 
 /// Expected events of one block of a [`Path`].
-const BLOCK: f64 = 256.0;
+const BLOCK_EVENTS: f64 = 256.0;
 
 /// How often a block is halved at most; what is finer than that comes a moment later.
 const HALVINGS: usize = 48;
 
 /// So few events are placed one by one instead of being halved further.
-const FEW: u64 = 8;
+const PLACED_SINGLY: u64 = 8;
 
 /// A key of its own for each pair of key and salt: the finalizer of `SplitMix64`.
 pub fn mix(key: u64, salt: u64) -> u64 {
@@ -34,7 +34,7 @@ pub fn normal(key: u64) -> f64 {
 /// One path of a Poisson process of rate 1: [`Path::at`] counts its events up to a time. With the
 /// cumulated intensity for time it is a process of any intensity.
 ///
-/// Blocks of `BLOCK` expected events are drawn whole. Within one, the events of either half are
+/// Blocks of `BLOCK_EVENTS` expected events are drawn whole. Within one, the events of either half are
 /// binomial, so that halving leads close to any time in a few draws.
 ///
 /// What was halved last is kept, so that times in order cost little.
@@ -68,8 +68,8 @@ impl Path {
     /// Events up to a time. Cheapest when times come in order.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time is not negative")]
     pub fn at(&mut self, time: f64) -> u64 {
-        let blocks = (time.max(0.0) / BLOCK).floor();
-        let within = (time.max(0.0) - blocks * BLOCK) / BLOCK;
+        let blocks = (time.max(0.0) / BLOCK_EVENTS).floor();
+        let within = (time.max(0.0) - blocks * BLOCK_EVENTS) / BLOCK_EVENTS;
         let blocks = blocks as u64;
         if blocks < self.blocks {
             *self = Self::new(self.key);
@@ -91,7 +91,7 @@ impl Path {
         while let Some(part) = self.parts.last().copied() {
             if time < part.begin || time >= part.begin + part.size {
                 self.parts.pop();
-            } else if part.events <= FEW || self.parts.len() > HALVINGS {
+            } else if part.events <= PLACED_SINGLY || self.parts.len() > HALVINGS {
                 return part.before + part.until(time);
             } else {
                 self.parts.push(part.half(time));
@@ -125,12 +125,12 @@ impl BlockPart {
 /// Events of a block: Poisson, by the inverse of its distribution.
 fn block(key: u64) -> u64 {
     static CUMULATED: LazyLock<Vec<f64>> = LazyLock::new(|| {
-        let mut logarithm = -BLOCK;
+        let mut logarithm = -BLOCK_EVENTS;
         let mut sum = 0.0;
         (0..1024_u32)
             .map(|events| {
                 if events > 0 {
-                    logarithm += BLOCK.ln() - f64::from(events).ln();
+                    logarithm += BLOCK_EVENTS.ln() - f64::from(events).ln();
                 }
                 sum += logarithm.exp();
                 sum

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::chance::{Path, mix, normal, uniform};
 use super::profile::{CampaignEvent, Quantity};
 use super::replay::Replay;
-use super::wave::{Curve, Kernel, REACH, Wave};
-use super::{Figures, Model, SLOTS, Tick, TrailingDays};
+use super::wave::{Curve, Kernel, REACH_DAYS, Wave};
+use super::{Figures, Model, SLOTS_PER_DAY, Tick, TrailingDays};
 
 /// What is drawn of a day, apart.
 mod drawn {
     pub(super) const COST: u64 = 1;
     pub(super) const VOLUME: u64 = 2;
     pub(super) const SENDING: u64 = 3;
-    pub(super) const HOUR: u64 = 4;
+    pub(super) const SLOTS_PER_HOUR: u64 = 4;
     pub(super) const REVISION_DAY: u64 = 5;
     pub(super) const REVISION_SLOT: u64 = 6;
     pub(super) const CLICKS: u64 = 7;
@@ -54,7 +54,7 @@ pub(super) struct Sends {
     reads: Scaled,
 }
 
-/// The last [`REACH`] days, the newest first.
+/// The last [`REACH_DAYS`] days, the newest first.
 pub(super) type Recent = std::collections::VecDeque<Sends>;
 
 /// A day of a campaign, slot by slot.
@@ -102,7 +102,7 @@ impl Course {
                 let slot = usize::from(now.slot);
                 self.day(&recent, number, &[slot]).figures(slot, now)
             } else {
-                self.day(&recent, number, &[SLOTS]).figures(SLOTS, now)
+                self.day(&recent, number, &[SLOTS_PER_DAY]).figures(SLOTS_PER_DAY, now)
             };
         }
         sum
@@ -111,7 +111,7 @@ impl Course {
     /// Whether any message was delivered on these days.
     pub fn delivers(&self, days: Range<i64>, now: Tick) -> bool {
         (days.start.max(self.first)..days.end.min(now.day + 1)).any(|day| {
-            let slot = if day == now.day { usize::from(now.slot) } else { SLOTS };
+            let slot = if day == now.day { usize::from(now.slot) } else { SLOTS_PER_DAY };
             let revised = self.revised(day, mix(self.key, day.cast_unsigned())).is_some_and(|revised| now < revised);
             let share = if revised { self.model.profile.revision.share } else { 0.0 };
             whole(self.sends(day).messages.sent(slot) * (1.0 + share)) > 0.0
@@ -130,15 +130,15 @@ impl Course {
 
     /// What was sent before a day and still has its effects.
     pub(super) fn recent(&self, day: i64) -> Recent {
-        let reach = i64::try_from(REACH).unwrap_or_default();
-        let mut recent = Recent::with_capacity(REACH);
+        let reach = i64::try_from(REACH_DAYS).unwrap_or_default();
+        let mut recent = Recent::with_capacity(REACH_DAYS);
         ((day - reach + 1).max(self.first)..day).for_each(|day| self.advance(&mut recent, day));
         recent
     }
 
     /// A day further.
     pub(super) fn advance(&self, recent: &mut Recent, day: i64) {
-        recent.truncate(REACH - 1);
+        recent.truncate(REACH_DAYS - 1);
         recent.push_front(self.sends(day));
     }
 
@@ -146,10 +146,10 @@ impl Course {
     pub(super) fn day(&self, recent: &Recent, number: i64, slots: &[usize]) -> Day {
         let key = mix(self.key, number.cast_unsigned());
         let mut day = Day {
-            messages: [0.0; SLOTS + 1],
-            spend: [0.0; SLOTS + 1],
-            clicks: [0.0; SLOTS + 1],
-            reads: [0.0; SLOTS + 1],
+            messages: [0.0; SLOTS_PER_DAY + 1],
+            spend: [0.0; SLOTS_PER_DAY + 1],
+            clicks: [0.0; SLOTS_PER_DAY + 1],
+            reads: [0.0; SLOTS_PER_DAY + 1],
             key,
             share: self.model.profile.revision.share.max(0.0),
             revised: self.revised(number, key),
@@ -168,7 +168,7 @@ impl Course {
         sum(&mut day.clicks, |sends| &sends.clicks);
         sum(&mut day.reads, |sends| &sends.reads);
         if let Some(sends) = recent.front() {
-            for &slot in slots.iter().filter(|slot| **slot <= SLOTS) {
+            for &slot in slots.iter().filter(|slot| **slot <= SLOTS_PER_DAY) {
                 day.messages[slot] = sends.messages.sent(slot);
                 day.spend[slot] = sends.spend.sent(slot);
             }
@@ -182,7 +182,7 @@ impl Course {
             return None;
         }
         let later = uniform(mix(key, drawn::REVISION_DAY)) * f64::from(revision.within_days.max(1));
-        let slot = uniform(mix(key, drawn::REVISION_SLOT)) * f64::from(Tick::SLOTS);
+        let slot = uniform(mix(key, drawn::REVISION_SLOT)) * f64::from(Tick::SLOTS_PER_DAY);
         Some(Tick { day: day + 1 + floor(later), slot: u16::try_from(floor(slot)).unwrap_or_default() })
     }
 
@@ -202,7 +202,7 @@ impl Course {
             * spread(drawn::VOLUME, profile.volume_spread);
         let click_ratio = profile.click_ratio / spread(drawn::COST, profile.cost_spread);
         let hours = profile.shape.hours();
-        let drawn = uniform(mix(key, drawn::HOUR)) * f64::from(hours.end() - hours.start() + 1);
+        let drawn = uniform(mix(key, drawn::SLOTS_PER_HOUR)) * f64::from(hours.end() - hours.start() + 1);
         let hour = hours.start() + u8::try_from(floor(drawn)).unwrap_or_default();
         let factor = |of, slot| {
             let events = self.events.iter().filter(|event| event.of == of);
@@ -220,7 +220,7 @@ impl Course {
             reads: usual(profile.read_ratio * factor(Quantity::ReadRatio, 0), messages),
         };
         let changes = self.events.iter().any(|event| event.changes_within(day));
-        let exhausted = profile.budget.is_some_and(|budget| even.spend.sent(SLOTS) > budget);
+        let exhausted = profile.budget.is_some_and(|budget| even.spend.sent(SLOTS_PER_DAY) > budget);
         if !changes && !exhausted {
             return even;
         }
@@ -237,7 +237,8 @@ impl Course {
             clicks[slot] = *share * click_ratio * factor(Quantity::ClickRatio, at);
             reads[slot] = *share * profile.read_ratio * factor(Quantity::ReadRatio, at);
         }
-        let own = |shares: &[f64; SLOTS], kernel| Scaled { wave: Arc::new(Wave::new(shares, kernel)), times: 1.0 };
+        let own =
+            |shares: &[f64; SLOTS_PER_DAY], kernel| Scaled { wave: Arc::new(Wave::new(shares, kernel)), times: 1.0 };
         let (at_once, late) = (Kernel::at_once(), &*self.model.kernel);
         Sends {
             messages: own(&shares, &at_once),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HOUR, Tick};
+use super::{SLOTS_PER_HOUR, Tick};
 
 /// How a campaign behaves. All of its noise is here; a figure left at its default is exact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -240,13 +240,13 @@ pub(super) const DAY_CURVE: [f64; 24] = [
 
 impl DayShape {
     /// The share of a day's messages that goes out in each slot, with the hour of a blast.
-    pub(super) fn shares(self, hour: u8) -> [f64; Tick::SLOTS as usize] {
-        let mut shares = [0.0; Tick::SLOTS as usize];
-        let begin = usize::from(hour) * usize::from(HOUR);
+    pub(super) fn shares(self, hour: u8) -> [f64; Tick::SLOTS_PER_DAY as usize] {
+        let mut shares = [0.0; Tick::SLOTS_PER_DAY as usize];
+        let begin = usize::from(hour) * usize::from(SLOTS_PER_HOUR);
         for (slot, share) in shares.iter_mut().enumerate() {
             *share = match self {
                 Self::Flat => 1.0,
-                Self::DayCurve => DAY_CURVE.get(slot / usize::from(HOUR)).copied().unwrap_or_default(),
+                Self::DayCurve => DAY_CURVE.get(slot / usize::from(SLOTS_PER_HOUR)).copied().unwrap_or_default(),
                 Self::Blast { slots, .. } => {
                     f64::from(u8::from((begin..begin + usize::from(slots.max(1))).contains(&slot)))
                 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::chance::Path;
 use super::course::{Course, Day, Recent};
-use super::{Figures, SLOTS, Tick, TrailingDays};
+use super::{Figures, SLOTS_PER_DAY, Tick, TrailingDays};
 
 /// Figures over windows at the end of each slot, in order.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<'a, const N: usize> Replay<'a, N> {
         let mut recent = course.recent(begin);
         for day in begin..now.day {
             course.advance(&mut recent, day);
-            replay.finish(&course.day(&recent, day, &[SLOTS]), day);
+            replay.finish(&course.day(&recent, day, &[SLOTS_PER_DAY]), day);
         }
         replay.begin();
         replay
@@ -52,16 +52,16 @@ impl<'a, const N: usize> Replay<'a, N> {
 
     /// Remembers a finished day, with its revision if that is still to come.
     fn finish(&mut self, day: &Day, number: i64) {
-        self.finished.insert(number, day.figures(SLOTS, self.now));
+        self.finished.insert(number, day.figures(SLOTS_PER_DAY, self.now));
         if let Some(revised) = day.revised.filter(|revised| *revised > self.now) {
-            self.revisions.insert((revised, number), day.figures(SLOTS, revised));
+            self.revisions.insert((revised, number), day.figures(SLOTS_PER_DAY, revised));
         }
     }
 
     /// Begins a day.
     fn begin(&mut self) {
         self.course.advance(&mut self.recent, self.now.day);
-        let slots: [usize; SLOTS + 1] = std::array::from_fn(|slot| slot);
+        let slots: [usize; SLOTS_PER_DAY + 1] = std::array::from_fn(|slot| slot);
         let day = self.course.day(&self.recent, self.now.day, &slots);
         let paths = day.paths();
         self.today = Some((day, paths));
@@ -109,7 +109,7 @@ impl<const N: usize> Iterator for Replay<'_, N> {
                 *sum += today;
             }
         }
-        if now.slot == Tick::SLOTS {
+        if now.slot == Tick::SLOTS_PER_DAY {
             if let Some((day, _)) = self.today.take() {
                 self.finish(&day, now.day);
             }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const TEN: u16 = 10 * HOUR;
+const TEN: u16 = 10 * SLOTS_PER_HOUR;
 
 type Of = fn(&Figures) -> f64;
 
@@ -108,7 +108,9 @@ fn messages_vary_by_weekday_from_day_to_day_and_by_hour() {
     assert!((moments(&logarithms).1.sqrt() - 0.3).abs() < 0.03);
     let course = Model::new(&Profile { shape: DayShape::DayCurve, ..Profile::default() }).course(1, 1);
     let until = |slot| course.window(TrailingDays::TODAY, at(3, slot)).delivered;
-    assert!(until(6 * HOUR) < 500.0 && until(96) - until(18 * HOUR) > 1500.0 && until(96) == 5000.0);
+    assert!(
+        until(6 * SLOTS_PER_HOUR) < 500.0 && until(96) - until(18 * SLOTS_PER_HOUR) > 1500.0 && until(96) == 5000.0
+    );
 }
 
 #[test]
@@ -127,7 +129,7 @@ fn blasts_go_out_at_their_hours_and_on_their_days() {
         assert!((until(96) - 17_500.0).abs() <= 1.0);
         let begin = (0..96).find(|slot| until(slot + 1) > 0.0).unwrap();
         assert!(until(begin + 7) < until(96) && (until(begin + 8) - until(96)).abs() <= 1.0);
-        begins.insert(begin / HOUR);
+        begins.insert(begin / SLOTS_PER_HOUR);
     }
     assert_eq!(begins, (8..=12).collect());
     assert!((150..250).contains(&sent), "{sent} of 700 days");

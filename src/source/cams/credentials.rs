@@ -23,22 +23,22 @@ use crate::source::{Keys, unbuildable};
 pub type Variables = BTreeMap<String, SecretString>;
 
 /// Where the metadata service of a machine is.
-pub const METADATA: &str = "http://100.100.100.200";
+pub const METADATA_URL: &str = "http://100.100.100.200";
 
 /// Keys are renewed so long before they expire.
-const MARGIN: Duration = Duration::from_mins(15);
+const RENEWAL_MARGIN: Duration = Duration::from_mins(15);
 
 /// Keys that live longer are looked at again so often nevertheless: the machine may have slept.
-const LONGEST: Duration = Duration::from_hours(1);
+const MAX_RENEWAL_INTERVAL: Duration = Duration::from_hours(1);
 
 /// First and longest wait after keys could not be had.
-const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
+const RENEWAL_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 
 /// Seconds for which the metadata service's token is good.
-const METADATA_TTL: &str = "21600";
+const METADATA_TTL_SECONDS: &str = "21600";
 
 /// Seconds for which keys of the security token service are good.
-const ASSUMED: &str = "3600";
+const ROLE_SECONDS: &str = "3600";
 
 /// What is kept of an answer.
 static NAMES: KeptKeys = KeptKeys {
@@ -168,7 +168,7 @@ impl Oidc {
             ("OIDCProviderArn", &self.provider),
             ("OIDCToken", token.expose_secret().trim()),
             ("RoleSessionName", &self.session),
-            ("DurationSeconds", ASSUMED),
+            ("DurationSeconds", ROLE_SECONDS),
         ]);
         Request::post(format!("{base}/?{parameters}"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -181,7 +181,7 @@ impl Oidc {
 /// Asks the metadata service for a token of its own, without which newer machines do not answer.
 pub fn metadata_token(base: &str) -> Result<Request<Vec<u8>>, Fault> {
     Request::put(format!("{base}/latest/api/token"))
-        .header("x-aliyun-ecs-metadata-token-ttl-seconds", METADATA_TTL)
+        .header("x-aliyun-ecs-metadata-token-ttl-seconds", METADATA_TTL_SECONDS)
         .body(Vec::new())
         .map_err(|error| unbuildable(&error))
 }
@@ -244,13 +244,13 @@ pub fn read_keys(response: &Response<Bytes>, now: Timestamp) -> Result<Temporary
 pub fn renew_after(expires: Timestamp, now: Timestamp, dice: f64) -> Duration {
     let left = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
     // Keys that live hardly longer than the margin would be renewed without pause.
-    let wait = left.saturating_sub(MARGIN).max(left.min(MARGIN) / 2);
-    wait.min(LONGEST).mul_f64(1.0 - 0.1 * dice.clamp(0.0, 1.0)).max(Duration::from_secs(1))
+    let wait = left.saturating_sub(RENEWAL_MARGIN).max(left.min(RENEWAL_MARGIN) / 2);
+    wait.min(MAX_RENEWAL_INTERVAL).mul_f64(1.0 - 0.1 * dice.clamp(0.0, 1.0)).max(Duration::from_secs(1))
 }
 
 /// How long until keys are asked for again that could not be had `failures` times in a row.
 pub fn retry_after(failures: u32, dice: f64) -> Duration {
-    let wait = RETRY.0.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(RETRY.1);
+    let wait = RENEWAL_RETRY.0.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(RENEWAL_RETRY.1);
     wait.mul_f64(0.8 + 0.4 * dice.clamp(0.0, 1.0))
 }
 

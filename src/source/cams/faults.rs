@@ -42,7 +42,7 @@ impl<'a> ResponseStatus<'a> {
 
 /// Codes by prefix, the first match counts; reason, and what to tell the operator.
 #[rustfmt::skip]
-const TABLE: &[(&str, Reason, &str)] = &[
+const CODES: &[(&str, Reason, &str)] = &[
     ("Throttling", Reason::Throttled, "too many calls with this access key"),
     ("Rejected.Throttling", Reason::Throttled, "too many calls with this access key"),
     ("System.LimitControl", Reason::Throttled, "the product limits its flow"),
@@ -75,8 +75,8 @@ const TABLE: &[(&str, Reason, &str)] = &[
 pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fault {
     let status = answer.response.status().as_u16();
     let code = verdict.code;
-    let row = TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix));
-    let row = row.or_else(|| TABLE.first().filter(|_| code.contains("Throttling")));
+    let row = CODES.iter().find(|(prefix, ..)| code.starts_with(prefix));
+    let row = row.or_else(|| CODES.first().filter(|_| code.contains("Throttling")));
     let reason = match (row, status) {
         (Some((_, reason, _)), _) => *reason,
         (None, 429) => Reason::Throttled,
@@ -92,7 +92,7 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
     Fault {
         reason,
         scope: Scope::Lane,
-        wait: throttled.then(|| retry_after(answer.response).unwrap_or(THROTTLE)),
+        wait: throttled.then(|| retry_after(answer.response).unwrap_or(THROTTLE_WAIT)),
         code: Some(row.map_or("other", |(prefix, ..)| prefix)),
         abuse: false,
         fields: Vec::new(),
@@ -101,7 +101,7 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
 }
 
 /// The gateway counts by the second; where it names no time, a lane pauses for some of them.
-const THROTTLE: Duration = Duration::from_secs(10);
+const THROTTLE_WAIT: Duration = Duration::from_secs(10);
 
 /// `x-acs-retry-after` is in milliseconds; the vendor's clients cap it at two minutes.
 fn retry_after(response: &Response<Bytes>) -> Option<Duration> {

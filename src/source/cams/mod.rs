@@ -20,7 +20,7 @@ use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Subject};
 pub(super) use acs3::hmac_sha256;
 
-const VERSION: &str = "2020-06-06";
+const API_VERSION: &str = "2020-06-06";
 
 /// Campaigns a page of a listing.
 const PAGE_SIZE: u32 = 50;
@@ -56,7 +56,7 @@ impl Api for Cams {
     }
 
     fn version(&self) -> Arc<str> {
-        VERSION.into()
+        API_VERSION.into()
     }
 
     fn page_rows(&self) -> u32 {
@@ -128,7 +128,7 @@ impl CamsTarget {
         let host = Uri::try_from(self.endpoint.as_ref())?.authority().map(ToString::to_string).unwrap_or_default();
         let nonce = format!("{:032x}", asked.nonce);
         let call =
-            acs3::OperationCall { host: &host, action, version: VERSION, parameters, at: asked.at, nonce: &nonce };
+            acs3::OperationCall { host: &host, action, version: API_VERSION, parameters, at: asked.at, nonce: &nonce };
         let (query, headers) = acs3::sign(call, key)?;
         let mut request = Request::post(format!("{}/?{query}", self.endpoint)).body(Vec::new())?;
         *request.headers_mut() = headers;

@@ -28,7 +28,7 @@ pub(super) const LONGEST_TEXT: usize = 8 << 10;
 const LONGEST_RUN: usize = 1 << 20;
 
 /// Most levels of a large body; rows have five.
-const DEEPEST: usize = 1_000;
+const MAX_DEPTH: usize = 1_000;
 
 /// What to make of a value, whatever it is. What is not wanted is read past and not kept.
 pub(super) trait Lenient<'de>: Sized {
@@ -185,7 +185,7 @@ fn is_fine(body: &[u8]) -> bool {
             (b']' | b'}', None) => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return false;
         }
         at += 1;
@@ -247,8 +247,8 @@ mod tests {
             assert_eq!(object(body.as_bytes(), &NAMES).is_ok(), fine);
         }
         let nested = |deep: usize| format!(r#"{{"x":{}{},"a":1{padding}}}"#, "[".repeat(deep), "]".repeat(deep));
-        assert!(object(nested(DEEPEST - 1).as_bytes(), &NAMES).is_ok());
-        assert!(object(nested(DEEPEST).as_bytes(), &NAMES).is_err());
+        assert!(object(nested(MAX_DEPTH - 1).as_bytes(), &NAMES).is_ok());
+        assert!(object(nested(MAX_DEPTH).as_bytes(), &NAMES).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::de::{IgnoredAny, MapAccess};
 use super::{Any, KeyReader, LONGEST_TEXT, Lenient};
 
 /// Depth at which objects within objects are still looked for.
-const DEEPEST: usize = 4;
+const MAX_KEPT_DEPTH: usize = 4;
 
 /// The keys that are kept of objects, at any depth.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +108,7 @@ impl Keep {
     pub(super) fn find(self, key: &str) -> KeyUse {
         let named = |names: &[&'static str]| names.iter().copied().find(|name| *name == key);
         match (named(self.names.objects), named(self.names.values)) {
-            (Some(name), _) if self.depth < DEEPEST => KeyUse::Object(name),
+            (Some(name), _) if self.depth < MAX_KEPT_DEPTH => KeyUse::Object(name),
             (_, Some(name)) => KeyUse::Value(name),
             _ => KeyUse::Other,
         }

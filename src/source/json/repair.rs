@@ -7,12 +7,12 @@
 use memmap2::MmapMut;
 
 /// Largest body that is copied to be read again; a page of rows is far smaller.
-const LARGEST: usize = 2 << 20;
+const MAX_REPAIRED_BYTES: usize = 2 << 20;
 
 /// The body as JSON that says the same, as far as it says anything; `None` where that is not worth
 /// trying.
 pub(super) fn repaired(body: &[u8]) -> Option<MmapMut> {
-    if body.len() > LARGEST || body.trim_ascii_start().first() != Some(&b'{') {
+    if body.len() > MAX_REPAIRED_BYTES || body.trim_ascii_start().first() != Some(&b'{') {
         return None;
     }
     // Pages of its own, like those of the body: the copy leaves nothing with the heap.
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_is_no_object_or_huge_is_left_alone() {
         assert!(repaired(b"<html>").is_none());
-        assert!(repaired(&vec![b'{'; LARGEST + 1]).is_none());
+        assert!(repaired(&vec![b'{'; MAX_REPAIRED_BYTES + 1]).is_none());
         assert_eq!(read(br#"{"a":"#), None);
     }
 

@@ -36,18 +36,18 @@ const fn worded(code: i64, text: &'static str, reason: Reason, say: &'static str
 }
 
 /// The score bucket's block on the lower tier.
-const SCORE_BLOCK: u64 = 300;
+const SCORE_BLOCK_SECONDS: u64 = 300;
 /// A spent hourly quota, where no header says more.
-const QUOTA_BLOCK: u64 = 300;
+const QUOTA_BLOCK_SECONDS: u64 = 300;
 /// Abuse prevention: calling on makes it worse, and somebody should look.
-const ABUSE_BLOCK: u64 = 3600;
+const ABUSE_BLOCK_SECONDS: u64 = 3600;
 
 use Reason::{ApiVersion, Forbidden, InvalidRequest, Malformed, NotFound, TooLarge, Unauthorized, Unavailable};
 use Scope::{Credential, Lane};
 
 /// The first row that matches counts.
 #[rustfmt::skip]
-const TABLE: &[Rule] = &[
+const RULES: &[Rule] = &[
     rule(-2, None, Unavailable, "the report failed"),
     rule(-3, None, TooLarge, "the report is too large"),
     worded(1, "reduce the amount of data", TooLarge, "the API asks for less data at once"),
@@ -57,10 +57,10 @@ const TABLE: &[Rule] = &[
     rule(2, Some(1_504_042), InvalidRequest, "invalid custom metric"),
     rule(2, None, Unavailable, "the service is down"),
     rule(3, None, Forbidden, "the app lacks the capability: add the product Marketing API to the app that issued the token"),
-    throttle(4, None, Credential, QUOTA_BLOCK, "the app's request limit is reached; every account of it waits"),
+    throttle(4, None, Credential, QUOTA_BLOCK_SECONDS, "the app's request limit is reached; every account of it waits"),
     rule(10, None, Forbidden, "a permission is missing or was withdrawn: grant ads_read (or ads_management) to the token's user and issue a new token"),
-    throttle(17, None, Lane, SCORE_BLOCK, "too many calls to this ad account"),
-    throttle(32, None, Lane, QUOTA_BLOCK, "the page's request limit is reached"),
+    throttle(17, None, Lane, SCORE_BLOCK_SECONDS, "too many calls to this ad account"),
+    throttle(32, None, Lane, QUOTA_BLOCK_SECONDS, "the page's request limit is reached"),
     rule(100, Some(33), NotFound, "the object does not exist, is of another kind, or is hidden from this token: check the digits of the id, that an ad account stands below accounts and a campaign below campaigns, and that the system user is assigned to the ad account"),
     rule(100, Some(1_487_534), TooLarge, "too much data in one call"),
     rule(100, Some(1_504_018), TooLarge, "the query timed out: less data at once"),
@@ -78,26 +78,26 @@ const TABLE: &[Rule] = &[
     rule(190, Some(492), Unauthorized, "the token's user has no role on the page: give it one, then issue a new token"),
     rule(190, Some(493), Unauthorized, "the app was not used for 90 days: issue a new token"),
     rule(190, None, Unauthorized, "the token is invalid: check that it was copied whole, or issue a new one"),
-    throttle(341, None, Credential, QUOTA_BLOCK, "the application's limit is reached"),
-    throttle(368, None, Lane, ABUSE_BLOCK, "blocked for policy reasons: somebody has to look at the account"),
-    throttle(613, Some(1_487_742), Lane, SCORE_BLOCK, "too many calls to this ad account"),
-    throttle(613, None, Lane, ABUSE_BLOCK, "abuse prevention stopped this ad account: somebody has to look at the account"),
+    throttle(341, None, Credential, QUOTA_BLOCK_SECONDS, "the application's limit is reached"),
+    throttle(368, None, Lane, ABUSE_BLOCK_SECONDS, "blocked for policy reasons: somebody has to look at the account"),
+    throttle(613, Some(1_487_742), Lane, SCORE_BLOCK_SECONDS, "too many calls to this ad account"),
+    throttle(613, None, Lane, ABUSE_BLOCK_SECONDS, "abuse prevention stopped this ad account: somebody has to look at the account"),
     rule(960, None, Unavailable, "the request timed out"),
     rule(2500, None, InvalidRequest, "the API cannot parse the request"),
     rule(2601, Some(1_815_107), Unavailable, "the report is not ready"),
     rule(2635, None, ApiVersion, "this API version is dead: raise api_version"),
     rule(2642, None, Malformed, "the cursor expired: the listing starts anew"),
     rule(3018, None, InvalidRequest, "the window begins more than 37 months ago"),
-    throttle(80_000, None, Lane, QUOTA_BLOCK, "the ad account's hourly insights quota is spent"),
-    throttle(80_001, None, Lane, QUOTA_BLOCK, "the page's quota is spent"),
-    throttle(80_002, None, Lane, QUOTA_BLOCK, "the Instagram quota is spent"),
-    throttle(80_003, None, Lane, QUOTA_BLOCK, "the custom audience quota is spent"),
-    throttle(80_004, None, Lane, QUOTA_BLOCK, "the ad account's hourly management quota is spent"),
-    throttle(80_005, None, Lane, QUOTA_BLOCK, "the lead quota is spent"),
-    throttle(80_006, None, Lane, QUOTA_BLOCK, "the Messenger quota is spent"),
-    throttle(80_008, None, Lane, QUOTA_BLOCK, "the WhatsApp quota is spent"),
-    throttle(80_009, None, Lane, QUOTA_BLOCK, "the catalog quota is spent"),
-    throttle(80_014, None, Lane, QUOTA_BLOCK, "the catalog batch quota is spent"),
+    throttle(80_000, None, Lane, QUOTA_BLOCK_SECONDS, "the ad account's hourly insights quota is spent"),
+    throttle(80_001, None, Lane, QUOTA_BLOCK_SECONDS, "the page's quota is spent"),
+    throttle(80_002, None, Lane, QUOTA_BLOCK_SECONDS, "the Instagram quota is spent"),
+    throttle(80_003, None, Lane, QUOTA_BLOCK_SECONDS, "the custom audience quota is spent"),
+    throttle(80_004, None, Lane, QUOTA_BLOCK_SECONDS, "the ad account's hourly management quota is spent"),
+    throttle(80_005, None, Lane, QUOTA_BLOCK_SECONDS, "the lead quota is spent"),
+    throttle(80_006, None, Lane, QUOTA_BLOCK_SECONDS, "the Messenger quota is spent"),
+    throttle(80_008, None, Lane, QUOTA_BLOCK_SECONDS, "the WhatsApp quota is spent"),
+    throttle(80_009, None, Lane, QUOTA_BLOCK_SECONDS, "the catalog quota is spent"),
+    throttle(80_014, None, Lane, QUOTA_BLOCK_SECONDS, "the catalog batch quota is spent"),
 ];
 
 /// Permissions take a range of codes.
@@ -130,7 +130,7 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
         rule.code == code && rule.subcode.is_none_or(|wanted| subcode == Some(wanted)) && text.contains(rule.text)
     };
     let permission = (200..=299).contains(&code).then_some(&PERMISSIONS);
-    let rule = TABLE.iter().find(matches).or(permission);
+    let rule = RULES.iter().find(matches).or(permission);
     let reason = match (rule, status) {
         (Some(rule), _) => rule.reason,
         (None, _) if error.flag("is_transient") == Some(true) => Reason::Unavailable,
@@ -150,7 +150,7 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
         // The time that the API gives counts; a rule's is for when it gives none.
         wait: throttled.then(|| regain.or(wait)).flatten(),
         code: Some(label.map_or("other", |(_, label)| label)),
-        abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK)),
+        abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK_SECONDS)),
         fields: if code == 100 { refused_fields(text) } else { Vec::new() },
         message: message(answer, error, rule.map_or("", |rule| rule.say)),
     }
@@ -201,7 +201,7 @@ mod tests {
         let ids = "The ids query parameter is deprecated in v26.0+.";
         let reduce = "Please reduce the amount of data you're asking for, then retry your request";
         let fields = "(#100) a, b are not valid for fields param. please check x";
-        let abuse = ABUSE_BLOCK;
+        let abuse = ABUSE_BLOCK_SECONDS;
         #[rustfmt::skip]
         let rows = [
             (200, -2, 2_490_547, "", Unavailable, Lane, 0),
@@ -216,23 +216,23 @@ mod tests {
             (400, 2, 1_504_041, "", InvalidRequest, Lane, 0),
             (400, 2, 1_504_042, "", InvalidRequest, Lane, 0),
             (400, 3, 0, "", Forbidden, Lane, 0),
-            (403, 4, 0, "", Throttled, Credential, QUOTA_BLOCK),
-            (400, 4, 1_504_022, "", Throttled, Credential, QUOTA_BLOCK),
-            (400, 4, 1_504_039, "", Throttled, Credential, QUOTA_BLOCK),
+            (403, 4, 0, "", Throttled, Credential, QUOTA_BLOCK_SECONDS),
+            (400, 4, 1_504_022, "", Throttled, Credential, QUOTA_BLOCK_SECONDS),
+            (400, 4, 1_504_039, "", Throttled, Credential, QUOTA_BLOCK_SECONDS),
             (403, 10, 0, "", Forbidden, Lane, 0),
-            (400, 17, 0, "", Throttled, Lane, SCORE_BLOCK),
-            (400, 17, 2_446_079, "", Throttled, Lane, SCORE_BLOCK),
-            (400, 32, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_000, 2_446_079, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_001, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_002, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_003, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_004, 2_446_079, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_005, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_006, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_008, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_009, 0, "", Throttled, Lane, QUOTA_BLOCK),
-            (400, 80_014, 0, "", Throttled, Lane, QUOTA_BLOCK),
+            (400, 17, 0, "", Throttled, Lane, SCORE_BLOCK_SECONDS),
+            (400, 17, 2_446_079, "", Throttled, Lane, SCORE_BLOCK_SECONDS),
+            (400, 32, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_000, 2_446_079, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_001, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_002, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_003, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_004, 2_446_079, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_005, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_006, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_008, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_009, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
+            (400, 80_014, 0, "", Throttled, Lane, QUOTA_BLOCK_SECONDS),
             (400, 960, 0, "", Unavailable, Lane, 0),
             (400, 104, 0, "", InvalidRequest, Lane, 0),
             (400, 100, 0, fields, InvalidRequest, Lane, 0),
@@ -249,9 +249,9 @@ mod tests {
             (400, 190, 460, "", Unauthorized, Lane, 0),
             (403, 200, 0, "", Forbidden, Lane, 0),
             (403, 294, 0, "", Forbidden, Lane, 0),
-            (400, 341, 0, "", Throttled, Credential, QUOTA_BLOCK),
+            (400, 341, 0, "", Throttled, Credential, QUOTA_BLOCK_SECONDS),
             (400, 368, 0, "", Throttled, Lane, abuse),
-            (400, 613, 1_487_742, "", Throttled, Lane, SCORE_BLOCK),
+            (400, 613, 1_487_742, "", Throttled, Lane, SCORE_BLOCK_SECONDS),
             (400, 613, 0, "", Throttled, Lane, abuse),
             (400, 613, 1996, "", Throttled, Lane, abuse),
             (400, 2500, 0, "", InvalidRequest, Lane, 0),
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn every_code_of_the_table_has_a_label() {
-        for rule in TABLE {
+        for rule in RULES {
             assert!(
                 LABELS.iter().any(|(code, label)| *code == rule.code && label.parse() == Ok(rule.code)),
                 "{}",

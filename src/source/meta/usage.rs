@@ -39,18 +39,18 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
 }
 
 /// The longest regain time that is believed: a header cannot stop a lane for ever.
-const LONGEST_REGAIN: f64 = 24.0 * 3600.0;
+const MAX_REGAIN_SECONDS: f64 = 24.0 * 3600.0;
 
 /// The longest header that is read: it names some dozen accounts at most.
-const LONGEST_HEADER: usize = 32 << 10;
+const MAX_HEADER_BYTES: usize = 32 << 10;
 
 fn header<'h, T: Deserialize<'h>>(headers: &'h HeaderMap, name: &str) -> Option<T> {
-    let value = headers.get(name).filter(|value| value.len() <= LONGEST_HEADER)?;
+    let value = headers.get(name).filter(|value| value.len() <= MAX_HEADER_BYTES)?;
     serde_json::from_slice(value.as_bytes()).ok()
 }
 
 fn seconds(seconds: f64) -> Duration {
-    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, LONGEST_REGAIN) } else { 0.0 })
+    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, MAX_REGAIN_SECONDS) } else { 0.0 })
 }
 
 fn percent(limit: &'static str, used: Option<f64>, regain: Option<Duration>, tier: Option<Tier>) -> Option<Usage> {

@@ -50,7 +50,7 @@ fn read(text: &str) -> Vec<String> {
 }
 
 fn shows(text: &str, secret: &str) -> Option<String> {
-    let fragments: Vec<_> = secret.as_bytes().windows(FRAGMENT).map(String::from_utf8_lossy).collect();
+    let fragments: Vec<_> = secret.as_bytes().windows(FRAGMENT_CHARS).map(String::from_utf8_lossy).collect();
     read(text).into_iter().find(|text| fragments.iter().any(|fragment| text.contains(&**fragment)))
 }
 

@@ -33,14 +33,14 @@ use super::login::{Logins, cost};
 use crate::settings::Problems;
 
 /// How often the files are looked at.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// For how long the files do not change before less is asked of clients. Whoever writes a file is
 /// done by then.
-const SETTLED: Duration = Duration::from_secs(5);
+const FILES_SETTLE_TIME: Duration = Duration::from_secs(5);
 
 /// Costs of hashes that are taken: those of bcrypt, up to what htpasswd makes. One of 31 takes a day.
-const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
 /// The web configuration in force, and the watch over its file.
 #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ impl WebConfig {
                 let problems = problems.to_string().replace('\n', "; ");
                 tracing::error!("the web configuration is wrong, the former one stays in force: {problems}");
             }
-        } else if let Some(waiting) = watched.waiting.take_if(|waiting| now >= waiting.since + SETTLED) {
+        } else if let Some(waiting) = watched.waiting.take_if(|waiting| now >= waiting.since + FILES_SETTLE_TIME) {
             let given_up = waiting.given_up;
             tracing::warn!(file = %file.display(), "the web configuration asks less of clients from now on: {given_up}");
             self.put_into_force(waiting.policy);
@@ -191,7 +191,7 @@ impl WebConfig {
             let given_up = given_up.join("; ");
             tracing::info!(
                 file = %file.display(),
-                "the web configuration asks less of clients, and waits until its files have not changed for {SETTLED:?}: {given_up}"
+                "the web configuration asks less of clients, and waits until its files have not changed for {FILES_SETTLE_TIME:?}: {given_up}"
             );
             watched.waiting = Some(Waiting { policy, given_up, since: now });
         }
@@ -238,7 +238,7 @@ fn policy(mut top: Section<'_>, file: &Path, files: &mut Files) -> WebPolicy {
             users.problem(user, "a name with a colon cannot log in; remove the colon");
         }
         match cost(hash) {
-            Some(cost) if COSTS.contains(&cost) => {}
+            Some(cost) if BCRYPT_COSTS.contains(&cost) => {}
             Some(cost) => users.problem(
                 user,
                 format!("the cost of the hash is {cost}, outside 4 to 17; make one: htpasswd -nBC 10 NAME"),
@@ -315,29 +315,29 @@ mod tests {
         };
         folder.write(&half());
         assert!(look(second));
-        assert!(look(SETTLED + second / 2), "it has not settled");
+        assert!(look(FILES_SETTLE_TIME + second / 2), "it has not settled");
         folder.write(&strict());
-        assert!(look(2 * SETTLED) && look(9 * SETTLED), "the other half came");
+        assert!(look(2 * FILES_SETTLE_TIME) && look(9 * FILES_SETTLE_TIME), "the other half came");
 
         // Each change starts the time again, that of a file which it names as well.
         folder.write(&half());
-        assert!(look(10 * SETTLED));
+        assert!(look(10 * FILES_SETTLE_TIME));
         folder.write(&format!("{} # more", half()));
-        assert!(look(11 * SETTLED), "it changed in between");
+        assert!(look(11 * FILES_SETTLE_TIME), "it changed in between");
         let (certificate, key) = (folder.0.join("server.crt"), folder.0.join("server.key"));
         for (from, to) in [("ca.crt", certificate), ("ca.key", key)] {
             std::fs::copy(folder.0.join(from), to).unwrap();
         }
-        assert!(look(12 * SETTLED));
+        assert!(look(12 * FILES_SETTLE_TIME));
         let mut changes = config.changes();
         assert!(!changes.has_changed().unwrap());
-        assert!(!look(13 * SETTLED), "now it has settled");
+        assert!(!look(13 * FILES_SETTLE_TIME), "now it has settled");
         assert!(changes.has_changed().unwrap(), "connections learn of it");
         changes.mark_unchanged();
 
         // More is asked at once.
         folder.write(&strict());
-        assert!(look(13 * SETTLED + second) && changes.has_changed().unwrap());
+        assert!(look(13 * FILES_SETTLE_TIME + second) && changes.has_changed().unwrap());
     }
 
     #[test]
@@ -353,7 +353,7 @@ mod tests {
             config.look();
             assert!(config.demands_certificates(), "{less}");
         }
-        config.look_at(Instant::now() + SETTLED);
+        config.look_at(Instant::now() + FILES_SETTLE_TIME);
         assert!(!config.is_tls());
         folder.write(&strict());
         config.reload().unwrap();

@@ -17,7 +17,7 @@ pub(in super::super) struct RateLimit {
 }
 
 /// Longest interval: times the largest burst, it is a time that clocks can count.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+const MAX_RATE_INTERVAL: Duration = Duration::from_hours(366 * 24);
 
 /// Reads the section; `None` without a limit.
 pub(super) fn read(mut at: Section<'_>) -> Option<RateLimit> {
@@ -25,7 +25,7 @@ pub(super) fn read(mut at: Section<'_>) -> Option<RateLimit> {
         return None;
     }
     let interval = at.text("interval").and_then(|text| {
-        let interval = humantime::parse_duration(&text).ok().filter(|interval| *interval <= LONGEST);
+        let interval = humantime::parse_duration(&text).ok().filter(|interval| *interval <= MAX_RATE_INTERVAL);
         if interval.is_none() {
             at.problem(
                 "interval",
@@ -79,7 +79,7 @@ mod tests {
         let mut allowed = |after: f64| rate.allows(start + Duration::from_secs_f64(after));
         assert_eq!([0.0, 0.0, 0.0, 0.0, 1.9].map(&mut allowed), [true, true, true, false, false]);
         assert_eq!([2.0, 2.0, 100.0, 100.0].map(&mut allowed), [true, false, true, true]);
-        let patient = RateLimit { interval: LONGEST, burst: u32::MAX, full: Mutex::default() };
+        let patient = RateLimit { interval: MAX_RATE_INTERVAL, burst: u32::MAX, full: Mutex::default() };
         assert!(patient.allows(start) && patient.allows(start));
     }
 }

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::fragment::{account, instant, marked, moment, none};
 use super::overview::{Exporter, FaultView, Overview, TargetState, TargetView};
-use super::query::{ROWS, SortKey, TargetQuery};
+use super::query::{PAGE_ROWS, SortKey, TargetQuery};
 use super::tables::{credentials, lanes};
 use super::when::{InstantView, span};
 use crate::domain::counted::counted;
@@ -92,9 +92,9 @@ fn states(overview: &Overview<'_>, query: &TargetQuery) -> Markup {
 fn targets(overview: &Overview<'_>, query: &TargetQuery) -> Markup {
     let (now, all) = (overview.exporter.now, overview.states.values().sum::<usize>());
     let found = overview.targets.len();
-    let pages = found.div_ceil(ROWS).max(1);
+    let pages = found.div_ceil(PAGE_ROWS).max(1);
     let page = query.page.min(pages - 1);
-    let shown = &overview.targets[page * ROWS..found.min((page + 1) * ROWS)];
+    let shown = &overview.targets[page * PAGE_ROWS..found.min((page + 1) * PAGE_ROWS)];
     html! {
         h2 id="targets" { "Targets" }
         (form(query))

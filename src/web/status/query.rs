@@ -8,10 +8,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::overview::{TargetState, TargetView};
 
 /// Rows of a page.
-pub(super) const ROWS: usize = 500;
+pub(super) const PAGE_ROWS: usize = 500;
 
 /// Longest text to look for.
-const LONGEST: usize = 200;
+const MAX_SEARCH_BYTES: usize = 200;
 
 /// What rows are ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl TargetQuery {
         let mut query = Self::default();
         for (name, value) in parameters {
             match name.as_str() {
-                "q" if value.len() > LONGEST => return Err(format!("q: at most {LONGEST} bytes")),
+                "q" if value.len() > MAX_SEARCH_BYTES => return Err(format!("q: at most {MAX_SEARCH_BYTES} bytes")),
                 "q" => value.trim().clone_into(&mut query.text),
                 "state" if value.is_empty() => query.state = None,
                 "state" => {

@@ -9,14 +9,14 @@ use crate::domain::budget::Basis;
 use crate::domain::status::ENDS_SOON;
 
 /// Lanes on the page, the fullest ones; JSON has all of them.
-const LANES: usize = 24;
+const MAX_LANES: usize = 24;
 
 /// An allowance that is used to this share is worth a look, and to this one soon gone.
-const STRAINED: f64 = 0.75;
-const SPENT: f64 = 1.0;
+const STRAINED_SHARE: f64 = 0.75;
+const SPENT_SHARE: f64 = 1.0;
 
 /// A token that ends within so many seconds is urgent; an alert has the same time.
-const NOW_OR_NEVER: f64 = 3.0 * 86_400.0;
+const URGENT_SECONDS: f64 = 3.0 * 86_400.0;
 
 /// How each credential fares, and how long its token lives.
 pub(super) fn credentials(credentials: &[CredentialView<'_>], now: InstantView) -> Markup {
@@ -62,7 +62,7 @@ fn end(at: Option<InstantView>, note: Option<&str>, now: InstantView) -> Markup 
     let Some(at) = at else { return note.map_or_else(none, |note| html! { span.quiet { (note) } }) };
     let left = at.0 - now.0;
     let class = match left {
-        _ if left < NOW_OR_NEVER => "refused",
+        _ if left < URGENT_SECONDS => "refused",
         _ if left < ENDS_SOON => "waiting",
         _ => "",
     };
@@ -80,14 +80,14 @@ pub(super) fn lanes(lanes: &[LaneView<'_>], now: InstantView) -> Markup {
         let (one, other) = (strain(one), strain(other));
         other.0.cmp(&one.0).then(other.1.total_cmp(&one.1))
     });
-    let rest = lanes.len().saturating_sub(LANES);
+    let rest = lanes.len().saturating_sub(MAX_LANES);
     html! {
         h2 { "Allowances" }
         div.wide {
             table {
                 thead { tr { th { "Account" } th { "Used, as reported by the API" } th { "Demand against the budget" } th { "Intervals" } th { "State" } } }
                 tbody {
-                    @for lane in lanes.iter().take(LANES) {
+                    @for lane in lanes.iter().take(MAX_LANES) {
                         tr {
                             td data-label="Account" { (account(lane.account_name, &lane.account_id)) " " span.quiet { (lane.source) " / " (lane.credential) } }
                             td data-label="Used" {
@@ -146,8 +146,8 @@ fn requests(number: Option<f64>) -> String {
 /// A share as a bar and as a figure. The width is an attribute: the policy lets no style in.
 fn bar(share: f64) -> Markup {
     let class = match share {
-        _ if share >= SPENT => "refused",
-        _ if share >= STRAINED => "waiting",
+        _ if share >= SPENT_SHARE => "refused",
+        _ if share >= STRAINED_SHARE => "waiting",
         _ => "up",
     };
     let percent = format!("{:.0}", share * 100.0);

@@ -8,7 +8,7 @@ use super::super::super::effect::{LogLine, Severity};
 use super::{Cause, Detail, Member, Trouble};
 use crate::domain::counted::counted;
 use crate::domain::fault::Reason;
-use crate::domain::outages::{Count, Line, NAMED};
+use crate::domain::outages::{Count, Line, MAX_NAMED};
 use crate::domain::target::{AccountId, TargetKey, account_label};
 
 /// The labels of a line; those that it does not have are left out.
@@ -130,11 +130,11 @@ fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> LogLine
             }
         }
     };
-    if (1..=NAMED).contains(&number) && cause.noun() != "credential" {
+    if (1..=MAX_NAMED).contains(&number) && cause.noun() != "credential" {
         let names: Vec<_> = count.members.iter().map(Member::name).collect();
         let _ = write!(said, " ({})", names.join(", "));
     }
-    let flapping = count.began > number.max(NAMED);
+    let flapping = count.began > number.max(MAX_NAMED);
     if flapping {
         let _ = write!(said, "; {} since the last such line", counted(count.began, "new fault"));
     }

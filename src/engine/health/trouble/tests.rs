@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::outages::MOST_LINES;
+use crate::domain::outages::MAX_LINES_PER_HOUR;
 use crate::domain::target::{AccountId, Source, Subject, Window};
 use crate::engine::effect::Effect;
 
@@ -143,7 +143,7 @@ fn mixed_faults_of_a_thousand_targets_stay_below_the_bound() {
         levels
     });
     println!("1,000 targets, 24,000 polls, half of them failing: at most {} lines in an hour, {levels:?}", day.most());
-    assert!((1..=MOST_LINES).contains(&day.most()), "{:#?}", day.texts());
+    assert!((1..=MAX_LINES_PER_HOUR).contains(&day.most()), "{:#?}", day.texts());
     assert!(day.texts().iter().any(|line| line.contains("the status page shows each")), "{:#?}", day.texts());
 }
 
