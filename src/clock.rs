@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::domain::schedule::Uptime;
+use crate::domain::time::Uptime;
 
 /// Deadlines and schedules: monotonic time since the process started.
 #[derive(Clone, Copy, Debug)]

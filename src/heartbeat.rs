@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::domain::schedule::Uptime;
+use crate::domain::time::Uptime;
 
 /// How often the poller beats when nobody watches it.
 const UNWATCHED_BEAT_INTERVAL: Duration = Duration::from_hours(1);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::fault::Reason;
-use super::schedule::Uptime;
+use super::time::Uptime;
 
 /// First wait after a transient fault; it doubles up to the target's interval.
 const FIRST_RETRY_WAIT: Duration = Duration::from_secs(15);

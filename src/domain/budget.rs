@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use self::tier::{Basis, BelievedTier, Tier};
-use super::schedule::Uptime;
+use super::time::Uptime;
 
 /// What of an allowance is used, as an answer's headers tell it.
 #[derive(Clone, Copy, Debug, PartialEq)]

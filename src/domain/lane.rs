@@ -5,8 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::budget::{BelievedTier, Budget, Grant};
-use super::schedule::{Ticket, Uptime};
 use super::target::{AccountId, CredentialId, LaneScope, Source, TargetKey};
+use super::time::Uptime;
+
+/// A target's place in the schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub(super) usize);
 
 /// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fault::Reason;
-use super::schedule::Uptime;
+use super::time::Uptime;
 
 /// A fault that goes on is told this often.
 const REPEAT_EVERY: Duration = Duration::from_hours(1);

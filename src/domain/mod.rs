@@ -22,3 +22,4 @@ pub mod schedule;
 pub mod snapshot;
 pub mod status;
 pub mod target;
+pub mod time;

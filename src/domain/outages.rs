@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::quota::Quota;
-use super::schedule::Uptime;
+use super::time::Uptime;
 
 /// Members of one cause that are told by name; a reader does not act on longer lists one by one.
 pub const MAX_NAMED: usize = 3;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::schedule::Uptime;
+use super::time::Uptime;
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -6,13 +6,10 @@ use std::sync::Arc;
 use super::facts::{AccountFacts, Listing};
 use super::lane::LaneKey;
 use super::rows::Rows;
-use super::schedule::Uptime;
 use super::snapshot::{GroupKey, Snapshot};
 use super::status::TargetStatus;
 use super::target::{AccountId, CampaignId, Level, TargetKey};
-
-/// Unix seconds.
-pub type Wall = f64;
+use super::time::{UnixSeconds, Uptime};
 
 /// Everything that survives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +23,7 @@ pub struct SavedState {
     /// The accounts of single campaigns, by credential; `None` for those that are read by themselves.
     pub members: Vec<SavedMember>,
     /// Lanes that the API stopped, and until when.
-    pub blocked: Vec<(LaneKey, Wall)>,
+    pub blocked: Vec<(LaneKey, UnixSeconds)>,
 }
 
 /// A single campaign of a credential, and where it belongs.
@@ -38,7 +35,7 @@ pub struct SavedTarget {
     /// What it asked for; another question is another target.
     pub asks: String,
     /// When it is due.
-    pub due: Wall,
+    pub due: UnixSeconds,
     /// Failed polls since its last success.
     pub failures: u32,
     /// How it fared; nothing for discovery.
@@ -53,7 +50,7 @@ pub struct SavedRows {
     /// The account that they named.
     pub account: Option<AccountId>,
     /// When they leave unless they are replaced.
-    pub expires: Wall,
+    pub expires: UnixSeconds,
     /// The rows.
     pub rows: Arc<Rows>,
 }
@@ -62,7 +59,7 @@ impl SavedState {
     /// What a schedule does not know: rows, names, and how each target fares. `wall` tells the
     /// wall-clock time of an uptime.
     #[must_use]
-    pub fn with(mut self, snapshot: &Snapshot, wall: impl Fn(Uptime) -> Wall) -> Self {
+    pub fn with(mut self, snapshot: &Snapshot, wall: impl Fn(Uptime) -> UnixSeconds) -> Self {
         for (home, group) in snapshot.groups() {
             for (key, published) in &group.targets {
                 if let Some(saved) = self.targets.get_mut(key) {

@@ -12,14 +12,9 @@ use std::time::Duration;
 use super::backoff;
 use super::budget::{Grant, Usage};
 use super::fault::{Fault, Reason};
+pub use super::lane::Ticket;
 use super::lane::{CredentialGate, Lane, LaneKey, LaneLoad};
-
-/// Monotonic time since the process started.
-pub type Uptime = Duration;
-
-/// A target's place in the schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(usize);
+use super::time::Uptime;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

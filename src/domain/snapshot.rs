@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::facts::{AccountFacts, Listing};
 use super::lane::LaneKey;
 use super::rows::Rows;
-use super::schedule::Uptime;
 use super::status::{CredentialStatus, FleetHealth, LaneStatus, TargetStatus};
 use super::target::{AccountId, CampaignId, Labels, Source, Subject, TargetKey, Window};
+use super::time::Uptime;
 
 /// An account whose samples stand together in the exposition; `None` collects what has no account.
 pub type GroupKey = (Source, Option<AccountId>);

@@ -12,9 +12,10 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::CamsChannel;
-use crate::domain::schedule::{Outcome, Ticket, Uptime};
+use crate::domain::schedule::{Outcome, Ticket};
 use crate::domain::snapshot::{Change, GroupKey, PolledRows};
 use crate::domain::target::{Subject, TargetKey};
+use crate::domain::time::Uptime;
 
 impl Engine {
     /// Takes an answer in: another page to ask for, the same request once more, or the end of a poll.

@@ -9,9 +9,10 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{Metric, MetricSet};
 use crate::domain::saved::SavedState;
-use crate::domain::schedule::{Ticket, Uptime};
+use crate::domain::schedule::Ticket;
 use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Source, TargetKey, account_label};
+use crate::domain::time::Uptime;
 use crate::source::{Cursor, Target};
 
 /// Something to be done. Effects are carried out in the order in which they come.

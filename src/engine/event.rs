@@ -10,9 +10,10 @@ use crate::domain::budget::{Grant, Usage};
 use crate::domain::fault::Fault;
 use crate::domain::plan::{Fleet, Planned};
 use crate::domain::saved::SavedState;
-use crate::domain::schedule::{Ticket, Uptime};
+use crate::domain::schedule::Ticket;
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
+use crate::domain::time::Uptime;
 use crate::source::{Api, Page, ServedVersion, Target, hex};
 
 /// One instant on both clocks, and a throw of the dice. The engine has none of the three itself, which is

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::event::Generation;
 use crate::domain::fault::Fault;
-use crate::domain::schedule::{Ticket, Uptime};
+use crate::domain::schedule::Ticket;
 use crate::domain::target::CredentialId;
+use crate::domain::time::Uptime;
 
 /// How often a credential is read again that is refused or cannot be read: whoever replaces a dead token waits to see
 /// it work.

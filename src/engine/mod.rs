@@ -36,9 +36,10 @@ pub use poll::Gathered;
 
 use crate::domain::counted::counted;
 use crate::domain::saved::SavedState;
-use crate::domain::schedule::{Next, Schedule, Ticket, Uptime};
+use crate::domain::schedule::{Next, Schedule, Ticket};
 use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Subject, TargetKey};
+use crate::domain::time::Uptime;
 use health::Health;
 use keys::{KeyGenerations, Parked};
 use membership::Membership;

@@ -6,8 +6,8 @@ use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::rows::Rows;
-use crate::domain::schedule::Uptime;
 use crate::domain::target::{AccountId, CampaignId, Level};
+use crate::domain::time::Uptime;
 use crate::source::{Cursor, Page, TokenHealth};
 
 /// Pages of one poll; an API that goes on giving them is not believed.

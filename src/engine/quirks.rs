@@ -8,8 +8,8 @@ use super::effect::{LogLine, Measurement, Severity};
 use super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::{METRICS, MetricSet};
-use crate::domain::schedule::Uptime;
 use crate::domain::target::CredentialId;
+use crate::domain::time::Uptime;
 use crate::source::ServedVersion;
 
 /// How long a refused field is left out before it is asked for again.

@@ -8,9 +8,10 @@ use super::event::{Moment, PollPlan};
 use super::membership::Membership;
 use super::targets::{Planning, Targets};
 use crate::domain::saved::{SavedState, SavedTarget};
-use crate::domain::schedule::{Schedule, Uptime};
+use crate::domain::schedule::Schedule;
 use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::target::{Labels, TargetKey};
+use crate::domain::time::Uptime;
 
 /// How old the file may grow while there is news.
 const SAVE_EVERY: Duration = Duration::from_secs(15);

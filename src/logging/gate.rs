@@ -15,8 +15,8 @@ use tracing_subscriber::layer::Context;
 
 use crate::clock::Clock;
 use crate::domain::quota::Quota;
-use crate::domain::schedule::Uptime;
 use crate::domain::target::AccountId;
+use crate::domain::time::Uptime;
 use crate::settings::{Log, LogLevel};
 
 /// Lines of one kind in an hour. What has a bound of its own stays below; this one is for what nobody

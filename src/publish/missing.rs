@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::counted::counted;
 use crate::domain::outages::{Count, Line, Outages};
-use crate::domain::schedule::Uptime;
 use crate::domain::target::{Source, TargetKey, account_label};
+use crate::domain::time::Uptime;
 
 /// What to do when series are left out.
 const TOO_FEW: &str = "raise it, or ask for fewer campaigns or windows";

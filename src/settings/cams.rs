@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::address::BaseUrl;
 use super::cascade::Cascade;
 use super::choice::ChannelCampaigns;
+use super::defaults::{self, CAMS_REGION};
 use super::draft::Draft;
 use super::entry::Entry;
 use super::leaf::{DefaultChain, RequestsPerSecond, Space};
@@ -14,10 +15,6 @@ use super::secret::SecretKeys;
 use super::{Access, AccessKeySource, CredentialSettings};
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{CamsChannel, WantedCampaigns};
-
-pub(super) const ENDPOINT: &str = "https://cams.ap-southeast-1.aliyuncs.com";
-const REGION: &str = "ap-southeast-1";
-pub(super) const REQUESTS_PER_SECOND: f64 = 5.0;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(
@@ -46,13 +43,14 @@ pub(super) fn read<'r>(
         variable: raw.security_token_env,
     };
     let keys = keys(at, [id, secret, security_token], raw.credentials, environment);
-    let endpoint = at.take("endpoint", raw.endpoint).unwrap_or_else(|| BaseUrl::known(ENDPOINT));
-    if !endpoint.is_loopback() && !endpoint.as_str().contains(REGION) {
+    let endpoint = at.take("endpoint", raw.endpoint).unwrap_or_else(|| BaseUrl::known(defaults::CAMS_ENDPOINT));
+    if !endpoint.is_loopback() && !endpoint.as_str().contains(CAMS_REGION) {
         at.key("endpoint")
-            .warning(format!("according to its documentation, CAMS provides these figures only in {REGION}"));
+            .warning(format!("according to its documentation, CAMS provides these figures only in {CAMS_REGION}"));
     }
-    let requests_per_second =
-        at.take("requests_per_second", raw.requests_per_second).map_or(REQUESTS_PER_SECOND, |RequestsPerSecond(r)| r);
+    let requests_per_second = at
+        .take("requests_per_second", raw.requests_per_second)
+        .map_or(defaults::CAMS_REQUESTS_PER_SECOND, |RequestsPerSecond(r)| r);
 
     let mut base = base.with_interval(at, raw.interval).with_labels(at, raw.labels);
     base.metrics = MetricSet::cams();

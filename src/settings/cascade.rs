@@ -8,11 +8,13 @@ use humantime::format_duration;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 
-use super::choice::{WindowChoice, windows};
+use super::defaults;
 use super::entry::{Entry, List, Named};
 use super::names::{LabelName, LabelValue};
+use super::raw::WindowChoice;
 use super::report::Location;
 use super::span::Interval;
+use super::windows::windows;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::PollTerms;
 use crate::domain::target::Window;
@@ -32,8 +34,6 @@ pub(super) struct Cascade {
     pub(super) windows: Vec<Window>,
 }
 
-pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
-pub(super) const DEFAULT_WINDOWS: [&str; 3] = ["today", "last_7d", "last_30d"];
 /// Samples outlive at least an outage of this length.
 const STALE_AFTER: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -54,13 +54,13 @@ impl Cascade {
     ) -> Self {
         let defaults = Self {
             credential: "".into(),
-            interval: DEFAULT_INTERVAL,
+            interval: defaults::INTERVAL,
             interval_from: "poll.interval".to_owned(),
             stale_after,
             timeout,
             labels: BTreeMap::new(),
             metrics: MetricSet::default_on(),
-            windows: DEFAULT_WINDOWS.into_iter().filter_map(Window::preset).collect(),
+            windows: defaults::WINDOWS.into_iter().filter_map(Window::preset).collect(),
         };
         defaults.with_interval(poll, interval)
     }

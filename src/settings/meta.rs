@@ -6,11 +6,13 @@ use jiff::tz::TimeZone;
 
 use super::address::BaseUrl;
 use super::cascade::Cascade;
-use super::choice::{AccountCampaigns, CampaignState};
+use super::choice::CampaignState;
+use super::defaults;
 use super::draft::Draft;
 use super::entry::Entry;
 use super::leaf::{ApiVersion, Digits, Extra, Share};
 use super::raw;
+use super::raw::AccountCampaigns;
 use super::report::Location;
 use super::secret::SecretKeys;
 use super::{Access, CredentialSettings};
@@ -18,10 +20,6 @@ use crate::clock;
 use crate::domain::filter::Filter;
 use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, WantedCampaigns};
 use crate::domain::target::Level;
-
-pub(super) const API_VERSION: &str = "v26.0";
-pub(super) const BASE_URL: &str = "https://graph.facebook.com";
-pub(super) const BUDGET: f64 = 0.75;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(
@@ -48,14 +46,15 @@ pub(super) fn read<'r>(
     let app_secret = app_secret.choose(at, environment);
     let app_id = at.take("app_id", raw.app_id).map(|Digits(id)| id);
     let watched = app_id.is_some() && app_secret.is_some();
-    let api_version =
-        at.take("api_version", raw.api_version).map_or(API_VERSION.to_owned(), |ApiVersion(version)| version);
-    let base_url = at.take("base_url", raw.base_url).unwrap_or_else(|| BaseUrl::known(BASE_URL));
+    let api_version = at
+        .take("api_version", raw.api_version)
+        .map_or(defaults::META_API_VERSION.to_owned(), |ApiVersion(version)| version);
+    let base_url = at.take("base_url", raw.base_url).unwrap_or_else(|| BaseUrl::known(defaults::META_BASE_URL));
     // A simulated API's tokens are nobody's worry.
     if !watched && !base_url.is_loopback() {
         at.key("app_id").warning("without app_id and app_secret nothing warns before the token expires; set both");
     }
-    let budget = at.take("budget", raw.budget).map_or(BUDGET, |Share(share)| share);
+    let budget = at.take("budget", raw.budget).map_or(defaults::META_BUDGET, |Share(share)| share);
     let tier = at.take("tier", raw.tier);
 
     let mut base = base.with_interval(at, raw.interval).with_windows(at, raw.windows).with_labels(at, raw.labels);

@@ -7,6 +7,7 @@ mod address;
 mod cams;
 mod cascade;
 mod choice;
+mod defaults;
 mod discreet;
 mod document;
 mod draft;
@@ -22,6 +23,7 @@ mod json;
 mod layers;
 mod leaf;
 mod log;
+mod log_level;
 mod meta;
 mod names;
 mod nearest;
@@ -37,6 +39,7 @@ mod span;
 mod state;
 mod toml;
 mod variables;
+mod windows;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -45,11 +48,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::BaseUrl;
-pub use environment::{environment, key_variables};
-pub use log::{Log, LogLevel};
+pub use environment::environment;
+pub use log::Log;
+pub use log_level::LogLevel;
 pub use nearest::nearest;
 pub use report::{Problem, Problems};
-pub use schema::schema;
+pub use schema::{key_variables, schema};
 pub use secret::{Secret, SecretError};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -191,11 +195,6 @@ impl PartialEq for AccessKeySource {
     }
 }
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_CONCURRENCY: usize = 8;
-const DEFAULT_MAX_RESPONSE_BYTES: usize = 32 << 20;
-const DEFAULT_MAX_SERIES: usize = 2_000_000;
-
 /// Loads the files in order, the environment over them, and the overrides over both. A key of an
 /// override is a path: `meta.main.base_url`.
 pub fn load(
@@ -241,18 +240,18 @@ fn read(top: &Location<'_>, raw: Raw, environment: &BTreeMap<String, String>, pu
     let at = top.key("poll");
     let raw_poll = at.open(raw.poll).unwrap_or_default();
     let poll = PollSettings {
-        timeout: at.take("timeout", raw_poll.timeout).map_or(DEFAULT_TIMEOUT, |Span(timeout)| timeout),
-        concurrency: at.take("concurrency", raw_poll.concurrency).map_or(DEFAULT_CONCURRENCY, |Whole(number)| number),
+        timeout: at.take("timeout", raw_poll.timeout).map_or(defaults::TIMEOUT, |Span(timeout)| timeout),
+        concurrency: at.take("concurrency", raw_poll.concurrency).map_or(defaults::CONCURRENCY, |Whole(number)| number),
         max_response: at
             .take("max_response", raw_poll.max_response)
-            .map_or(DEFAULT_MAX_RESPONSE_BYTES, |Size(bytes)| bytes),
+            .map_or(defaults::MAX_RESPONSE_BYTES, |Size(bytes)| bytes),
     };
     let stale_after = at.take("stale_after", raw_poll.stale_after).map(|Interval(stale_after)| stale_after);
     let base = Cascade::new(&at, raw_poll.interval, stale_after, poll.timeout);
 
     let at = top.key("exposition");
     let exposition = at.open(raw.exposition).unwrap_or_default();
-    let max_series = at.take("max_series", exposition.max_series).map_or(DEFAULT_MAX_SERIES, |Whole(number)| number);
+    let max_series = at.take("max_series", exposition.max_series).map_or(defaults::MAX_SERIES, |Whole(number)| number);
 
     let at = top.key("state");
     let state_file = at.take("file", at.open(raw.state).unwrap_or_default().file);

@@ -4,22 +4,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Value as Json, json};
 
 use super::address::BaseUrl;
-use super::choice::{AccountCampaigns, CampaignState, ChannelCampaigns, RangeName, WindowChoice};
-use super::entry::{List, Named};
+use super::choice::{CampaignState, ChannelCampaigns, RangeName};
+use super::defaults;
+use super::entry::{Entry, Holds, List, Named, quoted, schema};
 use super::leaf::{ApiVersion, DefaultChain, Digits, Extra, RequestsPerSecond, Share, Size, Space, Variable, Whole};
-use super::log::LogLevel;
+use super::log_level::LogLevel;
 use super::names::{CredentialName, LabelName, LabelValue};
+use super::nearest::nearest;
+use super::node::{Node, Scalar, Value};
 use super::secret::{Hidden, keys_of};
 use super::section::sections;
 use super::span::{Interval, Span};
-use super::{cams, cascade, meta};
 
 use crate::domain::budget::Tier;
 use crate::domain::filter::Glob;
-use crate::domain::target::{AccountId, CampaignId, Currency, Level, PageId};
+use crate::domain::target::{AccountId, CampaignId, Currency, Level, PRESETS, PageId, Window};
 
 sections! {
     /// A configuration.
@@ -41,25 +44,25 @@ sections! {
     /// How targets are polled.
     Poll {
         /// How often each target is polled.
-        #[schemars(extend("default" = span(cascade::DEFAULT_INTERVAL)))]
+        #[schemars(extend("default" = span(defaults::INTERVAL)))]
         interval: Interval,
         /// One API request, from connect to the last byte.
-        #[schemars(extend("default" = span(super::DEFAULT_TIMEOUT)))]
+        #[schemars(extend("default" = span(defaults::TIMEOUT)))]
         timeout: Span,
         /// A target's samples are dropped from /metrics this long after its last success.
         stale_after: Interval,
         /// Concurrent API requests, in total.
-        #[schemars(extend("default" = super::DEFAULT_CONCURRENCY))]
+        #[schemars(extend("default" = defaults::CONCURRENCY))]
         concurrency: Whole<1, 256>,
         /// Larger bodies are rejected.
-        #[schemars(extend("default" = format!("{}MiB", super::DEFAULT_MAX_RESPONSE_BYTES >> 20)))]
+        #[schemars(extend("default" = format!("{}MiB", defaults::MAX_RESPONSE_BYTES >> 20)))]
         max_response: Size,
     }
 
     /// What is shown.
     Exposition {
         /// Campaign series; beyond this, whole targets are left out.
-        #[schemars(extend("default" = super::DEFAULT_MAX_SERIES))]
+        #[schemars(extend("default" = defaults::MAX_SERIES))]
         max_series: Whole<1, 1_000_000_000>,
     }
 
@@ -95,20 +98,20 @@ sections! {
         /// An environment variable with the app's secret.
         app_secret_env: Variable,
         /// The Graph API's version.
-        #[schemars(extend("default" = meta::API_VERSION))]
+        #[schemars(extend("default" = defaults::META_API_VERSION))]
         api_version: ApiVersion,
         /// Where the API is; http only to loopback.
-        #[schemars(extend("default" = meta::BASE_URL))]
+        #[schemars(extend("default" = defaults::META_BASE_URL))]
         base_url: BaseUrl,
         /// Share of the API's allowance that this exporter may use.
-        #[schemars(extend("default" = meta::BUDGET))]
+        #[schemars(extend("default" = defaults::META_BUDGET))]
         budget: Share,
         /// The app's access tier, `limited` or `full`: assumed until an answer names it.
         tier: Tier,
         /// Overrides `poll.interval`.
         interval: Interval,
         /// The days that figures cover.
-        #[schemars(extend("default" = cascade::DEFAULT_WINDOWS))]
+        #[schemars(extend("default" = defaults::WINDOWS))]
         #[schemars(extend("minItems" = 1))]
         windows: List<WindowChoice>,
         /// Families that are off by default.
@@ -203,10 +206,10 @@ sections! {
         /// `default`: keys from the environment, instead of access keys.
         credentials: DefaultChain,
         /// Where the API is; http only to loopback.
-        #[schemars(extend("default" = cams::ENDPOINT))]
+        #[schemars(extend("default" = defaults::CAMS_ENDPOINT))]
         endpoint: BaseUrl,
         /// Maximum number of requests per second.
-        #[schemars(extend("default" = cams::REQUESTS_PER_SECOND))]
+        #[schemars(extend("default" = defaults::CAMS_REQUESTS_PER_SECOND))]
         requests_per_second: RequestsPerSecond,
         /// Overrides `poll.interval`.
         interval: Interval,
@@ -260,4 +263,66 @@ fn one_place_each(stems: &[&str]) -> Vec<Json> {
         [(0, 1), (0, 2), (1, 2)].map(|(one, other)| [keys[one].clone(), keys[other].clone()])
     });
     pairs.map(|[one, other]| json!({"not": {"allOf": [present(&one), present(&other)]}})).collect()
+}
+
+/// A window as it is typed.
+pub(super) enum WindowChoice {
+    /// By the API's name.
+    Preset(Window),
+    /// By its days.
+    Range(Box<Range>),
+}
+
+impl Holds for WindowChoice {
+    fn read(node: Node) -> Entry<Self> {
+        let shown = match &node.value {
+            Value::Map(_) => return Range::read(node).map(|range| Self::Range(Box::new(range))),
+            Value::Scalar(Scalar { text, .. }) => match Window::preset(text) {
+                Some(window) => return Entry::sound(Self::Preset(window)),
+                None => match nearest(text, PRESETS) {
+                    Some(preset) => {
+                        return Entry::wrong(format!("{} is not a window; did you mean `{preset}`?", quoted(text)));
+                    }
+                    None => quoted(text),
+                },
+            },
+            _ => node.kind().to_owned(),
+        };
+        let presets = PRESETS.join(", ");
+        Entry::wrong(format!("{shown} is not a window; write {{name, since, until}} or one of {presets}"))
+    }
+
+    fn keys() -> Json {
+        Range::keys()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema(json!({"anyOf": [{"enum": PRESETS}, Range::schema(generator)]}))
+    }
+}
+
+/// Campaigns of an ad account, as typed.
+pub(super) enum AccountCampaigns {
+    /// All, or some by their ids.
+    Listed(ChannelCampaigns),
+    /// Those of certain names and states.
+    Filter(Box<Filter>),
+}
+
+impl Holds for AccountCampaigns {
+    fn read(node: Node) -> Entry<Self> {
+        if matches!(node.value, Value::Map(_)) {
+            return Filter::read(node).map(|filter| Self::Filter(Box::new(filter)));
+        }
+        ChannelCampaigns::read_or(node, "write all, a list of campaign ids, or {name: \"Spring*\", status: [ACTIVE]}")
+            .map(Self::Listed)
+    }
+
+    fn keys() -> Json {
+        Filter::keys()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        schema(json!({"anyOf": [ChannelCampaigns::schema(generator), Filter::schema(generator)]}))
+    }
 }

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use yaml_rust2::{Yaml, YamlEmitter, yaml::Hash};
 
-use super::entry::number;
+use super::entry::{Holds as _, number};
 use super::node::{Node, Origin, Scalar, ScalarKind, Value};
 use super::raw::Raw;
 use super::yaml::is_number;
@@ -20,6 +20,16 @@ pub fn schema() -> Json {
     let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Raw>().to_value();
     schema["title"] = "Configuration of marketing-messages-exporter".into();
     schema
+}
+
+/// The variables of the keys that every configuration has, such as `MME__POLL__INTERVAL`.
+pub fn key_variables() -> Vec<String> {
+    let keys = Raw::keys();
+    let sections =
+        keys.as_object().into_iter().flatten().filter_map(|(section, keys)| Some((section, keys.as_object()?)));
+    let names = sections.flat_map(|(section, keys)| keys.keys().map(move |key| (section, key)));
+    let fixed = names.filter(|(_, key)| *key != "*");
+    fixed.map(|(section, key)| format!("MME__{section}__{key}").to_uppercase()).collect()
 }
 
 /// A configuration as YAML: what was given, the defaults of the rest, and no secret.

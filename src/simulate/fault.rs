@@ -102,7 +102,7 @@ pub(super) async fn respond(reply: Reply, fault: Option<ScriptedFault>) -> Respo
     match fault {
         None => {}
         Some(ScriptedFault::Graph { status, code, subcode, message }) => {
-            reply = super::graph::error(status, code, subcode, &message);
+            reply = super::graph_reply::error(status, code, subcode, &message);
         }
         Some(ScriptedFault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
         Some(ScriptedFault::Business { code }) => reply = super::cams::business(&code, "as scripted"),

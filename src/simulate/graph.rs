@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::allowance::Admission;
 use super::control::World;
+use super::graph_reply::{GraphRequest, error, page};
 use super::insights;
 use super::signature::proof;
 use super::spec::{Account, Campaign, Proof};
@@ -11,23 +12,6 @@ use super::{Call, Reply, WorldTime};
 
 /// The newest version.
 const NEWEST_VERSION: &str = "v26.0";
-
-/// An error in Graph's envelope.
-pub(super) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str) -> Reply {
-    let mut error = json!({"message": message, "type": "OAuthException", "code": code, "fbtrace_id": "Asimulated"});
-    if let (Some(subcode), Some(error)) = (subcode, error.as_object_mut()) {
-        error.insert("error_subcode".into(), subcode.into());
-    }
-    Reply::json(status, &json!({"error": error}))
-}
-
-/// What is asked for, once the version and the token are known to be good.
-pub(super) struct GraphRequest<'a> {
-    pub(super) call: &'a Call,
-    pub(super) version: &'a str,
-    pub(super) token: &'a str,
-    pub(super) moment: WorldTime,
-}
 
 /// Answers a call; the endpoint's name goes into the statistics.
 pub(super) fn answer(world: &mut World, call: &Call, moment: WorldTime) -> (&'static str, Reply) {
@@ -111,7 +95,7 @@ fn admitted(
             json!({"id": format!("act_{}", account.id), "account_id": account.id.to_string(),
                 "name": account.name, "currency": account.currency, "account_status": 1})
         });
-        return insights::page(&asked, false, &data.collect::<Vec<_>>());
+        return page(&asked, false, &data.collect::<Vec<_>>());
     }
     let Some(node) = rest.first() else { return error(400, 2500, None, "unknown path components") };
     let Some((at, within)) = find(world, node) else { return unknown(node) };
@@ -239,7 +223,7 @@ fn listing(asked: &GraphRequest<'_>, account: &Account, ads: bool) -> Reply {
     let campaigns = account.campaigns.iter().filter(|campaign| shown(&campaign.status));
     let mut objects: Vec<_> = campaigns.map(|campaign| object(account, campaign, ads, asked.moment)).collect();
     for n in 0..account.ordinary_ads {
-        let id = ordinary(account, n).to_string();
+        let id = account.ordinary(n).to_string();
         let marks = json!({"is_message_campaign": false, "is_direct_send_campaign": false});
         let mut ad = json!({"id": id, "name": format!("Ordinary ad {n}"), "effective_status": "ACTIVE"});
         if let Some(ad) = ad.as_object_mut() {
@@ -251,10 +235,5 @@ fn listing(asked: &GraphRequest<'_>, account: &Account, ads: bool) -> Reply {
         }
         objects.push(ad);
     }
-    insights::page(asked, false, &objects)
-}
-
-/// Id of an ordinary ad.
-pub(super) fn ordinary(account: &Account, n: u32) -> u64 {
-    account.id * 1_000_000 + 900_000 + u64::from(n)
+    page(asked, false, &objects)
 }

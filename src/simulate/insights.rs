@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::control::World;
 use super::figures::{Days, Totals, preset};
-use super::graph::{GraphRequest, error, ordinary};
+use super::graph_reply::{GraphRequest, error, limit, page, paged};
 use super::ledger::Now;
 use super::spec::{Account, Campaign};
 use crate::domain::metric::{METRICS, Metric};
@@ -68,13 +68,6 @@ struct Question<'a> {
     now: Now,
     /// All of them hold for what is shown.
     conditions: Vec<Condition>,
-}
-
-/// A page of anything.
-#[derive(Serialize)]
-struct InsightsPage<R> {
-    data: Vec<R>,
-    paging: Value,
 }
 
 /// A row, field by field.
@@ -249,7 +242,7 @@ pub(super) fn of_account(world: &World, asked: &GraphRequest<'_>, account: &Acco
         .iter()
         .filter(|campaign| question.has_row(world, asked, campaign))
         .map(Ok)
-        .chain((0..account.ordinary_ads).filter(|_| question.shows_ordinary()).map(|n| Err(ordinary(account, n))))
+        .chain((0..account.ordinary_ads).filter(|_| question.shows_ordinary()).map(|n| Err(account.ordinary(n))))
         .collect();
     paged(asked, world.spec.empty_pages, &shown, |item| match item {
         Ok(campaign) => {
@@ -275,50 +268,4 @@ pub(super) fn of_campaign(
     let totals = question.totals(world, campaign);
     let row = totals.is_delivered().then(|| question.row(asked, Some(totals), account, Some((campaign, level)), None));
     page(asked, false, &row.into_iter().collect::<Vec<_>>())
-}
-
-/// One page of finished objects.
-pub(super) fn page<T: Serialize>(asked: &GraphRequest<'_>, empty: bool, items: &[T]) -> Reply {
-    paged(asked, empty, items, |item| item)
-}
-
-fn limit(asked: &GraphRequest<'_>) -> usize {
-    asked.call.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25).max(1)
-}
-
-/// The cursor says how many items lie behind it; `e` marks the empty page before the last one.
-fn paged<'a, T, R: Serialize>(
-    asked: &GraphRequest<'_>,
-    empty: bool,
-    items: &'a [T],
-    row: impl Fn(&'a T) -> R,
-) -> Reply {
-    let limit = limit(asked);
-    let after = asked.call.parameter("after").unwrap_or_default();
-    let (skip, detour) =
-        match after.strip_suffix("ZDZD").map(|cursor| (cursor.trim_end_matches('e'), cursor.ends_with('e'))) {
-            Some((cursor, detour)) => match cursor.strip_prefix('Q').and_then(|skip| skip.parse::<usize>().ok()) {
-                Some(skip) => (skip, detour),
-                None => return error(400, 2642, None, "(#2642) Invalid cursors values"),
-            },
-            None if after.is_empty() => (0, false),
-            None => return error(400, 2642, None, "(#2642) Invalid cursors values"),
-        };
-    let end = (skip + limit).min(items.len());
-    let last = end == items.len();
-    let void = empty && last && !detour && skip > 0;
-    let rows: Vec<_> = if void { Vec::new() } else { items.iter().take(end).skip(skip).map(row).collect() };
-    let cursor = if void { format!("Q{skip}eZDZD") } else { format!("Q{end}ZDZD") };
-    let mut paging = json!({"cursors": {"before": format!("Q{skip}ZDZD"), "after": cursor}});
-    if !last || void {
-        // The real one embeds the token, and was seen on a foreign host.
-        let next = format!(
-            "https://graph.intern.facebook.com/{}{}?access_token={}&limit={limit}&after={cursor}",
-            asked.version, asked.call.path, asked.token
-        );
-        if let Some(paging) = paging.as_object_mut() {
-            paging.insert("next".into(), json!(next));
-        }
-    }
-    Reply::json(200, &InsightsPage { data: rows, paging })
 }

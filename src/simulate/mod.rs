@@ -11,6 +11,7 @@ mod demo;
 mod fault;
 mod figures;
 mod graph;
+mod graph_reply;
 mod insights;
 mod ledger;
 pub mod model;

@@ -76,6 +76,13 @@ pub struct Account {
     pub allowance: Option<Allowance>,
 }
 
+impl Account {
+    /// Id of one of its ordinary ads.
+    pub(super) fn ordinary(&self, n: u32) -> u64 {
+        self.id * 1_000_000 + 900_000 + u64::from(n)
+    }
+}
+
 /// A marketing-message campaign. On Meta it is an ad under a campaign of its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Campaign {

@@ -13,10 +13,11 @@ use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{ACTIONS, METRICS};
 use crate::domain::rows::{Column, Figure, Row, Rows};
-use crate::domain::saved::{SavedRows, SavedTarget, Wall};
+use crate::domain::saved::{SavedRows, SavedTarget};
 use crate::domain::snapshot::GroupKey;
 use crate::domain::status::{LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subject, TargetKey, Window};
+use crate::domain::time::UnixSeconds;
 
 /// A line between the head and the end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub(super) enum Record {
     Account { key: KeyRecord, home: Home, name: String, currency: Option<String>, timezone: String, status: String },
     Listing { key: KeyRecord, home: Home, campaigns: Vec<(u64, String, String, bool)> },
     Member { credential: String, campaign: u64, account: Option<(u64, bool)> },
-    Blocked { source: String, credential: String, account: Option<u64>, until: Wall },
+    Blocked { source: String, credential: String, account: Option<u64>, until: UnixSeconds },
     End { records: usize },
 }
 
@@ -34,7 +35,7 @@ pub(super) enum Record {
 pub(super) struct TargetRecord {
     key: KeyRecord,
     asks: String,
-    due: Wall,
+    due: UnixSeconds,
     failures: u32,
     status: Option<StatusRecord>,
     rows: Option<Columns>,
@@ -58,23 +59,23 @@ pub(super) struct KeyRecord {
 #[derive(Debug, Serialize, Deserialize)]
 struct StatusRecord {
     up: Option<bool>,
-    last_success: Option<Wall>,
-    last_attempt: Option<Wall>,
-    next_poll: Option<Wall>,
+    last_success: Option<UnixSeconds>,
+    last_attempt: Option<UnixSeconds>,
+    next_poll: Option<UnixSeconds>,
     interval: Duration,
     failures: Option<u32>,
     rows: Option<usize>,
     /// Files of the first version have none of these.
     #[serde(default)]
-    since: Option<Wall>,
+    since: Option<UnixSeconds>,
     #[serde(default)]
-    fault: Option<(String, String, Wall)>,
+    fault: Option<(String, String, UnixSeconds)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Columns {
     account: Option<u64>,
-    expires: Wall,
+    expires: UnixSeconds,
     campaigns: Vec<Option<u64>>,
     currencies: Vec<Option<String>>,
     days: Vec<Option<(Date, Date)>>,
@@ -270,7 +271,7 @@ impl Record {
         Self::Member { credential: credential.to_owned(), campaign: campaign.number(), account }
     }
 
-    pub(super) fn blocked(lane: &LaneKey, until: Wall) -> Self {
+    pub(super) fn blocked(lane: &LaneKey, until: UnixSeconds) -> Self {
         Self::Blocked {
             source: lane.source.label().to_owned(),
             credential: lane.credential.as_ref().to_owned(),

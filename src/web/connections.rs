@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::config::TlsAsks;
-use super::places::OverConnection;
 use super::shares::{Network, Shares};
 use super::timeouts::{Activity, Limits, Protocol};
 use crate::clock::Clock;
 use crate::domain::log_limiter::{LogDecision, LogLimiter};
-use crate::domain::schedule::Uptime;
+use crate::domain::time::Uptime;
 use crate::telemetry::Telemetry;
 
 /// Whoever has taken nothing of an answer for so long gives way to others, when all places are taken.
@@ -55,22 +53,6 @@ impl Refused {
             Self::Displaced => "too many connections: the one that is idle longest is closed for each new one",
             Self::Accept => "the system hands over no connection, most likely for want of file descriptors",
         }
-    }
-}
-
-/// Who is at the other end of a connection, for those who answer its requests.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) network: Network,
-    /// The places that its requests take.
-    pub(super) places: OverConnection,
-    /// What was asked of it when it connected; `None` over plain HTTP.
-    pub(super) asked: Option<Arc<TlsAsks>>,
-}
-
-impl Peer {
-    pub(super) fn new(network: Network, asked: Option<Arc<TlsAsks>>) -> Self {
-        Self { network, places: OverConnection::default(), asked }
     }
 }
 

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
 use super::config::{WebConfig, WebPolicy};
-use super::connections::Peer;
 use super::login::LoginOutcome;
+use super::peer::Peer;
 
 /// How a client is asked for its login.
 const CHALLENGE: &str = "Basic realm=\"marketing-messages-exporter\", charset=\"UTF-8\"";

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
 
-use super::connections::Peer;
+use super::peer::Peer;
 use super::places::PlaceUse;
 use super::{WebState, negotiate};
 use crate::domain::target::{AccountId, Source};

@@ -11,6 +11,7 @@ mod metrics;
 mod negotiate;
 mod openmetrics;
 mod origin;
+mod peer;
 mod places;
 mod self_metrics;
 mod server;

@@ -1,14 +1,14 @@
 //! The places for answers that cost time or memory: `--web.max-requests` of them, each held until the
 //! last byte of its answer is sent.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::HeldUntilSent;
-use super::connections::Peer;
+use super::peer::Peer;
 use super::shares::Shares;
 
 /// One connection gets a place in so many: over HTTP/2 it can ask for much at once, and others
@@ -99,9 +99,6 @@ impl Drop for Place {
         self.peer.places.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-/// How many of these places a connection takes.
-pub(super) type OverConnection = Arc<AtomicUsize>;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::openmetrics;
 use crate::clock::Clock;
-use crate::domain::schedule::Uptime;
+use crate::domain::time::Uptime;
 use crate::exposition::{Deflated, Format};
 use crate::telemetry::{self, Telemetry};
 

@@ -25,8 +25,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::answer::{OpenAnswer, TimedBody};
 use super::config::{FILE_CHECK_INTERVAL, HTTP2, TlsAsks, WebConfig};
-use super::connections::{Connections, Peer};
+use super::connections::Connections;
 use super::guard::guard;
+use super::peer::Peer;
 use super::shares::Network;
 use super::stream::TimedStream;
 use super::timeouts::{Activity, Late, Limits, Protocol, Watch};

@@ -11,8 +11,9 @@ use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, PollTerms, WantedCampaigns};
-use marketing_messages_exporter::domain::schedule::{Next, Outcome, Schedule, Ticket, Uptime};
+use marketing_messages_exporter::domain::schedule::{Next, Outcome, Schedule, Ticket};
 use marketing_messages_exporter::domain::target::{AccountId, Level, Subject, Window};
+use marketing_messages_exporter::domain::time::Uptime;
 
 /// What is polled, and of whom.
 #[derive(Clone, Debug)]

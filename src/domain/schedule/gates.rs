@@ -1,11 +1,12 @@
 //! What opens and shuts lanes: blocks, refused credentials, requests that come back.
 
-use super::{Outcome, Schedule, Ticket, Uptime};
+use super::{Outcome, Schedule, Ticket};
 use crate::domain::backoff;
 use crate::domain::budget::Grant;
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::lane::{LaneKey, Rejection};
 use crate::domain::target::CredentialId;
+use crate::domain::time::Uptime;
 
 impl Schedule {
     /// The credential's content changed: whatever it was refused for may be over.

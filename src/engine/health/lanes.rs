@@ -8,9 +8,9 @@ use super::super::event::Moment;
 use super::super::outbox::Outbox;
 use crate::domain::budget::Usage;
 use crate::domain::lane::{LaneKey, LaneLoad};
-use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::Change;
 use crate::domain::status::LaneStatus;
+use crate::domain::time::Uptime;
 
 /// A block that ends this many seconds later is another one; less is the wall clock's doing.
 const BLOCK_JITTER: f64 = 1.0;

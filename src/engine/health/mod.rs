@@ -15,10 +15,10 @@ use super::effect::Measurement;
 use super::event::Moment;
 use super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::schedule::Uptime;
 use crate::domain::snapshot::Change;
 use crate::domain::status::TargetStatus;
 use crate::domain::target::TargetKey;
+use crate::domain::time::Uptime;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

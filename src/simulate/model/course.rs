@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::chance::{Path, mix, normal, uniform};
 use super::profile::{CampaignEvent, Quantity};
-use super::replay::Replay;
 use super::wave::{Curve, Kernel, REACH_DAYS, Wave};
 use super::{Figures, Model, SLOTS_PER_DAY, Tick, TrailingDays};
 
@@ -116,11 +115,6 @@ impl Course {
             let share = if revised { self.model.profile.revision.share } else { 0.0 };
             whole(self.sends(day).messages.sent(slot) * (1.0 + share)) > 0.0
         })
-    }
-
-    /// Its figures over windows at the end of each slot of some days, in order.
-    pub fn replay<const N: usize>(&self, days: Range<i64>, windows: [TrailingDays; N]) -> Replay<'_, N> {
-        Replay::new(self, days, windows)
     }
 
     /// The day on which it begins.

@@ -24,6 +24,13 @@ pub struct Replay<'a, const N: usize> {
     sums: [Figures; N],
 }
 
+impl Course {
+    /// Its figures over windows at the end of each slot of some days, in order.
+    pub fn replay<const N: usize>(&self, days: Range<i64>, windows: [TrailingDays; N]) -> Replay<'_, N> {
+        Replay::new(self, days, windows)
+    }
+}
+
 impl<'a, const N: usize> Replay<'a, N> {
     pub(super) fn new(course: &'a Course, days: Range<i64>, windows: [TrailingDays; N]) -> Self {
         let now = Tick { day: days.start.max(course.first()), slot: 0 };

@@ -19,10 +19,10 @@ use self::overview::{Exporter, Overview};
 use self::query::TargetQuery;
 use self::when::InstantView;
 use super::WebState;
-use super::connections::Peer;
+use super::peer::Peer;
 use super::places::PlaceUse;
 use crate::clock::{self, Clock};
-use crate::domain::schedule::Uptime;
+use crate::domain::time::Uptime;
 use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 

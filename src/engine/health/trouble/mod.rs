@@ -7,8 +7,8 @@ use super::super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::{LaneKey, LaneLoad};
 use crate::domain::outages::Outages;
-use crate::domain::schedule::Uptime;
 use crate::domain::target::{CredentialId, TargetKey};
+use crate::domain::time::Uptime;
 use lines::{report, total};
 
 /// A stretch that is worth a line.
