@@ -100,19 +100,21 @@ def imports(sources: Sources) -> dict[str, set[str]]:
     graph: dict[str, set[str]] = defaultdict(set)
     for name, text in sources.items():
         here = module(name)
-        for match in re.finditer(r"^\s*(?:pub(?:\([^)]*\))? )?use ((?:crate|super|self)[\w:]*)", text, re.MULTILINE):
-            path = here
-            for step in match.group(1).rstrip(":").split("::"):
-                if step == "crate":
-                    path = ()
-                elif step == "super":
+        for match in re.finditer(r"^\s*(?:pub(?:\([^)]*\))? )?use ((?:crate|super|self)\b[^;]*);", text, re.MULTILINE):
+            head, _, items = match.group(1).partition("{")
+            for item in items.rstrip("}").split(","):
+                path = here
+                for step in (head + item.strip()).rstrip(":").split("::"):
+                    if step == "crate":
+                        path = ()
+                    elif step == "super":
+                        path = path[:-1]
+                    elif step != "self":
+                        path = (*path, step)
+                while path and path not in files:
                     path = path[:-1]
-                elif step != "self":
-                    path = (*path, step)
-            while path and path not in files:
-                path = path[:-1]
-            if path in files and files[path] != name:
-                graph[name].add(files[path])
+                if path in files and files[path] != name:
+                    graph[name].add(files[path])
     return graph
 
 

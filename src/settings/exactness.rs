@@ -10,10 +10,10 @@ use proptest::strategy::{Union, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value as Json, json};
 
-use super::document::Reading;
 use super::entry::Holds as _;
 use super::fixtures::{compiled, load_file, written, yaml};
 use super::raw::Raw;
+use super::reading::Reading;
 use super::report::{Problem, Report};
 use super::{Purpose, Settings};
 use crate::domain::target::Window;

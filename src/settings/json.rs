@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::document::{Reading, line_of};
 use super::node::{Node, ScalarKind, Value};
+use super::reading::{Reading, line_of};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
 pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {

@@ -31,6 +31,7 @@ mod node;
 mod number;
 mod paths;
 mod raw;
+mod reading;
 mod report;
 mod schema;
 mod secret;

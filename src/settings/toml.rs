@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::document::Reading;
 use super::node::{Node, ScalarKind, Value};
+use super::reading::Reading;
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
 pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::discreet::discreet;
-use super::document::Reading;
 use super::entry::Holds as _;
 use super::node::{Node, Origin, ScalarKind, Value};
 use super::raw::Raw;
+use super::reading::Reading;
 use super::report::Report;
 use super::yaml;
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use yaml_rust2::parser::{Event, Parser, Tag};
 use yaml_rust2::scanner::{Marker, ScanError, TScalarStyle};
 
-use super::document::{MAX_DEPTH, Reading};
 use super::node::{Node, ScalarKind, Value};
+use super::reading::{MAX_DEPTH, Reading};
 
 /// What a text says; `None` where it cannot be read at all, which is reported.
 pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::control::World;
 use super::figures::preset;
 use super::ledger::Now;
 use super::signature;
 use super::spec::Channel;
+use super::world::World;
 use super::{Call, Reply, WorldTime};
 
 /// A refusal of the gateway.

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::allowance::Admission;
-use super::control::World;
 use super::graph_reply::{GraphRequest, error, page};
 use super::insights;
 use super::signature::proof;
 use super::spec::{Account, Campaign, Proof};
+use super::world::World;
 use super::{Call, Reply, WorldTime};
 
 /// The newest version.

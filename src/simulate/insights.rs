@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Reply;
-use super::control::World;
 use super::figures::{Days, Totals, preset};
 use super::graph_reply::{GraphRequest, error, limit, page, paged};
 use super::ledger::Now;
 use super::spec::{Account, Campaign};
+use super::world::World;
 use crate::domain::metric::{METRICS, Metric};
 
 /// Fields beside the metrics that the API knows.

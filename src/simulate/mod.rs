@@ -18,6 +18,7 @@ pub mod model;
 mod signature;
 mod spec;
 mod timeline;
+mod world;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -32,10 +33,11 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 pub use allowance::Allowance;
-pub use control::{Control, Statistics, WorldChange};
+pub use control::Control;
 pub use fault::{FaultRule, ScriptedFault};
 pub use spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 pub use timeline::Milestone;
+pub use world::{Statistics, WorldChange};
 
 /// Largest request that is read.
 const LARGEST_REQUEST: usize = 1 << 20;
