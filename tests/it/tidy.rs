@@ -1,6 +1,6 @@
 //! The rules of the code base that no lint knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Longest file, its unit tests included.
@@ -143,6 +143,123 @@ fn nothing_is_left_to_do() {
         }) {
             assert!(!text.contains(&word), "{name} says {word}: do it, or write an issue");
         }
+    }
+}
+
+/// Names of top-level types that two files of `src` may share, and why.
+const MAY_BE_SHARED: &[(&str, &str)] = &[];
+
+/// Files that may hold inherent `impl`s of one type.
+const MAX_IMPL_FILES: usize = 2;
+
+/// The code of each file of `src` without its tests. What is typed (`settings/raw.rs`) has the names of what is meant.
+fn production() -> BTreeMap<String, String> {
+    let ours = sources().into_iter().filter_map(|(name, text)| Some((name.strip_prefix("src/")?.to_owned(), text)));
+    let code = ours.filter(|(name, _)| !name.ends_with("tests.rs") && !name.contains("tests/"));
+    code.map(|(name, text)| (name, without_tests(&text).to_owned())).collect()
+}
+
+/// The name of a top-level type that a line begins, or of the type that an inherent `impl` is for.
+fn named<'a>(line: &'a str, keywords: &[&str]) -> Option<&'a str> {
+    let line = line.strip_prefix("pub").map_or(line, |rest| rest.trim_start_matches(|c: char| c != ' ').trim_start());
+    let rest = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;
+    // Generic parameters of an `impl` stand before the name.
+    let rest = rest.strip_prefix('<').map_or(rest, |generic| generic.split_once("> ").map_or("", |(_, rest)| rest));
+    rest.trim_start().split(|c: char| !c.is_alphanumeric()).next().filter(|name| !name.is_empty())
+}
+
+#[test]
+fn a_name_is_that_of_one_type() {
+    let mut files = BTreeMap::<String, BTreeSet<String>>::new();
+    for (file, text) in production().into_iter().filter(|(file, _)| file != "settings/raw.rs") {
+        for name in text.lines().filter_map(|line| named(line, &["struct ", "enum ", "type ", "trait "])) {
+            files.entry(name.to_owned()).or_default().insert(file.clone());
+        }
+    }
+    assert!(files.len() > 200, "types are found: {}", files.len());
+    for (name, files) in &files {
+        let shared = files.len() > 1;
+        let allowed = MAY_BE_SHARED.iter().any(|(allowed, _)| allowed == name);
+        assert!(!shared || allowed, "{name} is a type in {files:?}: rename the more special one");
+        assert!(shared || !allowed, "{name} is not shared any more: take it from MAY_BE_SHARED");
+    }
+}
+
+#[test]
+fn what_a_type_does_is_in_two_files_at_most() {
+    let mut files = BTreeMap::<String, BTreeSet<String>>::new();
+    for (file, text) in production() {
+        for line in text.lines().filter(|line| line.ends_with('{') && !line.contains(" for ")) {
+            if let Some(name) = named(line, &["impl ", "impl"]) {
+                files.entry(name.to_owned()).or_default().insert(file.clone());
+            }
+        }
+    }
+    assert!(files.len() > 150, "implementations are found: {}", files.len());
+    for (name, files) in files {
+        assert!(files.len() <= MAX_IMPL_FILES, "{name} is implemented in {files:?}: split it by what each part owns");
+    }
+}
+
+/// The files that each file names in its `use` lines. A `mod.rs` is no corner: it names its files.
+fn imports(sources: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
+    let module = |file: &str| {
+        let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
+        path.split('/').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let files: BTreeMap<_, _> = sources.keys().map(|file| (module(file), file.as_str())).collect();
+    let plain = |file: &str| !file.ends_with("mod.rs");
+    let used = |here: &[String], path: &str| {
+        let mut at = here.to_vec();
+        for step in path.split("::") {
+            match step {
+                "crate" => at.clear(),
+                "super" => drop(at.pop()),
+                "self" => {}
+                step => at.push(step.to_owned()),
+            }
+        }
+        // What stands behind the module is an item of it.
+        while !at.is_empty() && !files.contains_key(&at) {
+            at.pop();
+        }
+        files.get(&at).copied()
+    };
+    let of_file = |file: &str, text: &str| {
+        let here = module(file);
+        let uses = text.split(';').filter_map(|code| {
+            let (before, path) = code.rsplit_once("use ")?;
+            let before = before.rsplit('\n').next().unwrap_or_default().trim_start();
+            (before.is_empty() || before.starts_with("pub")).then_some(path)
+        });
+        let paths = uses.flat_map(|path| {
+            let (head, items) = path.split_once('{').unwrap_or((path, ""));
+            items.split(['}', ',']).map(|item| format!("{head}{}", item.trim())).collect::<Vec<_>>()
+        });
+        let ours = paths.filter(|path| ["crate", "super", "self"].iter().any(|root| path.starts_with(root)));
+        ours.filter_map(|path| used(&here, path.trim_end_matches("::"))).filter(|other| *other != file).collect()
+    };
+    let graph = sources.iter().filter(|(file, _)| plain(file)).map(|(file, text)| {
+        let used: BTreeSet<_> = of_file(file, text);
+        (file.as_str(), used.into_iter().filter(|file| plain(file)).collect())
+    });
+    graph.collect()
+}
+
+#[test]
+fn no_file_uses_itself_around_a_corner() {
+    let sources = production();
+    let graph = imports(&sources);
+    assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 400, "imports are found: {graph:?}");
+    for start in graph.keys() {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![*start]);
+        while let Some(file) = next.pop() {
+            next.extend(graph[file].iter().filter(|used| reached.insert(**used)));
+        }
+        assert!(
+            !reached.contains(start),
+            "{start} uses a file that uses it: move what they share. It reaches {reached:?}"
+        );
     }
 }
 
