@@ -227,12 +227,12 @@ fn imports(sources: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>>
     };
     let of_file = |file: &str, text: &str| {
         let here = module(file);
-        let uses = text.split(';').filter_map(|code| {
+        let statements = text.split(';').filter_map(|code| {
             let (before, path) = code.rsplit_once("use ")?;
             let before = before.rsplit('\n').next().unwrap_or_default().trim_start();
             (before.is_empty() || before.starts_with("pub")).then_some(path)
         });
-        let paths = uses.flat_map(|path| {
+        let paths = statements.flat_map(|path| {
             let (head, items) = path.split_once('{').unwrap_or((path, ""));
             items.split(['}', ',']).map(|item| format!("{head}{}", item.trim())).collect::<Vec<_>>()
         });
