@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::runtime::Handle;
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 use self::missing::{Missing, MissingReport};
@@ -117,7 +117,9 @@ impl Publisher {
     /// Publishes until nobody is left to bring requests, on a thread of its own: compressors and freed
     /// memory stay where they are used again.
     pub async fn run(self) -> anyhow::Result<()> {
-        let runtime = Handle::current();
+        // Its timers are its own: those of the daemon's runtime end before this thread does, at a stop that
+        // waits for nobody.
+        let runtime = Builder::new_current_thread().enable_time().build().context("no runtime for the publisher")?;
         tokio::task::spawn_blocking(move || runtime.block_on(self.work())).await.context("publishing broke")
     }
 
@@ -243,5 +245,37 @@ impl Worker {
             tracing::info!(attempts, "the state is written again");
         }
         self.telemetry.state_last_write.with_label_values::<&str>(&[]).set(clock::wall_seconds());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// A stop that waits no longer takes the runtime away from under the publisher's thread.
+    #[test]
+    fn what_was_told_is_published_although_the_runtime_ends() {
+        for round in 0..30 {
+            let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let (store, telemetry) = (Arc::new(Store::default()), Arc::new(Telemetry::new(false).unwrap()));
+            let (publisher, handle) = Publisher::new(1000, Clock::start(), store.clone(), telemetry);
+            let mut tasks = JoinSet::new();
+            tasks.spawn_on(async { publisher.run().await.unwrap() }, runtime.handle());
+            runtime.block_on(async {
+                handle.tell(PublishRequest { ready: true, ..PublishRequest::default() }).await;
+                while handle.0.capacity() < QUEUE_LEN {
+                    tokio::task::yield_now().await;
+                }
+            });
+            let poller = async move {
+                let _handle = handle;
+                std::future::pending::<()>().await;
+            };
+            tasks.spawn_on(poller, runtime.handle());
+            drop(runtime);
+            assert!(store.is_ready(), "round {round}");
+        }
     }
 }
