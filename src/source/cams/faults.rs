@@ -88,7 +88,12 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
     let throttled = reason == Reason::Throttled;
     let say = row.map_or("", |(.., say)| say);
     let quoted = |text| answer.redactor.line(text);
-    let say = if say.is_empty() { quoted(verdict.message) } else { say.to_owned() };
+    let say = match (say, quoted(verdict.message)) {
+        ("", message) if message.is_empty() => "the API gives no reason".to_owned(),
+        ("", message) => message,
+        (say, _) => say.to_owned(),
+    };
+    let named = |what: &str, text| if text == "" { format!("no {what}") } else { format!("{what} {}", quoted(text)) };
     Fault {
         reason,
         scope: Scope::Lane,
@@ -96,7 +101,11 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
         code: Some(row.map_or("other", |(prefix, ..)| prefix)),
         abuse: false,
         fields: Vec::new(),
-        message: format!("{say} (CAMS code {}, HTTP {status}, request {})", quoted(code), quoted(verdict.request_id)),
+        message: format!(
+            "{say} (CAMS {}, HTTP {status}, {})",
+            named("code", code),
+            named("request", verdict.request_id),
+        ),
     }
 }
 
@@ -197,6 +206,18 @@ mod tests {
         assert_eq!(fault(200, r#"{"code":"NoPermission","message":"m"}"#).reason, Reason::Forbidden);
         assert_eq!(fault(500, r#"{"Code":"OK"}"#).reason, Reason::Unavailable);
         assert_eq!(fault(502, "<html>").reason, Reason::Unavailable);
+    }
+
+    #[test]
+    fn what_an_error_does_not_say_is_told_as_missing() {
+        for (status, body, message) in [
+            (400, r#"{"Success":false}"#, "the API gives no reason (CAMS no code, HTTP 400, no request)"),
+            (400, r#"{"Success":false,"Message":"m"}"#, "m (CAMS no code, HTTP 400, no request)"),
+            (400, r#"{"Code":"Something.Else","RequestId":"r"}"#,
+                "the API gives no reason (CAMS code Something.Else, HTTP 400, request r)"),
+        ] {
+            assert_eq!(fault(status, body).message, message);
+        }
     }
 
     #[test]
