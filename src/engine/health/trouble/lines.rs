@@ -31,6 +31,11 @@ impl Cause {
         }
     }
 
+    /// How many polls met it, of what is met by polls.
+    fn polls(&self, times: u64) -> Option<u64> {
+        (!matches!(self.trouble, Trouble::Unreadable | Trouble::Stretched)).then_some(times)
+    }
+
     /// What is counted.
     fn noun(&self) -> &'static str {
         match self.trouble {
@@ -81,12 +86,13 @@ pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Lo
                 }
                 Trouble::Stretched => format!("the wanted intervals still do not fit the allowance: {message}"),
             };
-            emit(severity(detail), cause, Fields { polls: Some(*polls), ..fields(cause, member, Some(detail)) }, said)
+            let fields = Fields { polls: cause.polls(*polls), ..fields(cause, member, Some(detail)) };
+            emit(severity(detail), cause, fields, said)
         }
         Line::Ended(cause, member, polls) => emit(
             Severity::Info,
             cause,
-            Fields { polls: Some(*polls), ..fields(cause, member, None) },
+            Fields { polls: cause.polls(*polls), ..fields(cause, member, None) },
             over(cause).to_owned(),
         ),
         Line::Count(count) => count_line(count, total),

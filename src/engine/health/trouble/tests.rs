@@ -197,4 +197,5 @@ fn an_unreadable_file_is_one_line_an_hour_beside_whatever_else_fails() {
         r#"level=info msg="the credential can be read again""#.to_owned(),
     ];
     assert!(told.len() == 3 && told.iter().zip(&starts).all(|(line, start)| line.starts_with(start)), "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("polls=")), "files are read, not polled: {told:#?}");
 }
