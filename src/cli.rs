@@ -203,7 +203,7 @@ pub struct Flags {
     /// File with TLS and logins, in the format of Prometheus exporters (web.config); re-read when it changes
     #[arg(long = "web.config.file", value_name = "PATH", env = "MME_WEB_CONFIG_FILE", global = true)]
     pub web_config_file: Option<PathBuf>,
-    /// Path of the metrics
+    /// Path of the metrics; / takes the place of the status page
     #[arg(long = "web.telemetry-path", value_name = "PATH", env = "MME_WEB_TELEMETRY_PATH", global = true, default_value = "/metrics", value_parser = telemetry_path)]
     pub telemetry_path: String,
     /// Concurrent scrapes; further ones get 503

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use crate::web::PAGES;
+
 /// `host:port`, or `:port` for all interfaces.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let all = text.strip_prefix(':').and_then(|port| port.parse().ok());
@@ -42,6 +44,9 @@ pub(super) fn telemetry_path(text: &str) -> Result<String, String> {
         !matches!(segment, "" | "." | "..") && segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
     };
     let fit = text == "/" || text.strip_prefix('/').is_some_and(|path| path.split('/').all(plain));
+    if PAGES.contains(&text) {
+        return Err("the exporter has a page of its own there; expected another path, such as /metrics".to_owned());
+    }
     let free = !text.starts_with("/-/") && text != "/-";
     if fit && free {
         Ok(text.to_owned())
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn paths_are_plain() {
-        for text in ["/metrics", "/", "/a/b.c~d_e-f", "/config", "/api/v1/targets"] {
+        for text in ["/metrics", "/", "/a/b.c~d_e-f", "/config/metrics", "/api/v1"] {
             assert!(telemetry_path(text).is_ok(), "{text:?}");
         }
         for text in [
@@ -84,6 +89,8 @@ mod tests {
             "//",
             "/-/healthy",
             "/-",
+            "/config",
+            "/api/v1/targets",
             "/./a",
             "/../a",
             "/a b",

@@ -94,21 +94,23 @@ pub fn router(web: WebState, prefix: &str) -> Router {
         .fallback(nothing_there)
 }
 
+/// The paths of pages that the exposition must not hide.
+pub(crate) const PAGES: [&str; 2] = ["/config", "/api/v1/targets"];
+
 fn paths(web: WebState) -> Router {
+    let [configuration, targets] = PAGES;
     let mut router = Router::new()
         .route(&web.telemetry_path.clone(), get(metrics::metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(lifecycle::reload))
         .route("/-/quit", post(lifecycle::quit))
-        .route("/-/assets/{name}", get(status::asset));
-    for (path, handler) in
-        [("/", get(status::page)), ("/config", get(status::configuration)), ("/api/v1/targets", get(status::targets))]
-    {
-        // The exposition may stand in the place of any of them.
-        if *web.telemetry_path != *path {
-            router = router.route(path, handler);
-        }
+        .route("/-/assets/{name}", get(status::asset))
+        .route(configuration, get(status::configuration))
+        .route(targets, get(status::targets));
+    // The exposition may stand in the place of the status page.
+    if *web.telemetry_path != *"/" {
+        router = router.route("/", get(status::page));
     }
     router.with_state(web)
 }

@@ -164,6 +164,7 @@ fn wrong_usage_is_2_whatever_it_is() {
         &["--web.telemetry-path", "/{*x}"],
         &["--web.telemetry-path", "//"],
         &["--web.telemetry-path", "/-/healthy"],
+        &["--web.telemetry-path", "/config"],
         &["--web.telemetry-path", "metrics"],
         &["--web.route-prefix", "/:x"],
         &["--web.route-prefix", "/{x}"],
