@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::fault::{FaultRule, ScriptedFault};
 use super::spec::Spec;
 use super::world::{Statistics, World, WorldChange};
-use super::{Call, Epoch, Reply, Shared, cams, graph};
+use super::{Call, Epoch, Reply, Shared, cams, graph, spoken};
 
 /// A handle on a world; clones are the same world.
 #[derive(Clone, Debug)]
@@ -74,12 +74,12 @@ impl Control {
         match (call.method.as_str(), call.path.as_str()) {
             ("GET", "/_control/statistics") => Reply::json(200, &self.statistics()),
             ("GET", "/_control/leftover_faults") => Reply::json(200, &self.leftover_faults()),
-            ("POST", "/_control/change") => match serde_json::from_slice::<WorldChange>(&call.body) {
+            ("POST", "/_control/change") => match spoken::change(&call.body) {
                 Ok(change) => {
                     self.change(change);
                     Reply::json(200, &Value::Null)
                 }
-                Err(error) => Reply::json(400, &json!({"error": error.to_string()})),
+                Err(error) => Reply::json(400, &json!({"error": error})),
             },
             _ => Reply::json(
                 404,

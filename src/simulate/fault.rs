@@ -12,6 +12,7 @@ use super::Reply;
 
 /// A disturbance and the calls that meet it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FaultRule {
     /// The endpoint's name in the statistics; empty for any.
     #[serde(default)]
@@ -30,7 +31,7 @@ pub struct FaultRule {
 
 /// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScriptedFault {
     /// An error in Graph's envelope.
     Graph {
@@ -62,6 +63,7 @@ pub enum ScriptedFault {
         /// Body.
         body: String,
         /// Header fields.
+        #[serde(default)]
         headers: Vec<(String, String)>,
     },
     /// Half of the real body, though well framed.

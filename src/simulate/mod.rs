@@ -17,6 +17,7 @@ mod ledger;
 pub mod model;
 mod signature;
 mod spec;
+mod spoken;
 mod timeline;
 mod world;
 

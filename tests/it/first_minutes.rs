@@ -140,8 +140,9 @@ fn examples(text: &str) -> Vec<Value> {
 
 /// The variants that the control names when it is sent one that it does not have.
 fn variants(refusal: &str) -> Vec<String> {
-    let names = refusal.split_once("expected one of").unwrap().1;
-    names.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+    let refusal: Value = serde_json::from_str(refusal).unwrap();
+    let names = refusal["error"].as_str().unwrap().split_once("here, but ").unwrap().1;
+    names.split(", ").map(ToOwned::to_owned).collect()
 }
 
 #[test]
