@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock;
 use crate::daemon::ReloadRequest;
 use crate::logging;
+use crate::panics::joined;
 use crate::settings::{Problems, Settings};
 use crate::store::Store;
 use crate::systemd;
@@ -26,6 +27,8 @@ pub struct Reloader {
     telemetry: Arc<Telemetry>,
     store: Arc<Store>,
     state_file: Option<PathBuf>,
+    /// What the log says of the configuration in force: it is told when it changes, not at each reload.
+    warned: Vec<String>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -46,7 +49,8 @@ impl Reloader {
         let (reload, asked) = Reload::new();
         store.set_configuration(settings.printed.clone());
         let state_file = settings.state_file.clone();
-        let reloader = Self { load: load.into(), web, asked, telemetry, store, state_file };
+        let warned = settings.warnings.clone();
+        let reloader = Self { load: load.into(), web, asked, telemetry, store, state_file, warned };
         reloader.note(true);
         (reloader, reload)
     }
@@ -66,7 +70,7 @@ impl Reloader {
         }
     }
 
-    async fn reload(&self, orders: &mpsc::Sender<ReloadRequest>) -> anyhow::Result<()> {
+    async fn reload(&mut self, orders: &mpsc::Sender<ReloadRequest>) -> anyhow::Result<()> {
         let (load, web) = (self.load.clone(), self.web.clone());
         let settings = tokio::task::spawn_blocking(move || {
             let settings = load();
@@ -74,13 +78,15 @@ impl Reloader {
             let web = if settings.is_ok() { web.reload() } else { web.check() };
             both(settings, web)
         });
-        let (settings, ()) = settings.await.context("loading broke")??;
-        for warning in &settings.warnings {
+        let (settings, ()) = joined(settings.await, "loading")??;
+        let mut warnings = settings.warnings.clone();
+        if settings.state_file != self.state_file {
+            warnings.push("state.file: another file is used after a restart only".to_owned());
+        }
+        for warning in warnings.iter().filter(|warning| !self.warned.contains(warning)) {
             tracing::warn!("{warning}");
         }
-        if settings.state_file != self.state_file {
-            tracing::warn!("state.file: another file is used after a restart only");
-        }
+        self.warned = warnings;
         let (printed, log) = (settings.printed.clone(), settings.log.clone());
         let (done, told) = oneshot::channel();
         orders.send(ReloadRequest { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;

@@ -225,6 +225,34 @@ fn the_level_follows_a_reload_and_an_account_has_its_own() {
 }
 
 #[test]
+fn what_is_odd_about_a_configuration_is_told_when_it_changes_and_not_at_each_reload() {
+    let folder = Folder::new();
+    let talker = Talker::start(&folder, CONFIGURATION, &[]);
+    let odd = |lines: &[Pairs]| lines.iter().filter(|line| line["msg"].contains("the secret is written")).count();
+    let reloaded = |lines: &[Pairs]| lines.iter().any(|line| line["msg"].contains("the configuration was reloaded"));
+    let started = talker.until(logfmt, |lines| lines.iter().any(|line| line["msg"].contains("is polling")));
+    assert_eq!(odd(&started), 1, "{started:#?}");
+    let reload = || {
+        talker.daemon.signal("-HUP");
+        talker.until(logfmt, reloaded)
+    };
+    let lines = reload();
+    assert_eq!(odd(&lines), 0, "{lines:#?}");
+    let second = "    app_id: 42\n    app_secret: y\n";
+    let other = "  main: {token: x, base_url: 'http://127.0.0.1:1', accounts: [{id: 1001, windows: [last_7d]}]}\n";
+    let changed = CONFIGURATION.replace(
+        other,
+        &format!("  main:\n    token: x\n    base_url: http://127.0.0.1:1\n    accounts: [{{id: 1001, windows: [last_7d]}}]\n{second}"),
+    );
+    assert_ne!(changed, CONFIGURATION);
+    folder.write("config.yaml", &changed);
+    let lines = reload();
+    assert_eq!(odd(&lines), 2, "the token stands in another line, the app's secret is new: {lines:#?}");
+    let lines = reload();
+    assert_eq!(odd(&lines), 0, "{lines:#?}");
+}
+
+#[test]
 fn lines_of_one_kind_are_bounded_whatever_writes_them() {
     let accounts: Vec<_> = (1..=80).map(|id| format!("'{id}': info")).collect();
     let configuration = format!("log: {{accounts: {{{}}}}}{CONFIGURATION}", accounts.join(", "));
