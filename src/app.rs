@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::daemon::{Driver, Publication};
 use crate::heartbeat::Heartbeat;
+use crate::panics::joined;
 use crate::publish::Publisher;
 use crate::reload::{LoadSettings, Reloader};
 use crate::settings::Settings;
@@ -167,11 +168,11 @@ impl App {
             () = shutdown => {}
             () = self.lifecycle.quit.notified() => {}
             Some(ended) = pollers.join_next() => {
-                ended.context("the poller broke")?.context("the poller ended")?;
+                joined(ended, "the poller")?.context("the poller ended")?;
                 anyhow::bail!("the poller ended");
             }
             Some(ended) = servers.join_next() => {
-                ended.context("the web server broke")?.context("the web server ended")?;
+                joined(ended, "the web server")?.context("the web server ended")?;
                 anyhow::bail!("the web server ended");
             }
         }

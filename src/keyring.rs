@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::default_credentials::{DefaultCredentials, KeyState};
 use crate::domain::target::CredentialId;
 use crate::engine::Generation;
+use crate::panics::joined;
 use crate::settings::{Access, AccessKeySource, CredentialSettings, Secret, SecretError};
 use crate::source::{Keys, Redactor};
 
@@ -128,7 +129,7 @@ impl Keyring {
     pub async fn news(&mut self) -> anyhow::Result<()> {
         loop {
             tokio::select! {
-                Some(ended) = self.tasks.join_next() => ended.context("a task that asks for access keys broke")?,
+                Some(ended) = self.tasks.join_next() => joined(ended, "a task that asks for access keys")?,
                 () = self.news.notified() => return Ok(()),
             }
         }

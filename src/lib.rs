@@ -21,6 +21,7 @@ pub mod heartbeat;
 pub mod keyring;
 pub mod logfmt;
 pub mod logging;
+pub mod panics;
 pub mod publish;
 pub mod reload;
 pub mod replace;

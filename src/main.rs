@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use marketing_messages_exporter::cli::{Cli, Command};
 use marketing_messages_exporter::settings::environment;
-use marketing_messages_exporter::{command, logging};
+use marketing_messages_exporter::{command, logging, panics};
 
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os(), &environment()).unwrap_or_else(|error| error.exit());
     logging::install(cli.flags.log_level, cli.flags.log_format);
+    panics::install();
     let meant = cli.meant();
     command::warn_of_variables(&meant);
     for flag in &cli.idle {

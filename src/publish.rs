@@ -20,6 +20,7 @@ use crate::domain::counted::counted;
 use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::saved::SavedState;
 use crate::domain::snapshot::{Change, Full, PolledRows, Snapshot};
+use crate::panics::joined;
 use crate::state;
 use crate::store::Store;
 use crate::telemetry::Telemetry;
@@ -120,7 +121,7 @@ impl Publisher {
         // Its timers are its own: those of the daemon's runtime end before this thread does, at a stop that
         // waits for nobody.
         let runtime = Builder::new_current_thread().enable_time().build().context("no runtime for the publisher")?;
-        tokio::task::spawn_blocking(move || runtime.block_on(self.work())).await.context("publishing broke")
+        joined(tokio::task::spawn_blocking(move || runtime.block_on(self.work())).await, "the publisher")
     }
 
     async fn work(mut self) {

@@ -14,6 +14,7 @@ use super::run::{DaemonUrls, serve, sockets};
 use super::{Done, block_on, print};
 use crate::cli::Flags;
 use crate::clock;
+use crate::panics::joined;
 use crate::replace::replace;
 use crate::settings::{self, Settings};
 use crate::simulate::{Control, Milestone, Simulation, Spec};
@@ -52,7 +53,7 @@ pub fn demo(flags: &Flags) -> anyhow::Result<Done> {
         tokio::select! {
             done = serve(flags, sockets, Box::new(load), true, announce) => done,
             Some(ended) = tasks.join_next() => {
-                ended.context("a task of the demo broke")??;
+                joined(ended, "a task of the demo")??;
                 anyhow::bail!("a task of the demo ended");
             }
         }

@@ -22,6 +22,7 @@ use crate::engine::{Answer, Effect, Engine, Event, Failed, Generation, KeyConten
 use crate::fetch::Fetch;
 use crate::heartbeat::Heartbeat;
 use crate::keyring::{Keyring, Read, Unread};
+use crate::panics::joined;
 use crate::publish::PublishRequest;
 use crate::settings::Settings;
 use crate::source::RequestContext;
@@ -101,7 +102,7 @@ impl<S: Sink> Driver<S> {
     async fn wait(&mut self, wake: Uptime) -> anyhow::Result<()> {
         tokio::select! {
             Some(answer) = self.requests.join_next() => {
-                let answer = answer.context("a request's task broke")?;
+                let answer = joined(answer, "a request")?;
                 self.handle(Event::Answer(Box::new(answer)));
             }
             fetched = self.keyring.news() => {

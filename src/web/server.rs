@@ -32,6 +32,7 @@ use super::shares::Network;
 use super::stream::TimedStream;
 use super::timeouts::{Activity, Late, Limits, Protocol, Watch};
 use crate::clock::Clock;
+use crate::panics::joined;
 use crate::telemetry::Telemetry;
 
 /// Requests at a time on a connection of HTTP/2.
@@ -299,10 +300,10 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 
 /// A panic is a bug, and costs the connection that ran into it.
 fn tell(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && !error.is_cancelled()
+    if ended.as_ref().is_err_and(JoinError::is_panic)
+        && let Err(error) = joined(ended, "a connection")
     {
-        tracing::error!("a connection broke: {error}");
+        tracing::error!("{error}");
     }
 }
 

@@ -21,15 +21,16 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("fetch", &["domain", "fetch"], &["std", "bytes", "http", "memmap2", "reqwest", "tokio"]),
     ("telemetry.rs", &["domain", "engine"], &["std", "prometheus"]),
     ("default_credentials.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "bytes", "http", "secrecy", "tokio"]),
-    ("keyring.rs", &["default_credentials", "domain", "engine", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
+    ("keyring.rs", &["default_credentials", "domain", "engine", "panics", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
     ("heartbeat.rs", &["domain"], &["std"]),
     ("logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
-    ("daemon/", &["clock", "daemon", "domain", "engine", "fetch", "heartbeat", "keyring", "logging", "publish", "settings", "source", "telemetry"], &["*"]),
-    ("publish", &["clock", "domain", "publish", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
+    ("daemon/", &["clock", "daemon", "domain", "engine", "fetch", "heartbeat", "keyring", "logging", "panics", "publish", "settings", "source", "telemetry"], &["*"]),
+    ("panics.rs", &[], &["std", "anyhow", "tokio", "tracing"]),
+    ("publish", &["clock", "domain", "panics", "publish", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("replace.rs", &[], &["std"]),
     ("state/", &["domain", "replace", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
-    ("web/", &["clock", "domain", "exposition", "settings", "store", "telemetry", "web"], &["*"]),
+    ("web/", &["clock", "domain", "exposition", "panics", "settings", "store", "telemetry", "web"], &["*"]),
 ];
 
 /// What the pure modules must not even name.
