@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// What stands for such a text.
-const HIDDEN: &str = "<not shown>";
+pub(crate) const NOT_SHOWN: &str = "<not shown>";
 
 /// So many letters and digits in a row, mixed, are no word.
 const SECRET_RUN_CHARS: usize = 12;
@@ -18,7 +18,7 @@ const SHORTEST_SECRET_CHARS: usize = 16;
 const BEGINNINGS: [&str; 5] = ["EAA", "LTAI", "STS.", "CAIS", "eyJ"];
 
 /// Whether a text looks like a secret, or holds one.
-pub(super) fn is_like_a_secret(text: &str) -> bool {
+pub(crate) fn is_like_a_secret(text: &str) -> bool {
     text.split(|c| !is_part(c)).any(|word| {
         let begins = BEGINNINGS.iter().any(|beginning| word.starts_with(beginning));
         word.len() >= SHORTEST_SECRET_CHARS
@@ -27,14 +27,14 @@ pub(super) fn is_like_a_secret(text: &str) -> bool {
 }
 
 /// The text without the words in it that look like secrets.
-pub(super) fn discreet(text: &str) -> Cow<'_, str> {
+pub(crate) fn discreet(text: &str) -> Cow<'_, str> {
     if !is_like_a_secret(text) {
         return text.into();
     }
     let mut shown = String::with_capacity(text.len());
     for piece in text.split_inclusive(|c| !is_part(c)) {
         let word = piece.trim_end_matches(|c| !is_part(c));
-        shown += if is_like_a_secret(word) { HIDDEN } else { word };
+        shown += if is_like_a_secret(word) { NOT_SHOWN } else { word };
         shown += piece.strip_prefix(word).unwrap_or_default();
     }
     shown.into()
@@ -72,7 +72,7 @@ mod tests {
         ] {
             assert!(is_like_a_secret(secret), "{secret}");
             let shown = discreet(secret);
-            assert!(shown.contains(HIDDEN), "{shown}");
+            assert!(shown.contains(NOT_SHOWN), "{shown}");
         }
         for name in [
             "META_TOKEN",

@@ -49,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::BaseUrl;
+pub(crate) use discreet::{NOT_SHOWN, discreet, is_like_a_secret};
 pub use environment::environment;
 pub use log::Log;
 pub use log_level::LogLevel;

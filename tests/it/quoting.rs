@@ -191,7 +191,7 @@ fn undone(text: &str) -> Vec<String> {
 }
 
 /// Where a part of a secret is shown.
-fn hits(output: &str, secrets: &[String]) -> Vec<String> {
+pub(crate) fn hits(output: &str, secrets: &[String]) -> Vec<String> {
     let fragments: BTreeSet<&[u8]> =
         secrets.iter().flat_map(|secret| secret.as_bytes().windows(FRAGMENT_CHARS)).collect();
     let shown = |text: &String| {

@@ -297,7 +297,7 @@ fn every_mistake_is_told_with_its_remedy_and_no_secret() {
         "http_server_config.headers.X-Frame-Options",
         "http_server_config.headers.Server",
         "basic_auth_users.anna",
-        "basic_auth_users.a:b",
+        "basic_auth_users.a:...",
         "rate_limit.interval",
         "other",
     ] {

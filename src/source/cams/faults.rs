@@ -213,8 +213,11 @@ mod tests {
         for (status, body, message) in [
             (400, r#"{"Success":false}"#, "the API gives no reason (CAMS no code, HTTP 400, no request)"),
             (400, r#"{"Success":false,"Message":"m"}"#, "m (CAMS no code, HTTP 400, no request)"),
-            (400, r#"{"Code":"Something.Else","RequestId":"r"}"#,
-                "the API gives no reason (CAMS code Something.Else, HTTP 400, request r)"),
+            (
+                400,
+                r#"{"Code":"Something.Else","RequestId":"r"}"#,
+                "the API gives no reason (CAMS code Something.Else, HTTP 400, request r)",
+            ),
         ] {
             assert_eq!(fault(status, body).message, message);
         }

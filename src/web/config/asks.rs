@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::settings::discreet;
+
 /// What a client has to show before it is answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asks {
@@ -103,7 +105,7 @@ fn of_certificates(former: Option<&Certificates>, new: Option<&Certificates>, gi
 
 /// Says what a list has that the former one has not.
 fn further(what: &str, former: &BTreeSet<String>, new: &BTreeSet<String>, given_up: &mut Vec<String>) {
-    let added: Vec<_> = new.difference(former).map(|name| name.escape_debug().to_string()).collect();
+    let added: Vec<_> = new.difference(former).map(|name| discreet(name).escape_debug().to_string()).collect();
     if !added.is_empty() {
         given_up.push(format!("{what}: {}", added.join(", ")));
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use yaml_rust2::{Yaml, YamlLoader};
 
-use crate::settings::{Problem, Problems};
+use crate::settings::{NOT_SHOWN, Problem, Problems, is_like_a_secret};
 
 /// What is wrong with a file so far.
 #[derive(Debug)]
@@ -48,7 +48,11 @@ impl<'r> Section<'r> {
         let documents = match YamlLoader::load_from_str(text) {
             Ok(documents) => documents,
             Err(error) => {
-                report.problem("", format!("{error}; correct the syntax there"));
+                let twice = "duplicated key in mapping";
+                // It quotes the key.
+                let what = if error.info().ends_with(twice) { "a key stands twice" } else { error.info() };
+                let (line, column) = (error.marker().line(), error.marker().col() + 1);
+                report.problem("", format!("line {line}, column {column}: {what}; correct the syntax there"));
                 return None;
             }
         };
@@ -80,7 +84,7 @@ impl<'r> Section<'r> {
     /// The place of a key, from the top.
     pub(super) fn path(&self, key: &str) -> String {
         let dot = if self.path.is_empty() { "" } else { "." };
-        format!("{}{dot}{}", self.path, key.escape_debug())
+        format!("{}{dot}{}", self.path, shown(key))
     }
 
     /// Notes what is wrong with a key.
@@ -161,6 +165,17 @@ impl<'r> Section<'r> {
             self.problem(key, format!("unknown key; the keys here are {}", self.asked.join(", ")));
         }
     }
+}
+
+/// A key or a name of the user's own. What was pasted in its place is not shown: a secret by its form, whatever
+/// stands behind a colon, as a password does, and what is longer than names are.
+fn shown(name: &str) -> String {
+    const LONGEST: usize = 64;
+    let (name, behind) = name.split_once(':').map_or((name, ""), |(name, _)| (name, ":..."));
+    if is_like_a_secret(name) || name.len() > LONGEST || name.contains("-----") {
+        return NOT_SHOWN.to_owned();
+    }
+    format!("{}{behind}", name.escape_debug())
 }
 
 /// A scalar as it was typed, as far as YAML tells.

@@ -243,6 +243,7 @@ fn policy(mut top: Section<'_>, file: &Path, files: &mut Files) -> WebPolicy {
                 user,
                 format!("the cost of the hash is {cost}, outside 4 to 17; make one: htpasswd -nBC 10 NAME"),
             ),
+            None if cost(user).is_some() => users.problem(user, "name and hash are swapped; write NAME: HASH"),
             None => users.problem(user, "this is not a bcrypt hash; make one: htpasswd -nBC 10 NAME"),
         }
     }

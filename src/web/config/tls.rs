@@ -117,6 +117,10 @@ fn pem(at: &mut Section<'_>, [inline, file]: [&'static str; 2], folder: &Path, f
             Pem::Wrong
         }
         (Some(text), None) => Pem::Text(inline, text.into_bytes()),
+        (None, Some(text)) if text.contains("-----BEGIN") => {
+            at.problem(file, format!("this is what a PEM file holds, not its name; write it below {inline}"));
+            Pem::Wrong
+        }
         (None, Some(path)) => match files.read(&folder.join(path)) {
             Ok(text) => Pem::Text(file, text),
             Err(error) => {
@@ -152,7 +156,7 @@ fn versions(at: &mut Section<'_>) -> Vec<&'static SupportedProtocolVersion> {
         let Some(name) = at.text(key) else { return default };
         let index = VERSIONS.iter().position(|(known, _)| *known == name);
         if index.is_none() {
-            at.problem(key, format!("`{}` is not spoken; write TLS12 or TLS13", name.escape_debug()));
+            at.problem(key, "this version is not spoken; write TLS12 or TLS13");
         }
         index.unwrap_or(default)
     };
@@ -177,10 +181,7 @@ fn provider(at: &mut Section<'_>) -> CryptoProvider {
                 Some(suite) => chosen.push(*suite),
                 None => {
                     let names: Vec<_> = known.iter().map(name).collect();
-                    at.problem(
-                        &place,
-                        format!("`{}` is not spoken; choose of {}", wanted.escape_debug(), names.join(", ")),
-                    );
+                    at.problem(&place, format!("this suite is not spoken; choose of {}", names.join(", ")));
                 }
             }
         }
@@ -191,10 +192,7 @@ fn provider(at: &mut Section<'_>) -> CryptoProvider {
         for (place, wanted) in names {
             match CURVES.iter().find(|(known, _)| *known == wanted) {
                 Some((_, curve)) => provider.kx_groups.push(*curve),
-                None => at.problem(
-                    &place,
-                    format!("`{}` is not spoken; choose of CurveP256, CurveP384, X25519", wanted.escape_debug()),
-                ),
+                None => at.problem(&place, "this curve is not spoken; choose of CurveP256, CurveP384, X25519"),
             }
         }
     }
