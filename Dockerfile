@@ -7,7 +7,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock build.rs ./
 # Cargo wants to see every target that Cargo.toml names, the benchmarks too; an empty one does.
 RUN mkdir src benches \
-    && touch src/lib.rs benches/page.rs benches/exposition.rs benches/timers.rs \
+    && touch src/lib.rs benches/page.rs benches/exposition.rs benches/model.rs benches/timers.rs \
     && echo 'fn main() {}' >src/main.rs \
     && cargo build --locked --release \
     && rm -r src

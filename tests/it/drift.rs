@@ -141,3 +141,12 @@ fn the_table_of_bounds_has_the_values_of_the_code() {
         assert_eq!(row[1], value, "docs/security.md, {bound}");
     }
 }
+
+/// Cargo does not build a package of whose targets one has no file.
+#[test]
+fn the_image_is_built_with_every_benchmark() {
+    let (cargo, dockerfile) = (read("Cargo.toml"), read("Dockerfile"));
+    let names = cargo.split("[[bench]]").skip(1).filter_map(|bench| bench.split('"').nth(1));
+    let missing: Vec<_> = names.filter(|name| !dockerfile.contains(&format!(" benches/{name}.rs"))).collect();
+    assert!(missing.is_empty(), "Dockerfile has to create an empty file for each of {missing:?}");
+}
