@@ -50,8 +50,7 @@ mod tests {
 
     /// A panic as most bugs make one: with a value in its text.
     fn broken(token: &str) {
-        let number: Result<u64, String> = Err(format!("{token} is no number"));
-        assert!(number.unwrap() > 0);
+        assert!(token.is_empty(), "{token} stands where nothing belongs");
     }
 
     #[test]
@@ -72,7 +71,7 @@ mod tests {
         assert_eq!(told.len(), 2, "{text}");
         assert!(told.iter().all(|line| line.contains("level=error") && line.contains("at=src/panics.rs:")), "{text}");
         assert!(told[0].contains("left out") && told[1].contains("as it stands in the code"), "{text}");
-        assert!(!text.contains(&TOKEN[..12]), "{text}");
+        assert!(!text.contains("EAAGm0PX4ZCp"), "{text}");
     }
 
     #[tokio::test]
@@ -81,6 +80,6 @@ mod tests {
         tasks.spawn(async { broken(TOKEN) });
         let error = joined(tasks.join_next().await.unwrap(), "the poller").unwrap_err();
         assert_eq!(format!("{error:#} {error:?}").matches("the poller has a bug").count(), 2);
-        assert!(!format!("{error:#} {error:?}").contains(&TOKEN[..12]), "{error:?}");
+        assert!(!format!("{error:#} {error:?}").contains("EAAGm0PX4ZCp"), "{error:?}");
     }
 }

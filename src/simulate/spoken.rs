@@ -62,7 +62,8 @@ fn example(name: &str) -> Option<String> {
             break;
         }
     }
-    example.rfind('}').map(|end| example[..=end].to_owned())
+    let end = example.rfind('}')?;
+    example.get(..=end).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -52,7 +52,8 @@ fn no_problem_of_the_web_configuration_quotes_what_was_pasted() {
     let mut told = 0;
     for (place, text) in places.chain(keys) {
         // In double quotes, as it is, and as a text of several lines.
-        let block = format!("|\n{}", text.lines().map(|line| format!("    {line}\n")).collect::<String>());
+        let lines: Vec<_> = text.lines().map(|line| format!("    {line}")).collect();
+        let block = format!("|\n{}\n", lines.join("\n"));
         let last = place.trim_end_matches(['}', ']']).ends_with("PASTED") && !place.contains(['{', '[']);
         for (written, fits) in [(format!("{text:?}"), true), (text.clone(), true), (block, last)] {
             if !fits {

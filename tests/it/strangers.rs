@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::authority::{Authority, CONFIGURATION};
 use crate::cli::{Running, command};
@@ -32,7 +32,9 @@ fn authorizations() -> Vec<String> {
 
 /// A header field by field, as a client sees it.
 fn shown(headers: &HeaderMap) -> String {
-    headers.iter().map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))).collect()
+    let line =
+        |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+    headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,10 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
         ("", message) => message,
         (say, _) => say.to_owned(),
     };
-    let named = |what: &str, text| if text == "" { format!("no {what}") } else { format!("{what} {}", quoted(text)) };
+    let named = |what, text| match quoted(text) {
+        text if text.is_empty() => format!("no {what}"),
+        text => format!("{what} {text}"),
+    };
     Fault {
         reason,
         scope: Scope::Lane,
