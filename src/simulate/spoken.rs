@@ -86,8 +86,8 @@ mod tests {
                 r#"raw: status is missing; write it like {"raw": {"status": 504, "body": "<html>", "headers": [["#,
             ),
             (
-                r#"{"fault": {"times": 1, "endpont": "x", "fault": "stall"}}"#,
-                "fault: there is no endpont here, but endpoint, contains, skip, times, fault; write",
+                r#"{"fault": {"times": 1, "colour": "x", "fault": "stall"}}"#,
+                "fault: there is no colour here, but endpoint, contains, skip, times, fault; write",
             ),
             (r#"{"add": [1, {"id": 7}]}"#, r#"write it like {"add": [2398765432, {"id": 77, "#),
         ] {
