@@ -39,6 +39,9 @@ pub(super) struct Meter {
     calls: VecDeque<f64>,
 }
 
+/// Calls of somebody else at a time.
+const MOST_EATEN: u32 = 1_000_000;
+
 /// What a call came to.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Admission {
@@ -79,9 +82,9 @@ impl Meter {
         self.blocked_until = until;
     }
 
-    /// Calls of somebody else.
+    /// Calls of somebody else. Each is remembered for an hour: ten times the largest allowance is enough.
     pub(super) fn eat(&mut self, allowance: &Allowance, now: f64, calls: u32) {
-        for _ in 0..calls {
+        for _ in 0..calls.min(MOST_EATEN) {
             self.call(allowance, now, false);
         }
     }
@@ -134,5 +137,7 @@ mod tests {
             Admission::Refused { code: 80_004, subcode: 2_446_079, blocked: true }
         );
         assert_eq!(meter.call(&allowance, 3602.0, false), Admission::Granted);
+        meter.eat(&allowance, 3602.0, u32::MAX);
+        assert!(meter.calls.len() <= 1_000_100, "whatever was sent is not kept");
     }
 }
