@@ -7,6 +7,7 @@ local rules = import 'rules.libsonnet';
 
   local shippedRules = {
     'campaigns.yml': importstr '../prometheus/rules/campaigns.yml',
+    'cost.yml': importstr '../prometheus/rules/cost.yml',
     'exporter.yml': importstr '../prometheus/rules/exporter.yml',
     'figures.yml': importstr '../prometheus/rules/figures.yml',
     'thresholds.yml': importstr '../prometheus/rules/thresholds.yml',

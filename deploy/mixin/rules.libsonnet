@@ -56,7 +56,9 @@ function(shipped, config) {
       else if starts(line, '          runbook_url: ') then ['          runbook_url: ' + config.runbookURLPattern % alert]
       else if starts(line, '          dashboard_url: ') then [std.strReplace(line, 'https://grafana.example.com', config.grafanaURL)]
       else [text.selected(line, matchers(line))];
-    if thresholdOf(block) != null then withThreshold(block)
+    // The head of the next group comes after the last rule of one.
+    local rest = std.join('\n', std.flatMap(replaced, lines[1:]));
+    if thresholdOf(block) != null then std.join('\n', [first(withThreshold(block))] + if std.length(lines) > 1 then [rest] else [])
     else std.join('\n', std.flatMap(replaced, lines)),
 
   local check(what, given, there) =

@@ -19,6 +19,7 @@ const OF_RULES: &[&str] = &[
     "threshold",
     "day",
     "expires",
+    "span",
     "present",
     "alertname",
     "alertstate",
@@ -157,7 +158,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 fn every_alert_says_what_it_is_and_where_help_is() {
     let mut bases = BTreeSet::new();
     for (name, block) in alerts() {
-        for key in ["summary:", "description:", "severity:"] {
+        for key in ["summary:", "description:", "severity:", "keep_firing_for:"] {
             assert!(block.contains(key), "{name} has no {key}");
         }
         let severity = block.split("severity: ").nth(1).and_then(|rest| words(rest).next());
