@@ -28,11 +28,20 @@ Queries = Sequence[tuple[str, Series]]
 JOB = "marketing-messages"
 DELIVERED_TODAY = 'marketing_messages_delivered{window="today"}'
 
-# The campaign of the demo whose clicks become dear, and the account that is throttled.
+# The campaigns of the demo whose clicks become dear and that delivers no more, and the account that is throttled.
 CLIMBING = {"account_id": "2398765432", "campaign_id": "120201432000000"}
 CLIMBING_NAME = "Spring sale"
+STOPPED = {"account_id": "2398765432", "campaign_id": "120201432000001"}
 THROTTLED = "2398765433"
 EXPIRING = "growth"
+
+# What the thresholds of the stack raise as soon as it runs.
+OF_OWN_THRESHOLDS = {
+    "MarketingMessagesMonthlyBudgetExceeded": {"account_id": "2398765432"},
+    "MarketingMessagesThresholdRefused": {"threshold": "cost_rise"},
+}
+# Recorded once there are seven days before today.
+WEEK = "account:marketing_messages_spend:expected_least"
 
 DATA = 60  # seconds until Prometheus has to know something
 CHANGE = 180  # seconds until a figure has to change
@@ -137,8 +146,8 @@ def check_stop(checks: Checks, exporter: Daemon) -> None:
 class Watch:
     """When alerts reached the webhook and when they were resolved there, as seconds since the scene began."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack, self.began = stack, time.monotonic()
+    def __init__(self, stack: Stack, began: float | None = None) -> None:
+        self.stack, self.began = stack, time.monotonic() if began is None else began
         self.table: list[tuple[str, float, float]] = []
 
     def seen(self, status: str, alert: str, labels: dict[str, str]) -> tuple[float, str, Any] | None:
@@ -163,42 +172,73 @@ class Watch:
 
 def check_alerts(checks: Checks, stack: Stack) -> None:
     """The demo's stories, told at once by moving the clock of the simulated world."""
-    alert = "MarketingMessagesCostPerClickRising"
+    rising, refused = "MarketingMessagesCostPerClickRising", "MarketingMessagesCredentialInvalid"
+    throttled, stopped = "MarketingMessagesAccountThrottled", "MarketingMessagesDeliveryStopped"
+    for alert, labels in OF_OWN_THRESHOLDS.items():
+        Watch(stack, stack.began).fires(alert, **labels)
+    checks.that(True, "a budget of one's own is watched, and a threshold with a wrong label is named")
+    stack.wait("a week is over", CHANGE, lambda: query(stack.prometheus, WEEK))
     watch = Watch(stack)
-    risen = query(stack.prometheus, f'ALERTS{{alertname="{alert}"}}')
+    risen = query(stack.prometheus, f'ALERTS{{alertname="{rising}"}}')
     checks.that(not risen, "before anything happens, no cost per click has risen", str(risen))
 
-    # Its clicks cost 1.7 times the usual now, and the throttled account is refused for half a minute.
-    stack.change({"set_offset": 212 - stack.elapsed()})
-    fired, path, first = watch.fires(alert, **CLIMBING)
+    # Its clicks cost 2.5 times the usual now, another campaign of the account has stopped, the throttled account is
+    # refused for half a minute, and a token has died; a new one comes after a while.
+    stack.change({"set_offset": 452 - stack.elapsed()})
+    began = watch.now()
+    dear, path, first = watch.fires(rising, **CLIMBING)
     text = first["annotations"]["summary"] + " " + first["annotations"]["description"]
-    checks.that(CLIMBING_NAME in text and "EUR" in text, f"{alert} reaches a webhook with the campaign's name", text)
+    checks.that(CLIMBING_NAME in text and "EUR" in text, f"{rising} reaches a webhook with the campaign's name", text)
     checks.that(path == "/team", "its severity routes it", path)
     print(f"     {first['annotations']['description']}")
-    throttled, _, _ = watch.fires("MarketingMessagesAccountThrottled", account_id=THROTTLED)
-    free = watch.now()
-    watch.resolves("MarketingMessagesAccountThrottled", throttled, free, account_id=THROTTLED)
-    checks.that(True, "the throttled account raises its alert and is resolved")
+    blocked, _, _ = watch.fires(throttled, account_id=THROTTLED)
+    dead, path, _ = watch.fires(refused, credential=EXPIRING)
+    checks.that(path == "/on-call", "a dead token is for whoever is on call", path)
+    still, _, _ = watch.fires(stopped, **STOPPED)
+    for alert, fired, labels in [
+        (throttled, blocked, {"account_id": THROTTLED}),
+        (refused, dead, {"credential": EXPIRING}),
+        (stopped, still, STOPPED),
+    ]:
+        watch.resolves(alert, fired - began, began, **labels)
+    checks.that(True, "a throttled account, a dead token and a silent campaign raise their alerts and are resolved")
     check_rules(checks, stack)
     check_panels(checks, stack)
     check_variables(checks, stack)
     check_documents(checks, stack)
     check_pair(checks, stack)
 
-    # The cost is as usual again, and the token of another credential has died; a new one comes after a while.
+    # The cost is as usual again.
     since = watch.now()
     stack.change({"set_offset": 602 - stack.elapsed()})
-    dead, path, _ = watch.fires("MarketingMessagesCredentialInvalid", credential=EXPIRING)
-    checks.that(path == "/on-call", "a dead token is for whoever is on call", path)
-    watch.resolves(alert, fired, since, **CLIMBING)
+    watch.resolves(rising, dear - began, since, **CLIMBING)
     checks.that(True, "the risen cost is resolved when it falls")
-    watch.resolves("MarketingMessagesCredentialInvalid", dead - since, since, credential=EXPIRING)
-    checks.that(True, "the dead token raises its alert and is resolved when a new one comes")
+    check_outage(checks, stack, watch)
     print(f"     {'alert':<38}  fired after  resolved after")
     for name, fired, resolved in watch.table:
         print(f"     {name:<38}  {fired:>9.1f} s  {resolved:>12.1f} s")
+    dear_ones = {
+        one["labels"]["campaign_id"]
+        for _, _, body in stack.webhook.received
+        for one in body["alerts"]
+        if one["labels"]["alertname"] == rising
+    }
+    checks.that(dear_ones == {CLIMBING["campaign_id"]}, "no other campaign's clicks have become dear", dear_ones)
     others = {one["labels"]["alertname"] for _, _, body in stack.webhook.received for one in body["alerts"]}
     print(f"     beside them: {', '.join(sorted(others - {name for name, _, _ in watch.table}))}")
+
+
+def check_outage(checks: Checks, stack: Stack, watch: Watch) -> None:
+    """Every account of Meta fails, and then none."""
+    alert, since = "MarketingMessagesApiUnavailable", watch.now()
+    down = {"raw": {"status": 503, "body": "", "headers": []}}
+    stack.change({"fault": {"endpoint": "insights", "times": 1_000_000, "fault": down}})
+    fired, path, _ = watch.fires(alert, source="meta")
+    checks.that(path == "/on-call", "an API that is down is for whoever is on call", path)
+    up = watch.now()
+    stack.change({"calm": None})
+    watch.resolves(alert, fired - since, up, source="meta")
+    checks.that(True, "an API that is down raises one alert, and is resolved when it is up")
 
 
 def check_rules(checks: Checks, stack: Stack) -> None:

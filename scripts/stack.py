@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Starts the simulated APIs, the exporter, Prometheus with the shipped rules, and Alertmanager, on loopback.
 
-The shipped files are used as they are, but for addresses, and for times: hours become seconds, so that the demo's
-stories are told within minutes. Notifications are printed. Ctrl-C ends everything; files lie in a temporary directory.
+The shipped files are used as they are, but for addresses, and for times: hours and days become seconds, so that the
+demo's stories are told within minutes. Notifications are printed. Ctrl-C ends everything; files lie in a temporary
+directory.
 """
 
+import itertools
 import json
+import math
 import re
 import shutil
 import signal
@@ -28,8 +31,11 @@ EXPORTER, ALERTMANAGER, WEBHOOK, PROMETHEUS = "localhost:10396", "localhost:9093
 
 Notification = dict[str, Any]
 
-# What becomes of the rules' times: the order among them stays.
-SECONDS = {"3h": 15, "1d": 16, "2d": 17, "7d": 18, "27h": 31, "171h": 33, "1h": 20, "6h": 60}
+# What becomes of the rules' times. From a day on, days are told shorter than the hours in them, or a week would last
+# half an hour; a day and three hours is still three hours more than a day.
+HOUR = 3  # seconds
+FIRST_DAY, DAY = 37, 10  # seconds: of the first, and of each after it
+HOURS = {"m": 1 / 60, "h": 1, "d": 24}
 
 # Thresholds of one's own, as docs/alerting.md tells to write them.
 OWN_RULES = """
@@ -44,10 +50,18 @@ groups:
         expr: "20"
       - record: marketing_messages:threshold:custom
         labels: {threshold: budget_month, account_id: "2398765432"}
-        expr: "60000"
+        expr: "4000"
       - record: marketing_messages:threshold:custom
         labels: {threshold: minimum_spend, currency: INR}
         expr: "5"
+      # Three hours are nine seconds here.
+      - record: marketing_messages:threshold:custom
+        labels: {threshold: minimum_delivered}
+        expr: "20"
+      # A mistake, which an alert names.
+      - record: marketing_messages:threshold:custom
+        labels: {threshold: cost_rise, campaign_name: "Flash Friday"}
+        expr: "1.1"
 """
 
 
@@ -59,11 +73,23 @@ def replaced(text: str, pattern: str, replacement: str, file: Path) -> str:
     return text
 
 
+def squeezed(span: str) -> int:
+    """Seconds that stand for a span of the rules, such as 30m, 27h or 7d."""
+    days, hours = divmod(int(span[:-1]) * HOURS[span[-1]], 24)
+    return math.ceil(hours * HOUR + (FIRST_DAY + (days - 1) * DAY if days else 0))
+
+
 def shortened(text: str) -> str:
-    """A query or a file of rules, with hours as seconds."""
-    text = re.sub(r"\boffset (\w+)", lambda match: f"offset {SECONDS[match[1]]}s", text)
-    text = re.sub(r"\[(\w+)(:\w+)?\]", lambda match: f"[{SECONDS[match[1]]}s{':1s' if match[2] else ''}]", text)
+    """A query or a file of rules, with hours and days as seconds. What is longer stays longer."""
+    spans = {span for found in re.findall(r"\boffset (\w+)|\[(\w+)(?::\w+)?\]", text) for span in found if span}
+    for one, other in itertools.combinations(sorted(spans, key=lambda span: int(span[:-1]) * HOURS[span[-1]]), 2):
+        if squeezed(one) > squeezed(other):
+            raise Failed(f"{one} and {other} become {squeezed(one)} and {squeezed(other)} s")
+    text = re.sub(r"\boffset (\w+)", lambda match: f"offset {squeezed(match[1])}s", text)
+    text = re.sub(r"\[(\w+)(:\w+)?\]", lambda match: f"[{squeezed(match[1])}s{':1s' if match[2] else ''}]", text)
+    text = re.sub(r"> (\d+) \* 3600\b", lambda match: f"> {squeezed(match[1] + 'h')}", text)  # since midnight
     text = re.sub(r"(?m)^(\s*)> 60$", r"\1> 0", text)  # the minute of grace before figures are stale
+    text = re.sub(r"(?m)^(\s*interval:) \w+$", r"\1 1s", text)
     return re.sub(r"(?m)^(\s*(?:for|keep_firing_for):) \w+$", r"\1 2s", text)
 
 
@@ -237,7 +263,7 @@ def main() -> None:
             ]:
                 print(f"{name:<15} {open_to_people(base, pages)}")
             print(
-                "Hours are seconds here. Notifications follow; the first within two minutes. Ctrl-C ends everything.",
+                "An hour is three seconds. Notifications follow, the first within a minute. Ctrl-C ends everything.",
                 flush=True,
             )
             while True:

@@ -146,7 +146,7 @@ fn today(spec: &Spec, days: Days, now: Now) -> Option<f64> {
 
 /// Messages of a hurried today.
 fn live(spec: &Spec, campaign: &Campaign, seconds: f64) -> f64 {
-    let seconds = if campaign.story == Story::Stopped { seconds.min(60.0) } else { seconds };
+    let seconds = if campaign.story == Story::Stopped { seconds.min(120.0) } else { seconds };
     (campaign.daily * 0.3 + seconds * spec.pace * campaign.daily / 500.0).floor()
 }
 

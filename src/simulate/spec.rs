@@ -113,7 +113,7 @@ pub enum Story {
     Steady,
     /// Its cost per click climbs for ten minutes and falls back.
     Climbing,
-    /// It stops delivering after a minute.
+    /// It stops delivering after two minutes.
     Stopped,
     /// It has no delivery at all.
     Silent,
