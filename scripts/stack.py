@@ -7,29 +7,22 @@ directory.
 """
 
 import itertools
-import json
 import math
 import re
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+from lib.alertmanager import DEPLOY, Notification, Webhook, replaced, start_alertmanager
 from lib.command import command_line
-from lib.process import ROOT, START, Failed, free_port
+from lib.process import START, Failed, free_port
 from lib.web import get
 from lib.world import World
 
-DEPLOY = ROOT / "deploy"
-EXPORTER, ALERTMANAGER, WEBHOOK, PROMETHEUS = "localhost:10396", "localhost:9093", "localhost:9095", "localhost:9090"
-
-Notification = dict[str, Any]
+EXPORTER, ALERTMANAGER, PROMETHEUS = "localhost:10396", "localhost:9093", "localhost:9090"
 
 # What becomes of the rules' times. From a day on, days are told shorter than the hours in them, or a week would last
 # half an hour; a day and three hours is still three hours more than a day.
@@ -65,14 +58,6 @@ groups:
 """
 
 
-def replaced(text: str, pattern: str, replacement: str, file: Path) -> str:
-    """The text with every match replaced; one without a match is a file that has changed."""
-    text, count = re.subn(pattern, replacement, text)
-    if count == 0:
-        raise Failed(f"{file} has nothing like {pattern}")
-    return text
-
-
 def squeezed(span: str) -> int:
     """Seconds that stand for a span of the rules, such as 30m, 27h or 7d."""
     days, hours = divmod(int(span[:-1]) * HOURS[span[-1]], 24)
@@ -91,34 +76,6 @@ def shortened(text: str) -> str:
     text = re.sub(r"(?m)^(\s*)> 60$", r"\1> 0", text)  # the minute of grace before figures are stale
     text = re.sub(r"(?m)^(\s*interval:) \w+$", r"\1 1s", text)
     return re.sub(r"(?m)^(\s*(?:for|keep_firing_for):) \w+$", r"\1 2s", text)
-
-
-class Webhook:
-    """What Alertmanager's receivers get: a list of (seconds, path, notification)."""
-
-    def __init__(self, show: Callable[[Notification], None] | None = None) -> None:
-        received: list[tuple[float, str, Notification]] = []
-        self.received = received
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                received.append((time.monotonic(), self.path, body))
-                if show:
-                    show(body)
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Stack(World):
@@ -148,27 +105,12 @@ class Stack(World):
         return time.monotonic() - self.began
 
     def start_alertmanager(self) -> None:
-        program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-        if not program:
-            raise Failed("no Alertmanager: run scripts/install-peers.sh")
-        shipped = DEPLOY / "alertmanager/alertmanager.yml"
-        text = replaced(shipped.read_text(), re.escape(WEBHOOK), self.webhook.address, shipped)
-        text = replaced(text, r"(group_wait|group_interval): \w+", r"\1: 1s", shipped)
-        file = self.folder / "alertmanager.yml"
-        file.write_text(text)
-        self.alertmanager = f"http://127.0.0.1:{free_port()}"
-        self.start(
+        self.alertmanager = start_alertmanager(
+            self,
             "alertmanager",
-            [
-                program,
-                f"--config.file={file}",
-                f"--storage.path={self.folder / 'alertmanager'}",
-                f"--web.listen-address={self.alertmanager.removeprefix('http://')}",
-                "--cluster.listen-address=",
-                "--log.level=warn",
-            ],
+            self.webhook,
+            lambda text: re.sub(r"(group_wait|group_interval): \w+", r"\1: 1s", text),
         )
-        self.wait("Alertmanager is ready", START, lambda: get(f"{self.alertmanager}/-/ready")[0] == 200)
 
     def start_prometheus(self) -> None:
         self.prometheus = self.run_prometheus("prometheus", [self.address])
