@@ -59,7 +59,7 @@ rules: ## the alerts and their tests, with promtool; installs it where it is mis
 	scripts/mixin.sh
 
 .PHONY: alert-quality
-alert-quality: ## replay alerts that judge a rise by chance over months of campaigns, the shipped ones beside; fails beyond budgets
+alert-quality: ## replay the alerts over months of campaigns, the former ones beside; fails beyond budgets (half an hour)
 	scripts/alert-quality.sh $(ARGUMENTS)
 
 .PHONY: alert-quality-check
