@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Replays the alerts over simulated campaigns, and writes the tables to target/alert-quality.md. The long form measures the
-# rules of FORMER beside those of the tree; --check is the short form, with a comparison of the evaluator with promtool
+# Replays the alerts over simulated campaigns and prints tables. The long form measures the former rules as well, and puts
+# the tables into docs/alert-quality.md; --check is the short form, with a comparison of the evaluator with promtool
 # (scripts/install-peers.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,4 +28,15 @@ else
     git archive "$former" deploy/prometheus/rules | tar -x -C "$folder"
     options=(--before "$folder/deploy/prometheus/rules")
 fi
-"$program" "${options[@]}" "$@" | tee target/alert-quality.md
+result=0
+"$program" "${options[@]}" "$@" | tee target/alert-quality.md || result=$?
+if [ "${options[0]}" = --before ] && grep -q '<!-- end -->' target/alert-quality.md; then
+    page=docs/alert-quality.md
+    awk -v tables=target/alert-quality.md '
+        /<!-- alert-quality -->/ { while ((getline line < tables) > 0) print line; inside = 1 }
+        !inside
+        /<!-- end -->/ { inside = 0 }
+    ' "$page" > target/alert-quality.page
+    cp target/alert-quality.page "$page"
+fi
+exit "$result"
