@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use marketing_messages_exporter::app::WebOptions;
 use marketing_messages_exporter::simulate::Spec;
@@ -66,7 +67,8 @@ impl Authority {
 
     pub(crate) fn client(&self) -> ClientBuilder {
         let authority = Certificate::from_pem(self.issuer.pem().as_bytes()).unwrap();
-        Client::builder().no_proxy().tls_certs_only([authority])
+        // The client may wait for ever where its connection is closed while it is being made.
+        Client::builder().no_proxy().tls_certs_only([authority]).timeout(Duration::from_secs(20))
     }
 
     pub(crate) fn identity(&self, names: &[&str]) -> Identity {
