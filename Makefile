@@ -22,7 +22,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint deny rules e2e messages browser hostile unit ## everything that CI asks for; installs what it needs
+test: lint deny rules alert-quality-check e2e messages browser hostile unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -63,7 +63,7 @@ alert-quality: ## replay the alerts over months of campaigns, the former ones be
 	scripts/alert-quality.sh $(ARGUMENTS)
 
 .PHONY: alert-quality-check
-alert-quality-check: ## its tests, its short form, and its evaluator against promtool
+alert-quality-check: ## the short form, the tests of its evaluator, and promtool beside it
 	scripts/install-peers.sh
 	cargo clippy --locked --manifest-path tools/alert-quality/Cargo.toml --all-targets --target-dir target/alert-quality -- -D warnings
 	cargo test --locked --manifest-path tools/alert-quality/Cargo.toml --target-dir target/alert-quality

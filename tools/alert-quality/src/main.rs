@@ -1,7 +1,7 @@
 //! Replays alerting rules over months of simulated campaigns, prints how good they are, and fails where they
 //! are worse than the budgets.
 //!
-//! `alert-quality [--short] [--before DIR] [--rules DIR] [--seeds 601,602,603] [--campaigns 100]`, or `--promtool DIR` for
+//! `alert-quality [--short] [--before DIR] [--rules DIR] [--seeds 701,702,703] [--campaigns 100]`, or `--promtool DIR` for
 //! tests that hold this program's PromQL to promtool's.
 
 mod alert;

@@ -9,14 +9,14 @@ use crate::model::{CampaignEvent, Profile};
 use crate::rules::Rules;
 use crate::study::{Detection, KINDS, Trial, falsehood, kind, rise, runaway};
 
-/// Seeds of the verdict. The rules were designed on 1 to 11, 101, 104, 105, 301, 401 to 404 and 501 to 503.
-const SEEDS: [u64; 3] = [601, 602, 603];
+/// Seeds of the verdict. The rules were designed on 1 to 11, 101, 104, 105, 301, 401 to 404, 501 to 503 and 601 to 603.
+const SEEDS: [u64; 3] = [701, 702, 703];
 
 /// The seed of the trade between false alerts and delay.
 const TRADE_SEED: u64 = 201;
 
 /// Bounds that the trade is shown for.
-const ODDS: [f64; 5] = [100.0, 300.0, 1000.0, 3000.0, 10_000.0];
+const ODDS: [f64; 5] = [100.0, 300.0, 800.0, 2500.0, 8000.0];
 
 const VOLUMES: [f64; 4] = [5.0, 50.0, 500.0, 5000.0];
 const RISES: [&str; 8] = ["1.2", "1.5", "2", "4", "10", "+1", "+2", "+5"];
