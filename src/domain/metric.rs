@@ -298,6 +298,11 @@ impl MetricSet {
         Self::filtered(|metric| metric.extra.is_none())
     }
 
+    /// The set as a number: a bit for each row of [`METRICS`], the first one lowest.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
     /// Every family that CAMS passes on.
     pub fn cams() -> Self {
         Self::filtered(|metric| metric.cams)

@@ -18,6 +18,7 @@
 mod answer;
 mod effect;
 mod event;
+mod fingerprint;
 mod health;
 mod keys;
 mod membership;

@@ -1,5 +1,6 @@
 //! The engine played without a clock: events in, effects out.
 
+mod fingerprint;
 mod play;
 
 use std::collections::BTreeSet;
