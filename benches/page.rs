@@ -9,7 +9,7 @@ use divan::{Bencher, black_box};
 use http::Response;
 use marketing_messages_exporter::domain::metric::{METRICS, MetricSet};
 use marketing_messages_exporter::domain::plan::{Planned, PollTerms, Selection};
-use marketing_messages_exporter::domain::target::{AccountId, Level, Source, Subject, TargetKey, Window};
+use marketing_messages_exporter::domain::target::{AccountId, CredentialId, Level, Source, Subject, TargetKey, Window};
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
 use marketing_messages_exporter::source::{Received, Redactor, Target};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ fn read(bencher: Bencher<'_, '_>) {
 fn target() -> MetaTarget {
     let graph = Graph { base_url: "http://127.0.0.1".into(), version: "v26.0".into() };
     let terms = PollTerms {
-        credential: "main".into(),
+        credential: CredentialId { source: Source::META, name: "main".into() },
         interval: Duration::from_mins(15),
         stale_after: Duration::from_hours(1),
         labels: Arc::new([]),

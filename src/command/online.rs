@@ -12,7 +12,7 @@ use crate::daemon::prober::{ProbeError, ProbeResult, Prober, listing_among, list
 use crate::domain::counted::counted;
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{MetaAccount, WantedCampaigns};
+use crate::domain::plan::{FleetAccount, WantedCampaigns};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::Gathered;
 use crate::settings::{CredentialSettings, Settings};
@@ -142,10 +142,8 @@ impl<'s> OnlineCheck<'s> {
         for account in &self.settings.fleet.accounts {
             let WantedCampaigns::Only(ids) = &account.wanted else { continue };
             let credential = &account.terms.credential;
-            let place = format!("meta/{credential} account {}", account.id);
-            let ours = |key: &TargetKey| {
-                key.source == Source::META && key.account == Some(account.id) && key.credential == *credential
-            };
+            let place = format!("{credential} account {}", account.id);
+            let ours = |key: &TargetKey| key.account == Some(account.id) && key.credential_id() == *credential;
             let (found, listed) = self.found(ours);
             self.tell_list(&place, &format!(" at level {}", account.level.label()), ids, &found, listed);
             if found.is_disjoint(ids) && listed && !self.is_spent(ours) {
@@ -155,10 +153,8 @@ impl<'s> OnlineCheck<'s> {
         for channel in &self.settings.fleet.channels {
             let WantedCampaigns::Only(ids) = &channel.wanted else { continue };
             let credential = &channel.terms.credential;
-            let place = format!("cams/{credential} channel {}, {}, {}", channel.space, channel.page, channel.account);
-            let ours = |key: &TargetKey| {
-                key.source == Source::CAMS && key.account == Some(channel.account) && key.credential == *credential
-            };
+            let place = format!("{credential} channel {}, {}, {}", channel.space, channel.page, channel.account);
+            let ours = |key: &TargetKey| key.account == Some(channel.account) && key.credential_id() == *credential;
             let (found, listed) = self.found(ours);
             self.tell_list(&place, "", ids, &found, listed);
         }
@@ -169,18 +165,18 @@ impl<'s> OnlineCheck<'s> {
         for account in &self.settings.fleet.accounts {
             let WantedCampaigns::Matching(filter) = &account.wanted else { continue };
             let (credential, level) = (&account.terms.credential, account.level.label());
-            let ours = |key: &TargetKey| {
-                key.source == Source::META && key.account == Some(account.id) && key.credential == *credential
-            };
+            let ours = |key: &TargetKey| key.account == Some(account.id) && key.credential_id() == *credential;
             // The listing was tried before; where it failed its row says why.
             if self.is_spent(ours) || !self.found(ours).1 {
                 continue;
             }
-            let Ok(page) = self.prober.ask(listing_of(credential, account.id, account.level)).await else { continue };
+            let Ok(page) = self.prober.ask(listing_of(&credential.name, account.id, account.level)).await else {
+                continue;
+            };
             let all: Vec<_> = page.campaigns.values().collect();
             let admitted = all.iter().filter(|facts| filter.admits(&facts.name, &facts.status)).count();
             let mut note = format!(
-                "meta/{credential} account {}: the filter admits {admitted} of {} at level {level}",
+                "{credential} account {}: the filter admits {admitted} of {} at level {level}",
                 account.id,
                 counted(all.len(), "campaign")
             );
@@ -240,9 +236,9 @@ impl<'s> OnlineCheck<'s> {
         });
     }
 
-    async fn try_other_level(&mut self, place: &str, account: &MetaAccount, ids: &BTreeSet<CampaignId>) {
+    async fn try_other_level(&mut self, place: &str, account: &FleetAccount, ids: &BTreeSet<CampaignId>) {
         let other = if account.level == Level::Ad { Level::Campaign } else { Level::Ad };
-        let planned = listing_among(&account.terms.credential, account.id, other, ids.iter().copied());
+        let planned = listing_among(&account.terms.credential.name, account.id, other, ids.iter().copied());
         let note = match self.prober.ask(planned).await {
             Ok(page) if page.campaigns.is_empty() => {
                 "none of them is an ad or a campaign of this account: `discover` lists those that there are".to_owned()

@@ -201,11 +201,11 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
 /// Lanes of which a listing decides the number of campaigns.
 fn mark_open(fleet: &Fleet, lanes: &mut BTreeMap<LaneKey, LaneDemand>) {
     let accounts = fleet.accounts.iter().filter(|account| !matches!(account.wanted, WantedCampaigns::Only(_)));
-    let meta = accounts.map(|account| (Source::META, account.terms.credential.clone(), Some(account.id)));
+    let accounts = accounts.map(|account| (&account.terms.credential, account.id));
     let channels = fleet.channels.iter().filter(|channel| channel.wanted == WantedCampaigns::All);
-    let cams = channels.map(|channel| (Source::CAMS, channel.terms.credential.clone(), None));
-    for (source, credential, account) in meta.chain(cams) {
-        if let Some(load) = lanes.get_mut(&LaneKey { source, credential, account }) {
+    let channels = channels.map(|channel| (&channel.terms.credential, channel.account));
+    for (credential, account) in accounts.chain(channels) {
+        if let Some(load) = lanes.get_mut(&LaneKey::new(credential.clone(), Some(account))) {
             load.open = true;
         }
     }

@@ -65,7 +65,7 @@ fn expiry(access: &Access) -> Expiry {
 /// The terms of a token whose health can be read: once a day.
 fn token(credential: &CredentialSettings) -> Option<PollTerms> {
     (expiry(&credential.access) == Expiry::Awaited).then(|| PollTerms {
-        credential: credential.name.clone(),
+        credential: credential.id(),
         interval: TOKEN_INTERVAL,
         stale_after: 4 * TOKEN_INTERVAL,
         labels: Arc::new([]),

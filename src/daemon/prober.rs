@@ -14,7 +14,7 @@ use crate::domain::facts::AccountFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{DISCOVERY_INTERVAL, Fleet, Planned, PollTerms, Selection};
-use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
+use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::{Effect, Gathered, Outlook, Severity};
 use crate::logging;
 use crate::settings::Settings;
@@ -183,20 +183,20 @@ pub fn listing_among(
 ) -> Planned {
     let only = Some(Arc::new(ids.into_iter().collect()));
     Planned {
-        selection: Selection::Meta { level, only, filtered: false, matching: None },
+        selection: Selection::Campaigns { level, only, filtered: false, matching: None },
         ..listing_of(credential, account, level)
     }
 }
 
 fn question(credential: &Arc<str>, account: Option<AccountId>, subject: Subject, level: Level) -> Planned {
-    let credential = credential.clone();
+    let (source, credential) = (Source::META, credential.clone());
     let terms = PollTerms {
-        credential: credential.clone(),
+        credential: CredentialId { source, name: credential.clone() },
         interval: DISCOVERY_INTERVAL,
         stale_after: DISCOVERY_INTERVAL,
         labels: Arc::new([]),
         metrics: MetricSet::default_on(),
     };
-    let key = TargetKey { source: Source::META, account, credential, subject, part: 0, window: Window::Unspecified };
+    let key = TargetKey { source, account, credential, subject, part: 0, window: Window::Unspecified };
     Planned { key, terms, selection: Selection::whole(level) }
 }

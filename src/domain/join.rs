@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, WantedCampaigns};
+use super::plan::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
 use super::target::{AccountId, Level};
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
@@ -12,17 +12,17 @@ const ACCOUNT_PARTS: u32 = 1000;
 impl Fleet {
     /// The fleet with every campaign of which `member` knows the account, and what its id means
     /// there, moved to that account.
-    pub fn joined(&self, member: impl Fn(&MetaCampaign) -> Option<(AccountId, Level)>) -> Self {
+    pub fn joined(&self, member: impl Fn(&FleetCampaign) -> Option<(AccountId, Level)>) -> Self {
         let mut fleet = self.clone();
         fleet.campaigns.clear();
-        let mut groups: Vec<MetaAccount> = Vec::new();
+        let mut groups: Vec<FleetAccount> = Vec::new();
         for campaign in &self.campaigns {
             match member(campaign) {
                 None => fleet.campaigns.push(campaign.clone()),
                 Some((id, level)) if fleet.takes_in(campaign, id, level) => {}
                 Some((id, level)) => match groups.iter_mut().find(|group| group.fits(campaign, id, level)) {
                     Some(group) => group.insert(campaign),
-                    None => groups.push(MetaAccount {
+                    None => groups.push(FleetAccount {
                         id,
                         level,
                         totals: false,
@@ -49,7 +49,7 @@ impl Fleet {
     }
 
     /// Whether a configured account's own requests bring the campaign in all of its windows.
-    fn takes_in(&mut self, campaign: &MetaCampaign, id: AccountId, level: Level) -> bool {
+    fn takes_in(&mut self, campaign: &FleetCampaign, id: AccountId, level: Level) -> bool {
         let account = self.accounts.iter_mut().find(|account| {
             account.id == id
                 && account.level == level
@@ -62,15 +62,15 @@ impl Fleet {
     }
 }
 
-impl MetaAccount {
-    fn insert(&mut self, campaign: &MetaCampaign) {
+impl FleetAccount {
+    fn insert(&mut self, campaign: &FleetCampaign) {
         if let WantedCampaigns::Only(ids) = &mut self.wanted {
             ids.insert(campaign.id);
         }
     }
 
     /// Whether a joined group is asked on the same terms.
-    fn fits(&self, campaign: &MetaCampaign, id: AccountId, level: Level) -> bool {
+    fn fits(&self, campaign: &FleetCampaign, id: AccountId, level: Level) -> bool {
         self.id == id && self.level == level && self.windows == campaign.windows && self.terms == campaign.terms
     }
 }
@@ -81,13 +81,13 @@ mod tests {
     use crate::domain::filter::{Filter, Glob};
     use crate::domain::metric::MetricSet;
     use crate::domain::plan::{PollTerms, Selection};
-    use crate::domain::target::{CampaignId, Subject, Window};
+    use crate::domain::target::{CampaignId, CredentialId, Source, Subject, Window};
     use std::sync::Arc;
     use std::time::Duration;
 
     fn terms() -> PollTerms {
         PollTerms {
-            credential: "main".into(),
+            credential: CredentialId { source: Source::META, name: "main".into() },
             interval: Duration::from_mins(15),
             stale_after: Duration::from_hours(1),
             labels: Arc::new([]),
@@ -95,16 +95,16 @@ mod tests {
         }
     }
 
-    fn campaign(id: u32, window: &'static str) -> MetaCampaign {
-        MetaCampaign {
+    fn campaign(id: u32, window: &'static str) -> FleetCampaign {
+        FleetCampaign {
             id: CampaignId::parse(&id.to_string()).unwrap(),
             windows: vec![Window::Preset(window)],
             terms: terms(),
         }
     }
 
-    fn account(id: u32, wanted: WantedCampaigns) -> MetaAccount {
-        MetaAccount {
+    fn account(id: u32, wanted: WantedCampaigns) -> FleetAccount {
+        FleetAccount {
             id: AccountId::parse(&id.to_string()).unwrap(),
             totals: false,
             level: Level::Ad,
@@ -121,8 +121,8 @@ mod tests {
         let rows = fleet.targets(|_| Vec::new());
         let rows = rows.into_iter().filter(|planned| !planned.key.subject.is_discovery());
         rows.map(|planned| match planned.selection {
-            Selection::Meta { only, .. } => (planned.key.to_string(), only.map_or(0, |only| only.len())),
-            Selection::Cams { .. } => unreachable!("no channel"),
+            Selection::Campaigns { only, .. } => (planned.key.to_string(), only.map_or(0, |only| only.len())),
+            Selection::Channel { .. } => unreachable!("no channel"),
         })
         .collect()
     }

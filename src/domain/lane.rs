@@ -26,8 +26,14 @@ pub struct LaneKey {
 impl LaneKey {
     /// The lane that a target's requests take.
     pub fn of(key: &TargetKey) -> Self {
-        let account = key.account.filter(|_| key.source.lanes() == LaneScope::Account);
-        Self { source: key.source, credential: key.credential.clone(), account }
+        Self::new(key.credential_id(), key.account)
+    }
+
+    /// The lane of an account's requests.
+    pub fn new(credential: CredentialId, account: Option<AccountId>) -> Self {
+        let CredentialId { source, name } = credential;
+        let account = account.filter(|_| source.lanes() == LaneScope::Account);
+        Self { source, credential: name, account }
     }
 }
 

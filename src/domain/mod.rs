@@ -15,6 +15,7 @@ pub mod log_limiter;
 pub mod metric;
 pub mod outages;
 pub mod plan;
+pub mod question;
 pub mod quota;
 pub mod rows;
 pub mod saved;

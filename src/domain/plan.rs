@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::metric::MetricSet;
-use super::target::{
-    AccountId, CampaignId, CredentialId, Currency, Labels, Level, PageId, Source, Subject, TargetKey, Window,
-};
+use super::target::{AccountId, CampaignId, CredentialId, Currency, Labels, Level, PageId, Subject, TargetKey, Window};
 
 /// How long names, currencies and listings are trusted before they are read again.
 pub const DISCOVERY_INTERVAL: Duration = Duration::from_hours(6);
@@ -23,12 +21,12 @@ pub const LONGEST_LIST: usize = 4 * IDS_PER_REQUEST;
 /// Everything that the configuration asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
-    /// Meta ad accounts.
-    pub accounts: Vec<MetaAccount>,
-    /// Single Meta campaigns, whose account is not configured.
-    pub campaigns: Vec<MetaCampaign>,
-    /// CAMS channels.
-    pub channels: Vec<CamsChannel>,
+    /// Ad accounts.
+    pub accounts: Vec<FleetAccount>,
+    /// Single campaigns, whose account is not configured.
+    pub campaigns: Vec<FleetCampaign>,
+    /// Channels.
+    pub channels: Vec<FleetChannel>,
     /// Credentials whose tokens' health is read, with the terms of that.
     pub tokens: Vec<PollTerms>,
     /// Questions of somebody who waits for the answers: these are not published.
@@ -38,7 +36,7 @@ pub struct Fleet {
 /// What tells the channels of one source apart, wherever they are in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChannelId {
-    credential: Arc<str>,
+    credential: CredentialId,
     space: Arc<str>,
     page: PageId,
     account: AccountId,
@@ -47,8 +45,8 @@ pub struct ChannelId {
 /// How often a target is asked and how its samples are kept and labelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollTerms {
-    /// The credential's name in the configuration.
-    pub credential: Arc<str>,
+    /// In whose name it is asked.
+    pub credential: CredentialId,
     /// Time between two polls.
     pub interval: Duration,
     /// How long samples outlive their last success.
@@ -61,7 +59,7 @@ pub struct PollTerms {
 
 /// An ad account and which of its campaigns are wanted.
 #[derive(Clone, Debug)]
-pub struct MetaAccount {
+pub struct FleetAccount {
     /// The account.
     pub id: AccountId,
     /// Whether the account's own figures are read as well.
@@ -82,7 +80,7 @@ pub struct MetaAccount {
 
 /// One campaign without its account.
 #[derive(Clone, Debug)]
-pub struct MetaCampaign {
+pub struct FleetCampaign {
     /// The campaign.
     pub id: CampaignId,
     /// Over which days; names are unique.
@@ -91,14 +89,14 @@ pub struct MetaCampaign {
     pub terms: PollTerms,
 }
 
-/// A CAMS channel's page and ad account.
+/// A channel's page and ad account: what CAMS reads an account through.
 #[derive(Clone, Debug)]
-pub struct CamsChannel {
+pub struct FleetChannel {
     /// Space id of an ISV's customer, or instance id of a direct customer.
     pub space: Arc<str>,
     /// The Messenger page.
     pub page: PageId,
-    /// The Meta ad account behind it.
+    /// The ad account behind it.
     pub account: AccountId,
     /// The account's currency, where the user said it.
     pub currency: Option<Currency>,
@@ -133,8 +131,8 @@ pub struct Planned {
 /// What a request needs beyond its target's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// Meta: the level of the rows, and the campaigns to keep.
-    Meta {
+    /// Of an ad account, or of a single campaign: the level of the rows, and the campaigns to keep.
+    Campaigns {
         /// What a campaign id means.
         level: Level,
         /// The campaigns to keep; `None` keeps all.
@@ -144,8 +142,8 @@ pub enum Selection {
         /// What names and states the campaigns must have; `None` takes any.
         matching: Option<Arc<Filter>>,
     },
-    /// CAMS: the channel.
-    Cams {
+    /// Of a channel.
+    Channel {
         /// `CustSpaceId`.
         space: Arc<str>,
         /// `PageId`.
@@ -161,11 +159,11 @@ impl Fleet {
         self.accounts.is_empty() && self.campaigns.is_empty() && self.channels.is_empty()
     }
 
-    /// Every target, discovery first. `listed` says which campaigns a CAMS channel of which all are
+    /// Every target, discovery first. `listed` says which campaigns a channel of which all are
     /// wanted is known to have; before its listing was read there are none.
-    pub fn targets(&self, listed: impl Fn(&CamsChannel) -> Vec<CampaignId>) -> Vec<Planned> {
-        let accounts = self.accounts.iter().flat_map(MetaAccount::targets);
-        let campaigns = self.campaigns.iter().flat_map(MetaCampaign::targets);
+    pub fn targets(&self, listed: impl Fn(&FleetChannel) -> Vec<CampaignId>) -> Vec<Planned> {
+        let accounts = self.accounts.iter().flat_map(FleetAccount::targets);
+        let campaigns = self.campaigns.iter().flat_map(FleetCampaign::targets);
         let channels = self.channels.iter().enumerate().flat_map(|(part, channel)| {
             let ids = match &channel.wanted {
                 WantedCampaigns::All | WantedCampaigns::Matching(_) => listed(channel),
@@ -174,7 +172,7 @@ impl Fleet {
             channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
         });
         let tokens = self.tokens.iter().map(|terms| Planned {
-            key: terms.key(Source::META, None, Subject::Token, Window::Unspecified),
+            key: terms.key(None, Subject::Token, Window::Unspecified),
             terms: terms.clone(),
             selection: Selection::whole(Level::Ad),
         });
@@ -184,19 +182,19 @@ impl Fleet {
 
 impl Fleet {
     /// The channel whose listing this key is, where all of its campaigns are wanted.
-    pub fn channel_of_all(&self, key: &TargetKey) -> Option<&CamsChannel> {
+    pub fn channel_of_all(&self, key: &TargetKey) -> Option<&FleetChannel> {
         let channel = self.channels.get(key.part as usize).filter(|_| key.subject == Subject::Listing)?;
-        let ours = key.source == Source::CAMS && channel.terms.credential == key.credential;
-        (ours && channel.wanted == WantedCampaigns::All).then_some(channel)
+        (channel.terms.credential == key.credential_id() && channel.wanted == WantedCampaigns::All).then_some(channel)
     }
 
     /// Spreads the account's list that a target asks for over twice as many requests. Gives back how many ids a
     /// request has from now on; `None` where the target asks for no list, or for one id alone.
     pub fn split_list(&mut self, planned: &Planned) -> Option<usize> {
-        let Selection::Meta { only: Some(only), filtered: true, .. } = &planned.selection else { return None };
+        let Selection::Campaigns { only: Some(only), filtered: true, .. } = &planned.selection else { return None };
         let key = &planned.key;
-        let ours =
-            |account: &&mut MetaAccount| Some(account.id) == key.account && account.terms.credential == key.credential;
+        let ours = |account: &&mut FleetAccount| {
+            Some(account.id) == key.account && account.terms.credential == key.credential_id()
+        };
         let account = self.accounts.iter_mut().find(ours).filter(|_| only.len() > 1)?;
         account.ids_per_request = only.len().div_ceil(2);
         Some(account.ids_per_request)
@@ -204,21 +202,21 @@ impl Fleet {
 }
 
 impl Selection {
-    /// Everything that a node of Meta's has.
+    /// Everything that an account, or a single campaign, has.
     pub fn whole(level: Level) -> Self {
-        Self::Meta { level, only: None, filtered: false, matching: None }
+        Self::Campaigns { level, only: None, filtered: false, matching: None }
     }
 
     /// The campaigns that the answer is to be about; `None` for all.
     pub fn listed(&self) -> Option<&BTreeSet<CampaignId>> {
         match self {
-            Self::Meta { only, .. } => only.as_deref(),
-            Self::Cams { .. } => None,
+            Self::Campaigns { only, .. } => only.as_deref(),
+            Self::Channel { .. } => None,
         }
     }
 }
 
-impl CamsChannel {
+impl FleetChannel {
     /// What tells it apart from others.
     pub fn id(&self) -> ChannelId {
         let Self { space, page, account, .. } = self;
@@ -226,16 +224,10 @@ impl CamsChannel {
     }
 }
 
-impl MetaCampaign {
-    /// In whose name it is read.
-    pub fn credential_id(&self) -> CredentialId {
-        CredentialId { source: Source::META, name: self.terms.credential.clone() }
-    }
-}
-
 impl PollTerms {
-    fn key(&self, source: Source, account: Option<AccountId>, subject: Subject, window: Window) -> TargetKey {
-        TargetKey { source, account, credential: self.credential.clone(), subject, part: 0, window }
+    fn key(&self, account: Option<AccountId>, subject: Subject, window: Window) -> TargetKey {
+        let CredentialId { source, name: credential } = self.credential.clone();
+        TargetKey { source, account, credential, subject, part: 0, window }
     }
 
     fn for_discovery(&self) -> Self {
@@ -243,7 +235,7 @@ impl PollTerms {
     }
 }
 
-impl MetaAccount {
+impl FleetAccount {
     fn targets(&self) -> Vec<Planned> {
         let filter = match &self.wanted {
             WantedCampaigns::Matching(filter) => Some(Arc::new(filter.clone())),
@@ -253,9 +245,9 @@ impl MetaAccount {
             // The totals are those of the whole account, as they are beside a list.
             let matching = filter.clone().filter(|_| matches!(subject, Subject::Campaigns | Subject::Listing));
             Planned {
-                key: terms.key(Source::META, Some(self.id), subject, window),
+                key: terms.key(Some(self.id), subject, window),
                 terms: terms.clone(),
-                selection: Selection::Meta { level: self.level, only, filtered, matching },
+                selection: Selection::Campaigns { level: self.level, only, filtered, matching },
             }
         };
         let rare = self.terms.for_discovery();
@@ -298,10 +290,10 @@ impl MetaAccount {
     }
 }
 
-impl MetaCampaign {
+impl FleetCampaign {
     fn targets(&self) -> Vec<Planned> {
         let plan = |subject, window, terms: &PollTerms| Planned {
-            key: terms.key(Source::META, None, subject, window),
+            key: terms.key(None, subject, window),
             terms: terms.clone(),
             selection: Selection::whole(Level::Ad),
         };
@@ -311,12 +303,12 @@ impl MetaCampaign {
     }
 }
 
-impl CamsChannel {
+impl FleetChannel {
     fn targets(&self, part: u32, campaigns: &[CampaignId]) -> Vec<Planned> {
         let plan = |subject, terms: &PollTerms| Planned {
-            key: terms.key(Source::CAMS, Some(self.account), subject, Window::Unspecified),
+            key: terms.key(Some(self.account), subject, Window::Unspecified),
             terms: terms.clone(),
-            selection: Selection::Cams { space: self.space.clone(), page: self.page, account: self.account },
+            selection: Selection::Channel { space: self.space.clone(), page: self.page, account: self.account },
         };
         let rare = self.terms.for_discovery();
         let mut targets = vec![plan(Subject::AccountFacts, &rare), plan(Subject::Listing, &rare)];

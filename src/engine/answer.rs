@@ -11,7 +11,7 @@ use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::CamsChannel;
+use crate::domain::plan::FleetChannel;
 use crate::domain::schedule::{Outcome, Ticket};
 use crate::domain::snapshot::{Change, GroupKey, PolledRows};
 use crate::domain::target::{Subject, TargetKey};
@@ -217,7 +217,7 @@ impl Engine {
             }
             Subject::Listing | Subject::CampaignFacts(_) => {
                 let listing = Listing::new(&gathered.campaigns);
-                let channel = self.plan.fleet.channel_of_all(&key).map(CamsChannel::id);
+                let channel = self.plan.fleet.channel_of_all(&key).map(FleetChannel::id);
                 self.out.change(Change::Campaigns(key, home, listing, terms.labels));
                 let campaigns = gathered.campaigns.into_keys().collect();
                 channel.is_some_and(|channel| self.targets.note_listed(channel, campaigns))

@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::domain::budget::{Grant, Usage};
 use crate::domain::fault::Fault;
 use crate::domain::plan::{Fleet, Planned};
+use crate::domain::question;
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::Ticket;
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
 use crate::domain::time::Uptime;
-use crate::source::{Api, Page, ServedVersion, Target};
+use crate::source::{Api, Page, ServedVersion, Target, hex};
 
 /// One instant on both clocks, and a throw of the dice. The engine has none of the three itself, which is
 /// why a day of it can be played, and played again.
@@ -121,6 +124,13 @@ impl PollPlan {
     /// The version that a credential's requests ask for.
     pub(super) fn version_of(&self, id: &CredentialId) -> Option<Arc<str>> {
         Some(self.credential(id)?.api.version())
+    }
+
+    /// What a target asks of whom, in a few letters: an answer to another question is not shown in its place. Labels
+    /// and intervals are no part of it, nor is the version, whose answers mean the same.
+    pub(super) fn fingerprint(&self, planned: &Planned) -> String {
+        let base_url = self.credential(&planned.key.credential_id()).map(|credential| credential.api.base_url());
+        hex(&Sha256::digest(question::spelled(base_url, planned).as_bytes())[..8])
     }
 }
 

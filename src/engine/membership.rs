@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::poll::Gathered;
 use crate::domain::fault::Reason;
-use crate::domain::plan::{Fleet, MetaCampaign, Planned};
+use crate::domain::plan::{Fleet, FleetCampaign, Planned};
 use crate::domain::saved::SavedMember;
 use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Subject};
 
@@ -82,15 +82,15 @@ impl Membership {
     /// What an earlier life knew. Campaigns that are not configured any more are left out.
     pub(super) fn restore(&mut self, fleet: &Fleet, members: Vec<SavedMember>) {
         for (name, campaign, place) in members {
-            let single = fleet.campaigns.iter().find(|one| one.id == campaign && one.terms.credential == name);
+            let single = fleet.campaigns.iter().find(|one| one.id == campaign && one.terms.credential.name == name);
             let place = place.map_or(MemberHome::Apart, |(account, level)| MemberHome::In(account, level));
             self.places.extend(single.map(|single| (place_of(single), place)));
         }
     }
 }
 
-fn place_of(campaign: &MetaCampaign) -> (CredentialId, CampaignId) {
-    (campaign.credential_id(), campaign.id)
+fn place_of(campaign: &FleetCampaign) -> (CredentialId, CampaignId) {
+    (campaign.terms.credential.clone(), campaign.id)
 }
 
 #[cfg(test)]
@@ -98,16 +98,16 @@ mod tests {
     use super::*;
     use crate::domain::metric::MetricSet;
     use crate::domain::plan::PollTerms;
-    use crate::domain::target::Window;
+    use crate::domain::target::{Source, Window};
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn campaign(id: u32) -> MetaCampaign {
-        MetaCampaign {
+    fn campaign(id: u32) -> FleetCampaign {
+        FleetCampaign {
             id: CampaignId::parse(&id.to_string()).unwrap(),
             windows: vec![Window::Preset("today")],
             terms: PollTerms {
-                credential: "main".into(),
+                credential: CredentialId { source: Source::META, name: "main".into() },
                 interval: Duration::from_mins(15),
                 stale_after: Duration::from_hours(1),
                 labels: Arc::new([]),

@@ -18,7 +18,6 @@
 mod answer;
 mod effect;
 mod event;
-mod fingerprint;
 mod health;
 mod keys;
 mod membership;

@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod play;
+mod third_source;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

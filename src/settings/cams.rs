@@ -14,7 +14,8 @@ use super::report::Location;
 use super::secret::SecretKeys;
 use super::{Access, AccessKeySource, CredentialSettings};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{CamsChannel, WantedCampaigns};
+use crate::domain::plan::{FleetChannel, WantedCampaigns};
+use crate::domain::target::Source;
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(
@@ -64,9 +65,9 @@ pub(super) fn read<'r>(
         let account = at.require("ad_account_id", raw.ad_account_id);
         let currency = at.take("currency", raw.currency);
         let wanted = chosen(&at, raw.campaigns);
-        let terms = base.clone().with_interval(&at, raw.interval).with_labels(&at, raw.labels).terms(&at);
+        let terms = base.clone().with_interval(&at, raw.interval).with_labels(&at, raw.labels).terms(Source::CAMS, &at);
         if let (Some(Space(space)), Some(page), Some(account)) = (space, page, account) {
-            draft.channels.push((at, CamsChannel { space, page, account, currency, wanted, terms }));
+            draft.channels.push((at, FleetChannel { space, page, account, currency, wanted, terms }));
         }
     }
     if let Some(keys) = keys {

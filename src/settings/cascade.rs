@@ -17,7 +17,7 @@ use super::span::Interval;
 use super::windows::windows;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::PollTerms;
-use crate::domain::target::Window;
+use crate::domain::target::{CredentialId, Source, Window};
 
 /// Settings in force at one level of the configuration.
 #[derive(Clone)]
@@ -109,7 +109,7 @@ impl Cascade {
     }
 
     /// What holds for a target at this level.
-    pub(super) fn terms(&self, at: &Location<'_>) -> PollTerms {
+    pub(super) fn terms(&self, source: Source, at: &Location<'_>) -> PollTerms {
         let poll = at.root().key("poll");
         let (interval, from) = (format_duration(self.interval), &self.interval_from);
         if let Some(stale_after) = self.stale_after.filter(|stale_after| *stale_after < self.interval) {
@@ -126,7 +126,7 @@ impl Cascade {
             ));
         }
         PollTerms {
-            credential: self.credential.clone(),
+            credential: CredentialId { source, name: self.credential.clone() },
             interval: self.interval,
             stale_after: self.stale_after.unwrap_or_else(|| STALE_AFTER.max(self.interval * 4)),
             labels: self.labels.clone().into_iter().collect(),

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::CredentialSettings;
 use super::report::Location;
-use crate::domain::plan::{CamsChannel, Fleet, MetaAccount, MetaCampaign, WantedCampaigns};
+use crate::domain::plan::{Fleet, FleetAccount, FleetCampaign, FleetChannel, WantedCampaigns};
 
 /// A target and where it is configured.
 type Placed<'r, T> = (Location<'r>, T);
@@ -16,11 +16,11 @@ pub(super) struct Draft<'r> {
     /// Credentials, in the order of their names.
     pub(super) credentials: Vec<CredentialSettings>,
     /// Meta ad accounts.
-    pub(super) accounts: Vec<Placed<'r, MetaAccount>>,
+    pub(super) accounts: Vec<Placed<'r, FleetAccount>>,
     /// Single Meta campaigns.
-    pub(super) campaigns: Vec<Placed<'r, MetaCampaign>>,
+    pub(super) campaigns: Vec<Placed<'r, FleetCampaign>>,
     /// CAMS channels.
-    pub(super) channels: Vec<Placed<'r, CamsChannel>>,
+    pub(super) channels: Vec<Placed<'r, FleetChannel>>,
 }
 
 impl Draft<'_> {
@@ -51,7 +51,7 @@ impl Draft<'_> {
         let mut channels = Seen::default();
         let mut listed = Seen::default();
         for (index, (at, channel)) in self.channels.iter().enumerate() {
-            let CamsChannel { space, page, account, wanted, .. } = channel;
+            let FleetChannel { space, page, account, wanted, .. } = channel;
             let fresh = channels.note((space, page, account), at, || format!("the channel {space}, {page}, {account}"));
             if let WantedCampaigns::Only(ids) = wanted {
                 for id in ids.iter().filter(|_| fresh) {
@@ -59,7 +59,7 @@ impl Draft<'_> {
                     listed.note((account, *id), &at.key("campaigns"), what);
                 }
             }
-            let overlap = |other: &CamsChannel| {
+            let overlap = |other: &FleetChannel| {
                 (other.page, other.account) == (*page, *account)
                     && other.space != *space
                     && (other.wanted == WantedCampaigns::All || *wanted == WantedCampaigns::All)
@@ -74,7 +74,7 @@ impl Draft<'_> {
     }
 
     /// A campaign may stand alone and in an account's list only over different windows.
-    fn check_account_lists(&self, at: &Location<'_>, campaign: &MetaCampaign) {
+    fn check_account_lists(&self, at: &Location<'_>, campaign: &FleetCampaign) {
         for (account_at, account) in &self.accounts {
             let WantedCampaigns::Only(ids) = &account.wanted else { continue };
             let shared =

@@ -18,8 +18,8 @@ use super::secret::SecretKeys;
 use super::{Access, CredentialSettings};
 use crate::clock;
 use crate::domain::filter::Filter;
-use crate::domain::plan::{IDS_PER_REQUEST, MetaAccount, MetaCampaign, WantedCampaigns};
-use crate::domain::target::Level;
+use crate::domain::plan::{FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
+use crate::domain::target::{Level, Source};
 
 /// Adds a credential and its targets to the draft.
 pub(super) fn read<'r>(
@@ -69,7 +69,7 @@ pub(super) fn read<'r>(
         if !base_url.is_loopback() {
             cascade.warn_of_haste(at);
         }
-        cascade.terms(at)
+        cascade.terms(Source::META, at)
     };
     if raw.accounts.is_absent() && raw.campaigns.is_absent() {
         at.warning("nothing is polled with this credential; add accounts or campaigns");
@@ -86,7 +86,7 @@ pub(super) fn read<'r>(
         if let Some(id) = id {
             let windows = cascade.windows;
             let ids_per_request = IDS_PER_REQUEST;
-            let account = MetaAccount { id, totals, level, wanted, windows, ids_per_request, first_part: 0, terms };
+            let account = FleetAccount { id, totals, level, wanted, windows, ids_per_request, first_part: 0, terms };
             draft.accounts.push((at, account));
         }
     }
@@ -97,7 +97,7 @@ pub(super) fn read<'r>(
             base.clone().with_interval(&at, raw.interval).with_windows(&at, raw.windows).with_labels(&at, raw.labels);
         let terms = target(&cascade, &at);
         if let Some(id) = id {
-            draft.campaigns.push((at, MetaCampaign { id, windows: cascade.windows, terms }));
+            draft.campaigns.push((at, FleetCampaign { id, windows: cascade.windows, terms }));
         }
     }
     if let Some(token) = token {

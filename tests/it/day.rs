@@ -10,9 +10,9 @@ use marketing_messages_exporter::domain::budget::{Grant, Tier, Usage};
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, PollTerms, WantedCampaigns};
+use marketing_messages_exporter::domain::plan::{Fleet, FleetAccount, IDS_PER_REQUEST, PollTerms, WantedCampaigns};
 use marketing_messages_exporter::domain::schedule::{Next, Outcome, Schedule, Ticket};
-use marketing_messages_exporter::domain::target::{AccountId, Level, Subject, Window};
+use marketing_messages_exporter::domain::target::{AccountId, CredentialId, Level, Source, Subject, Window};
 use marketing_messages_exporter::domain::time::Uptime;
 
 /// What is polled, and of whom.
@@ -142,7 +142,7 @@ impl Play {
         let presets = ["today", "last_7d", "last_28d", "last_30d", "maximum", "yesterday"];
         let windows: Vec<_> = presets.iter().take(plan.windows).filter_map(|name| Window::preset(name)).collect();
         let interval = Duration::from_secs(plan.interval);
-        let accounts = (0..plan.accounts).map(|n| MetaAccount {
+        let accounts = (0..plan.accounts).map(|n| FleetAccount {
             id: AccountId::parse(&(1001 + n).to_string()).unwrap(),
             totals: true,
             level: Level::Ad,
@@ -151,7 +151,7 @@ impl Play {
             first_part: 0,
             windows: windows.clone(),
             terms: PollTerms {
-                credential: "main".into(),
+                credential: CredentialId { source: Source::META, name: "main".into() },
                 interval,
                 stale_after: 4 * interval,
                 labels: Arc::new([]),

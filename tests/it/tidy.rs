@@ -305,3 +305,39 @@ fn the_code_map_is_what_the_files_say() {
     let checked = std::process::Command::new("scripts/map.py").arg("--check").status().unwrap();
     assert!(checked.success(), "run scripts/map.py");
 }
+
+/// Whether code says which sources there are. Texts that are shown may.
+fn names_a_source(code: &str) -> bool {
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = lines.collect::<Vec<_>>().join("\n").replace("\\\"", "").replace("'\"'", "");
+    let outside = code.split('"').step_by(2);
+    let names = |line: &str| {
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| {
+            ["Meta", "Cams", "Graph"].contains(&word) || word.starts_with("META") || word.starts_with("CAMS")
+        }) || ["source::meta", "source::cams"].iter().any(|module| line.contains(module))
+    };
+    outside.flat_map(str::lines).any(names)
+}
+
+#[test]
+fn a_source_is_named_where_contributing_says_and_nowhere_else() {
+    let page = std::fs::read_to_string("CONTRIBUTING.md").unwrap();
+    let section = page.split("**A source.**").nth(1).unwrap().split("The compiler points").next().unwrap();
+    let places: BTreeSet<_> = section.split('`').filter_map(|word| word.strip_prefix("src/")).collect();
+    let naming: BTreeSet<_> =
+        production().into_iter().filter(|(_, code)| names_a_source(code)).map(|(file, _)| file).collect();
+    let stray: Vec<_> = naming.iter().filter(|file| !places.iter().any(|place| file.starts_with(place))).collect();
+    assert!(stray.is_empty(), "{stray:?} name a source: make it a property of `Source`, or say so in CONTRIBUTING.md");
+    let idle: Vec<_> = places.iter().filter(|place| !naming.iter().any(|file| file.starts_with(**place))).collect();
+    assert!(idle.is_empty(), "CONTRIBUTING.md names {idle:?}, which know no source");
+}
+
+#[test]
+fn the_engine_does_not_even_speak_of_a_source() {
+    for (file, text) in production().into_iter().filter(|(file, _)| file.starts_with("engine/")) {
+        for word in ["Meta", "META", "Cams", "CAMS", "Graph", "meta::", "cams::"] {
+            assert!(!text.contains(word), "{file} says {word}: what differs between sources is a property of `Source`");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use marketing_messages_exporter::domain::plan::{Planned, PollTerms, Selection};
 use marketing_messages_exporter::domain::rows::Rows;
 use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot};
 use marketing_messages_exporter::domain::target::{
-    AccountId, CampaignId, Level, PageId, Source, Subject, TargetKey, Window,
+    AccountId, CampaignId, CredentialId, Level, PageId, Source, Subject, TargetKey, Window,
 };
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::source::cams::CamsTarget;
@@ -77,20 +77,20 @@ fn planned(source: Source, case: &Case) -> Planned {
     let metrics = case.extra.iter().fold(MetricSet::default_on(), |set, word| set.with_extra(word).unwrap());
     let only: BTreeSet<_> = case.only.iter().map(|id| CampaignId::parse(&id.to_string()).unwrap()).collect();
     let terms = PollTerms {
-        credential: "main".into(),
+        credential: CredentialId { source, name: "main".into() },
         interval: Duration::from_mins(15),
         stale_after: Duration::from_hours(1),
         labels: Arc::new([]),
         metrics,
     };
     let selection = match source {
-        Source::META => Selection::Meta {
+        Source::META => Selection::Campaigns {
             level: if case.level.as_deref() == Some("campaign") { Level::Campaign } else { Level::Ad },
             only: (!only.is_empty()).then(|| Arc::new(only)),
             filtered: true,
             matching: case.matching.as_ref().map(|(name, states)| Arc::new(filter(name, states))),
         },
-        _ => Selection::Cams { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
+        _ => Selection::Channel { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
     };
     let key = TargetKey { source, account: Some(account), credential: "main".into(), subject, part: 0, window };
     Planned { key, terms, selection }

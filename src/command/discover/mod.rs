@@ -11,7 +11,7 @@ use crate::cli::{Discover, Flags, Output};
 use crate::daemon::prober::{Prober, facts_of, listing_of};
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{CamsChannel, Fleet, WantedCampaigns};
+use crate::domain::plan::{Fleet, FleetChannel, WantedCampaigns};
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source, Subject};
 use crate::logging;
 use crate::settings::{self, Settings};
@@ -76,7 +76,8 @@ impl Survey {
     async fn meta(&mut self, settings: &Settings, prober: &mut Prober<'_>) {
         let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::META);
         for credential in ours.map(|credential| &credential.name) {
-            let configured = settings.fleet.accounts.iter().filter(|account| account.terms.credential == *credential);
+            let configured =
+                settings.fleet.accounts.iter().filter(|account| account.terms.credential.name == *credential);
             let mut accounts: BTreeMap<_, _> =
                 configured.map(|account| (account.id, (String::new(), account.level))).collect();
             if accounts.is_empty() {
@@ -148,7 +149,8 @@ impl Survey {
     async fn cams(&mut self, settings: &Settings, prober: &mut Prober<'_>) {
         let ours = settings.credentials.iter().filter(|credential| credential.access.source() == Source::CAMS);
         for credential in ours.map(|credential| &credential.name) {
-            let channels = settings.fleet.channels.iter().filter(|channel| channel.terms.credential == *credential);
+            let channels =
+                settings.fleet.channels.iter().filter(|channel| channel.terms.credential.name == *credential);
             let channels: Vec<_> = channels.collect();
             if channels.is_empty() {
                 self.troubles.push(format!(
@@ -157,7 +159,7 @@ impl Survey {
             }
             for channel in channels {
                 if let Err(fault) = self.channel(channel, prober).await {
-                    let CamsChannel { space, page, account, .. } = channel;
+                    let FleetChannel { space, page, account, .. } = channel;
                     self.troubles.push(format!("cams/{credential} channel {space}, {page}, {account}: {fault}"));
                     if fault.reason == Reason::Unauthorized {
                         break;
@@ -167,8 +169,8 @@ impl Survey {
         }
     }
 
-    async fn channel(&mut self, channel: &CamsChannel, prober: &mut Prober<'_>) -> Result<(), Fault> {
-        let alone = CamsChannel { wanted: WantedCampaigns::All, ..channel.clone() };
+    async fn channel(&mut self, channel: &FleetChannel, prober: &mut Prober<'_>) -> Result<(), Fault> {
+        let alone = FleetChannel { wanted: WantedCampaigns::All, ..channel.clone() };
         let fleet = Fleet { channels: vec![alone], ..Fleet::default() };
         let (mut name, mut trouble) = (String::new(), Ok(()));
         let mut campaigns = Vec::new();
@@ -192,7 +194,7 @@ impl Survey {
         }
         self.places.push(AccountListing {
             source: Source::CAMS,
-            credential: channel.terms.credential.clone(),
+            credential: channel.terms.credential.name.clone(),
             account: channel.account,
             level: Level::Ad,
             name: clean(&name),

@@ -50,7 +50,7 @@ pub(super) fn as_yaml(places: &[AccountListing]) -> String {
          # second --config.file; its lists replace those of the files before it.\n",
     );
     let mut seen = BTreeSet::new();
-    for source in [Source::META, Source::CAMS] {
+    for source in Source::ALL.into_iter().rev() {
         let ours = places.iter().filter(|place| place.source == source);
         let (wanted, others): (Vec<_>, Vec<_>) =
             ours.map(|place| (place, place.why_not(&mut seen))).partition(|(_, why)| why.is_none());
@@ -64,7 +64,7 @@ pub(super) fn as_yaml(places: &[AccountListing]) -> String {
                 let _ = writeln!(text, "{}:", source.label());
             }
             if written != Some(&place.credential) {
-                let list = if source == Source::META { "accounts" } else { "channels" };
+                let list = if place.channel.is_none() { "accounts" } else { "channels" };
                 // A name of digits would be read as a number, and one of two letters as a boolean.
                 let _ = writeln!(text, "  \"{}\":\n    {list}:", place.credential);
                 written = Some(&place.credential);

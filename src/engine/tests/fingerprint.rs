@@ -28,10 +28,16 @@ fn a_target_of_an_earlier_version_goes_on_after_an_upgrade() {
     let kept = [
         (Selection::whole(Level::Ad), "a522ee90ca99d8a2"),
         (Selection::whole(Level::Campaign), "b31662960f2821ab"),
-        (Selection::Meta { level: Level::Ad, only: ids(&[]), filtered: false, matching: None }, "145b118253daa246"),
-        (Selection::Meta { level: Level::Ad, only: ids(&[2, 10]), filtered: true, matching: None }, "d3a9aaed4ca26aa3"),
         (
-            Selection::Meta {
+            Selection::Campaigns { level: Level::Ad, only: ids(&[]), filtered: false, matching: None },
+            "145b118253daa246",
+        ),
+        (
+            Selection::Campaigns { level: Level::Ad, only: ids(&[2, 10]), filtered: true, matching: None },
+            "d3a9aaed4ca26aa3",
+        ),
+        (
+            Selection::Campaigns {
                 level: Level::Campaign,
                 only: None,
                 filtered: false,
@@ -40,10 +46,10 @@ fn a_target_of_an_earlier_version_goes_on_after_an_upgrade() {
             "d3e81abaad1d6aa3",
         ),
         (
-            Selection::Meta { level: Level::Ad, only: None, filtered: false, matching: filter("", &[]) },
+            Selection::Campaigns { level: Level::Ad, only: None, filtered: false, matching: filter("", &[]) },
             "04246751596940c6",
         ),
-        (Selection::Cams { space: "cams-\"a\"".into(), page, account }, "fb18acdfe3e7e004"),
+        (Selection::Channel { space: "cams-\"a\"".into(), page, account }, "fb18acdfe3e7e004"),
     ];
     for (selection, kept) in kept {
         let ours = fingerprint(selection.clone());

@@ -10,7 +10,7 @@ use super::super::*;
 use crate::domain::budget::{Grant, Tier, Usage};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Fleet, IDS_PER_REQUEST, MetaAccount, MetaCampaign, Planned, PollTerms, WantedCampaigns};
+use crate::domain::plan::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, Planned, PollTerms, WantedCampaigns};
 use crate::domain::rows::Row;
 use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::status::Expiry;
@@ -58,7 +58,7 @@ impl Target for MadeTarget {
 
 pub(super) fn terms() -> PollTerms {
     PollTerms {
-        credential: "main".into(),
+        credential: CredentialId { source: Source::META, name: "main".into() },
         interval: INTERVAL,
         stale_after: 4 * INTERVAL,
         labels: Arc::new([]),
@@ -66,8 +66,8 @@ pub(super) fn terms() -> PollTerms {
     }
 }
 
-pub(super) fn account(id: u32) -> MetaAccount {
-    MetaAccount {
+pub(super) fn account(id: u32) -> FleetAccount {
+    FleetAccount {
         id: AccountId::parse(&id.to_string()).unwrap(),
         totals: false,
         level: Level::Ad,
@@ -79,8 +79,8 @@ pub(super) fn account(id: u32) -> MetaAccount {
     }
 }
 
-pub(super) fn single(id: u32) -> MetaCampaign {
-    MetaCampaign { id: campaign_id(id), windows: vec![Window::Preset("today")], terms: terms() }
+pub(super) fn single(id: u32) -> FleetCampaign {
+    FleetCampaign { id: campaign_id(id), windows: vec![Window::Preset("today")], terms: terms() }
 }
 
 pub(super) fn campaign_id(id: u32) -> CampaignId {

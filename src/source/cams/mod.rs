@@ -85,7 +85,7 @@ impl Target for CamsTarget {
         let Keys::Cams { id, secret, security_token } = asked.keys else {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not an access key"));
         };
-        let Selection::Cams { space, page, account } = &self.planned.selection else {
+        let Selection::Channel { space, page, account } = &self.planned.selection else {
             return Err(Fault::new(Reason::InvalidRequest, "the target is not one of CAMS'"));
         };
         let key = acs3::AccessKey { id, secret, security_token: security_token.as_ref() };

@@ -81,10 +81,10 @@ fn listed(planned: &Planned, answer: Received<'_>, object: Option<Object>, page:
     let marked = above.unwrap_or(&object);
     let marks = ["is_message_campaign", "is_direct_send_campaign"].map(|mark| marked.flag(mark));
     let marketing = match &planned.selection {
-        Selection::Meta { only: Some(only), .. } if !only.contains(&id) => return true,
-        Selection::Meta { only: Some(_), .. } => true,
+        Selection::Campaigns { only: Some(only), .. } if !only.contains(&id) => return true,
+        Selection::Campaigns { only: Some(_), .. } => true,
         // Which of them a filter admits is seen in rows: a name may change before the next listing.
-        Selection::Meta { matching: Some(_), .. } => false,
+        Selection::Campaigns { matching: Some(_), .. } => false,
         _ => marks.contains(&Some(true)),
     };
     if marketing || marks.contains(&Some(true)) || !marks.contains(&Some(false)) {

@@ -72,16 +72,16 @@ pub(super) fn account_node(planned: &Planned) -> String {
 
 pub(super) fn level_of(planned: &Planned) -> Level {
     match planned.selection {
-        Selection::Meta { level, .. } => level,
-        Selection::Cams { .. } => Level::Ad,
+        Selection::Campaigns { level, .. } => level,
+        Selection::Channel { .. } => Level::Ad,
     }
 }
 
 /// What names and states a campaign must have.
 fn matching(planned: &Planned) -> Option<&Filter> {
     match &planned.selection {
-        Selection::Meta { matching, .. } => matching.as_deref(),
-        Selection::Cams { .. } => None,
+        Selection::Campaigns { matching, .. } => matching.as_deref(),
+        Selection::Channel { .. } => None,
     }
 }
 
@@ -109,7 +109,7 @@ fn filtering(planned: &Planned, level: Level) -> String {
         filters =
             [filters, format!(r#",{{"field":"{object}.name","operator":"CONTAIN","value":"{literal}"}}"#)].concat();
     }
-    if let Selection::Meta { only: Some(only), filtered: true, .. } = &planned.selection {
+    if let Selection::Campaigns { only: Some(only), filtered: true, .. } = &planned.selection {
         let ids: Vec<_> = only.iter().map(|id| format!(r#""{id}""#)).collect();
         filters =
             [filters, format!(r#",{{"field":"{object}.id","operator":"IN","value":[{}]}}"#, ids.join(","))].concat();
@@ -140,7 +140,7 @@ fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
         _ => {
             let id = if level_of(planned) == Level::Ad { row.ad_id } else { row.campaign_id };
             let Some(id) = id else { return false };
-            if matches!(&planned.selection, Selection::Meta { only: Some(only), .. } if !only.contains(&id)) {
+            if matches!(&planned.selection, Selection::Campaigns { only: Some(only), .. } if !only.contains(&id)) {
                 return true;
             }
             let name = if level_of(planned) == Level::Ad { &row.ad_name } else { &row.campaign_name };
