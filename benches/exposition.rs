@@ -13,6 +13,7 @@ use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
+use marketing_messages_exporter::domain::time::Uptime;
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, Scrape, ScrapeFilter};
 
 /// Campaigns of an account.
@@ -71,7 +72,7 @@ fn published(accounts: u32) -> (Snapshot, Exposition) {
 }
 
 fn brought(account: u32, round: u32) -> Change {
-    let expires = Duration::from_hours(1);
+    let expires = Uptime::after(Duration::from_hours(1));
     let (key, rows, labels) = (target(account), vec![Rows::new(rows(account, round))], labels());
     Change::Rows(PolledRows { key, account: None, rows, whole: true, labels, expires })
 }

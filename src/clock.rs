@@ -1,6 +1,6 @@
 //! The two clocks, each read in one place.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -19,14 +19,14 @@ impl Clock {
 
     /// Time since the start.
     pub fn uptime(self) -> Uptime {
-        self.0.elapsed()
+        Uptime::after(self.0.elapsed())
     }
 
     /// The instant of an uptime, for the runtime's timers.
     pub fn instant(self, uptime: Uptime) -> Instant {
         // An uptime of centuries cannot be represented; a year is as good.
-        const YEAR: Uptime = Uptime::from_hours(8760);
-        self.0 + uptime.min(self.0.elapsed() + YEAR)
+        const YEAR: Duration = Duration::from_hours(8760);
+        self.0 + (uptime.min(self.uptime() + YEAR) - Uptime::ZERO)
     }
 
     /// The wall-clock instant of an uptime, as the wall clock stands now.

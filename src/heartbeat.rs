@@ -32,7 +32,7 @@ impl Heartbeat {
 
     /// Beats, and says when the next beat is due.
     pub fn beat(&self, now: Uptime) -> Uptime {
-        self.last.store(millis(now), Ordering::Relaxed);
+        self.last.store(millis(now - Uptime::ZERO), Ordering::Relaxed);
         now + self.every
     }
 
@@ -43,13 +43,13 @@ impl Heartbeat {
 
     /// Whether it was heard lately: one beat may be missed, not two.
     pub fn is_alive(&self, now: Uptime) -> bool {
-        let silence = millis(now).saturating_sub(self.last.load(Ordering::Relaxed));
+        let silence = millis(now - Uptime::ZERO).saturating_sub(self.last.load(Ordering::Relaxed));
         silence <= millis(self.every * 2)
     }
 }
 
-fn millis(uptime: Uptime) -> u64 {
-    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -59,11 +59,12 @@ mod tests {
     #[test]
     fn one_beat_may_be_missed_and_not_two() {
         let heart = Heartbeat::for_watchdog(Duration::from_secs(40));
-        assert_eq!(heart.beat(Duration::from_secs(100)), Duration::from_secs(110));
-        for (at, alive) in [(100, true), (120, true), (121, false), (3_600, false)] {
-            assert_eq!(heart.is_alive(Duration::from_secs(at)), alive, "{at}");
+        let at = |seconds| Uptime::after(Duration::from_secs(seconds));
+        assert_eq!(heart.beat(at(100)), at(110));
+        for (seconds, alive) in [(100, true), (120, true), (121, false), (3_600, false)] {
+            assert_eq!(heart.is_alive(at(seconds)), alive, "{seconds}");
         }
-        heart.beat(Duration::from_hours(1));
-        assert!(heart.is_alive(Duration::from_hours(1)));
+        heart.beat(at(3_600));
+        assert!(heart.is_alive(at(3_600)));
     }
 }

@@ -145,7 +145,7 @@ impl<'s> Prober<'s> {
             return found.map_err(ProbeError::Failed);
         }
         Err(match self.driver.engine().outlook(key) {
-            Outlook::Due(due) => ProbeError::Blocked(due.saturating_sub(self.clock.uptime())),
+            Outlook::Due(due) => ProbeError::Blocked(due - self.clock.uptime()),
             Outlook::Settled | Outlook::CredentialRefused => ProbeError::CredentialRefused,
         })
     }

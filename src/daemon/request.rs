@@ -27,7 +27,7 @@ pub(super) async fn send(
     let redactor = redactor.and_proof_of(&request);
     let started = clock.uptime();
     let sent = fetch.send(request).await;
-    let took = Some(clock.uptime().saturating_sub(started));
+    let took = Some(clock.uptime() - started);
     let status = sent.as_ref().ok().map(|response| response.status().as_u16());
     let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
     let served = sent.as_ref().ok().and_then(|response| target.served(response.headers(), &redactor));

@@ -49,7 +49,7 @@ pub fn after_throttle(asked: Option<Duration>, blocks: u32, dice: f64) -> Durati
 /// The next instant of the target's phase: missed ones are left out, and a late poll does not make
 /// the following one come after less than half the interval.
 pub fn steady(due: Uptime, interval: Duration, now: Uptime) -> Uptime {
-    let behind = (now + interval / 2).saturating_sub(due);
+    let behind = now + interval / 2 - due;
     let periods = behind.as_nanos().div_ceil(interval.as_nanos().max(1)).max(1);
     due + interval.saturating_mul(u32::try_from(periods).unwrap_or(u32::MAX))
 }

@@ -76,7 +76,7 @@ impl Bucket {
     }
 
     fn refill(&mut self, now: Uptime, factor: f64) {
-        let passed = now.saturating_sub(self.at).as_secs_f64();
+        let passed = (now - self.at).as_secs_f64();
         self.held = (self.held + passed * self.rate * factor).min(self.store);
         self.at = self.at.max(now);
     }
@@ -231,7 +231,7 @@ impl Budget {
             self.quota = self.tier.hourly().max(self.sent.len() as f64 / (calls + 0.01));
             let others = (calls - self.sent.len() as f64 / self.quota - 0.01).max(0.0);
             let since = *self.observed.get_or_insert(now);
-            let hours = now.saturating_sub(since).as_secs_f64() / 3600.0;
+            let hours = (now - since).as_secs_f64() / 3600.0;
             self.room = (NEARLY_SPENT - others / hours.clamp(0.1, 1.0)).clamp(LEAST_FACTOR, 1.0);
         }
         self.resize();

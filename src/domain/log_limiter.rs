@@ -53,11 +53,11 @@ impl<R: PartialEq> LogLimiter<R> {
         match &mut self.fault {
             Some(streak) if streak.reason == reason => {
                 streak.polls += 1;
-                if now.saturating_sub(streak.told) < REPEAT_EVERY {
+                if now - streak.told < REPEAT_EVERY {
                     return LogDecision::Known;
                 }
                 streak.told = now;
-                LogDecision::Still(streak.polls, now.saturating_sub(streak.since))
+                LogDecision::Still(streak.polls, now - streak.since)
             }
             other => {
                 *other = Some(Streak { reason, polls: 1, since: now, told: now });
@@ -89,7 +89,7 @@ mod tests {
             (142, None, LogDecision::Fine),
             (143, malformed, LogDecision::Changed),
         ] {
-            assert_eq!(limiter.note(reason, Duration::from_mins(minute)), decision, "minute {minute}");
+            assert_eq!(limiter.note(reason, Uptime::after(Duration::from_mins(minute))), decision, "minute {minute}");
         }
     }
 }

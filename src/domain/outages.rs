@@ -294,7 +294,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
                 return;
             }
             streak.told = now;
-            let time = now.saturating_sub(streak.since);
+            let time = now - streak.since;
             lines.push(Line::Still(cause.clone(), member.clone(), streak.detail.clone(), streak.times, time));
         }
     }

@@ -48,8 +48,9 @@ mod tests {
     #[test]
     fn no_hour_has_more_and_an_hour_later_there_are_others() {
         let mut quota = Quota::new(3);
-        let minutes: Vec<u64> = (0..200).filter(|minute| quota.take(Duration::from_mins(*minute))).collect();
+        let minutes: Vec<u64> =
+            (0..200).filter(|minute| quota.take(Uptime::after(Duration::from_mins(*minute)))).collect();
         assert_eq!(minutes, [0, 1, 2, 60, 61, 62, 120, 121, 122, 180, 181, 182]);
-        assert!(!Quota::new(0).take(Duration::ZERO));
+        assert!(!Quota::new(0).take(Uptime::ZERO));
     }
 }

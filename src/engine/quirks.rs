@@ -191,9 +191,9 @@ mod tests {
         assert_eq!(observed(&mut out).len(), 2, "a line and a gauge");
         assert!(!quirks.leave_out(&id, &fault, all.minus(MetricSet::NONE.with(0)), Uptime::ZERO, &mut out));
         assert_eq!(observed(&mut out), [""; 0]);
-        let almost = REFUSED_FIELD_RETRY.saturating_sub(Duration::from_secs(1));
+        let almost = Uptime::after(REFUSED_FIELD_RETRY.saturating_sub(Duration::from_secs(1)));
         assert_eq!(quirks.supported(&id, all, almost, &mut out), all.minus(MetricSet::NONE.with(0)));
-        assert_eq!(quirks.supported(&id, all, REFUSED_FIELD_RETRY, &mut out), all);
+        assert_eq!(quirks.supported(&id, all, Uptime::after(REFUSED_FIELD_RETRY), &mut out), all);
         assert_eq!(observed(&mut out).len(), 1, "the gauge goes");
     }
 

@@ -161,7 +161,7 @@ impl Connections {
 impl RefusalNotice {
     /// Notes that a connection was turned away. Gives how many that makes, if it is time to say so.
     fn due(&mut self, now: Uptime) -> Option<u64> {
-        if now.saturating_sub(self.last) > REFUSAL_NOTICE_GAP {
+        if now - self.last > REFUSAL_NOTICE_GAP {
             self.repeats = LogLimiter::default();
         }
         self.last = now;
@@ -310,7 +310,8 @@ mod tests {
         let world = World::new(1);
         let mut news = RefusalNotice::default();
         let hour = Duration::from_hours(1);
-        let told = [0, 1, 30, 59, 61, 119, 122, 300, 301].map(|minutes| news.due(Duration::from_secs(60 * minutes)));
+        let told =
+            [0, 1, 30, 59, 61, 119, 122, 300, 301].map(|minutes| news.due(Uptime::after(Duration::from_mins(minutes))));
         assert_eq!(told, [Some(1), None, None, None, Some(5), None, Some(7), Some(1), None]);
         assert!(hour == REFUSAL_NOTICE_GAP && world.told() == (0, [0; 4]), "every reason is there from the start");
     }

@@ -184,9 +184,9 @@ impl Play {
     }
 
     fn run(&mut self) {
-        let end = Duration::from_secs(self.plan.seconds);
+        let end = Uptime::after(Duration::from_secs(self.plan.seconds));
         let mut under_way: BinaryHeap<Reverse<(Uptime, Ticket)>> = BinaryHeap::new();
-        let (mut now, mut minute) = (Duration::from_secs(1), Duration::from_hours(1));
+        let (mut now, mut minute) = (Uptime::after(Duration::from_secs(1)), Uptime::after(Duration::from_hours(1)));
         while now < end {
             let mut wake = end;
             while under_way.len() < 64 {
@@ -217,8 +217,7 @@ impl Play {
 
     fn sample(&mut self, now: Uptime) {
         let rows = self.targets.iter().filter(|(_, (.., subject))| *subject == Subject::Campaigns);
-        let ages = rows
-            .map(|(ticket, _)| now.saturating_sub(self.success.get(ticket).copied().unwrap_or_default()).as_secs_f64());
+        let ages = rows.map(|(ticket, _)| (now - self.success.get(ticket).copied().unwrap_or_default()).as_secs_f64());
         self.day.ages.extend(ages);
     }
 

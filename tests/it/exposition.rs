@@ -14,6 +14,7 @@ use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
+use marketing_messages_exporter::domain::time::Uptime;
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::store::Store;
 use proptest::prelude::*;
@@ -141,7 +142,7 @@ fn change() -> impl Strategy<Value = Change> {
     let brought = key().prop_flat_map(|key| {
         let answer = (rows(&key), any::<bool>(), labels(), 1..9_u64, proptest::option::of(1..4_u64));
         answer.prop_map(move |(rows, whole, labels, minutes, named)| {
-            let expires = Duration::from_mins(minutes);
+            let expires = Uptime::after(Duration::from_mins(minutes));
             let rows = rows.chunks(500).map(|page| Rows::new(page.to_vec())).collect();
             Change::Rows(PolledRows { key: key.clone(), account: named.map(account), rows, whole, labels, expires })
         })
@@ -183,7 +184,7 @@ proptest! {
         for (at, change) in changes.into_iter().enumerate() {
             snapshot.apply(change);
             if at % 7 == 6 {
-                snapshot.expire(Duration::from_mins(at as u64 / 7));
+                snapshot.expire(Uptime::after(Duration::from_mins(at as u64 / 7)));
             }
             let changed = snapshot.take_changed();
             exposition = exposition.update(&snapshot, &changed);
@@ -241,7 +242,7 @@ fn publishing_never_tears_a_scrape() {
             rows,
             whole: true,
             labels,
-            expires: Duration::from_mins(1),
+            expires: Uptime::after(Duration::from_mins(1)),
         })
     };
     let states = [state(1.0, 2000), state(2.5, 1700)];

@@ -18,6 +18,7 @@ use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, CredentialId, Level, PageId, Source, Subject, TargetKey, Window,
 };
+use marketing_messages_exporter::domain::time::Uptime;
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::source::cams::CamsTarget;
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget};
@@ -145,7 +146,7 @@ fn check(file: &Path, source: Source) {
     }
     if !key.subject.is_discovery() {
         let account = page.rows.first().and_then(|row| row.account);
-        let expires = Duration::from_secs(1);
+        let expires = Uptime::after(Duration::from_secs(1));
         snapshot.apply(Change::Rows(PolledRows {
             key,
             account,

@@ -15,7 +15,7 @@ fn lane(credential: &str, account: u32) -> LaneKey {
 }
 
 fn at(seconds: u64) -> Uptime {
-    Duration::from_secs(seconds)
+    Uptime::after(Duration::from_secs(seconds))
 }
 
 /// Moves to the next request and says when it goes out.
@@ -168,8 +168,8 @@ fn a_removed_target_is_never_asked_for_again() {
 fn intervals_that_do_not_fit_stretch_alike() {
     let mut schedule = Schedule::default();
     let grant = Grant::Rate { per_second: 0.1 };
-    let slow = schedule.enlist(&lane("main", 1), grant, at(8), at(0));
-    let quick = schedule.enlist(&lane("main", 1), grant, at(4), at(0));
+    let slow = schedule.enlist(&lane("main", 1), grant, Duration::from_secs(8), at(0));
+    let quick = schedule.enlist(&lane("main", 1), grant, Duration::from_secs(4), at(0));
     let (mut now, mut polls) = (at(1), [0, 0]);
     while now < at(3600) {
         let ticket = ask(&mut schedule, &mut now);

@@ -34,7 +34,11 @@ fn row(id: u32, value: f64) -> Row {
     }
 }
 
-const LATER: Uptime = Duration::from_mins(1);
+const LATER: Uptime = minute(1);
+
+const fn minute(minute: u64) -> Uptime {
+    Uptime::after(Duration::from_mins(minute))
+}
 
 fn brought(key: &TargetKey, rows: Vec<Row>, whole: bool, expires: Uptime) -> Change {
     let account = Some(account_id(7));
@@ -74,10 +78,10 @@ fn what_stays_the_same_is_no_change_but_grows_younger() {
     let key = key(Some(7), Subject::Campaigns);
     publish(&mut snapshot, &key, vec![row(1, 1.0)]);
     assert_eq!(snapshot.take_changed().groups, BTreeSet::from([(Source::META, Some(account_id(7)))]));
-    snapshot.apply(brought(&key, vec![row(1, 1.0)], true, 2 * LATER));
+    snapshot.apply(brought(&key, vec![row(1, 1.0)], true, minute(2)));
     assert_eq!(snapshot.take_changed(), Changed::default());
     assert!(snapshot.expire(LATER).is_empty());
-    assert_eq!(snapshot.expire(2 * LATER), [key]);
+    assert_eq!(snapshot.expire(minute(2)), [key]);
     assert_eq!(snapshot.take_changed().groups.len(), 1);
 }
 
@@ -126,7 +130,7 @@ fn what_a_poll_did_not_bring_stays_and_grows_no_younger() {
     let key = key(Some(7), Subject::Campaigns);
     let mut snapshot = Snapshot::new(10);
     publish(&mut snapshot, &key, vec![row(1, 1.0), row(2, 1.0)]);
-    snapshot.apply(brought(&key, vec![row(2, 5.0)], false, 9 * LATER));
+    snapshot.apply(brought(&key, vec![row(2, 5.0)], false, minute(9)));
     assert_eq!(shown(&snapshot, &key), [row(1, 1.0), row(2, 5.0)]);
     assert_eq!(snapshot.expire(LATER), [key]);
 }
@@ -137,7 +141,7 @@ fn what_changes_hands_grows_no_younger() {
     let account = key(Some(7), Subject::Campaigns);
     let mut snapshot = Snapshot::new(10);
     publish(&mut snapshot, &single, vec![row(1, 1.0)]);
-    snapshot.apply(brought(&account, vec![row(2, 1.0)], true, 9 * LATER));
+    snapshot.apply(brought(&account, vec![row(2, 1.0)], true, minute(9)));
     snapshot.apply(Change::Move(vec![single.clone()], account.clone(), Arc::new([])));
     snapshot.apply(Change::Gone(single));
     assert_eq!(shown(&snapshot, &account), [row(1, 1.0), row(2, 1.0)]);
@@ -161,7 +165,7 @@ fn stale_rows_leave() {
     let key = key(Some(7), Subject::Campaigns);
     publish(&mut snapshot, &key, vec![row(1, 1.0)]);
     assert_eq!(snapshot.next_expiry(), Some(LATER));
-    assert!(snapshot.expire(Duration::from_secs(59)).is_empty());
+    assert!(snapshot.expire(Uptime::after(Duration::from_secs(59))).is_empty());
     assert_eq!(snapshot.expire(LATER), [key]);
     assert_eq!((snapshot.series(), snapshot.next_expiry()), (0, None));
 }

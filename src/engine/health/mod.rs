@@ -88,11 +88,7 @@ impl Health {
     pub(super) fn note_poll(&mut self, key: &TargetKey, end: &PollEnd<'_>, now: Moment, out: &mut Outbox) {
         let target = self.targets.entry(key.clone()).or_default();
         let reason = end.fault.map(|(_, reason)| reason);
-        out.observe(Measurement::Poll {
-            credential: key.credential_id(),
-            reason,
-            took: now.uptime.saturating_sub(end.started),
-        });
+        out.observe(Measurement::Poll { credential: key.credential_id(), reason, took: now.uptime - end.started });
         target.last = reason;
         let status = &mut target.status;
         status.note(end.fault.map(|(fault, reason)| (reason, &*fault.message)), now.wall);

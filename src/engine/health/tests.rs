@@ -11,7 +11,7 @@ use crate::domain::status::Expiry;
 use crate::domain::target::{CredentialId, Source, Subject, Window};
 use crate::source::TokenHealth;
 
-const NOW: Moment = Moment { uptime: Duration::from_secs(100), wall: 1_000_100.0, dice: 0.5 };
+const NOW: Moment = Moment { uptime: Uptime::after(Duration::from_secs(100)), wall: 1_000_100.0, dice: 0.5 };
 
 fn key(subject: Subject) -> TargetKey {
     TargetKey {
@@ -30,11 +30,11 @@ fn lane() -> LaneKey {
 
 fn end(fault: Option<&Fault>) -> PollEnd<'_> {
     PollEnd {
-        started: Duration::from_secs(98),
+        started: Uptime::after(Duration::from_secs(98)),
         fault: fault.map(|fault| (fault, fault.reason)),
         rows: fault.is_none().then_some(3),
         interval: Duration::from_mins(15),
-        next_poll: Duration::from_secs(1000),
+        next_poll: Uptime::after(Duration::from_secs(1000)),
         failures: 0,
     }
 }

@@ -154,7 +154,7 @@ impl Play {
         let end = self.now.uptime + time;
         loop {
             let wake = self.engine.timeout().max(self.now.uptime).min(end);
-            self.now.wall += wake.saturating_sub(self.now.uptime).as_secs_f64();
+            self.now.wall += (wake - self.now.uptime).as_secs_f64();
             self.now.uptime = wake;
             self.handle(Event::Time);
             if wake == end {

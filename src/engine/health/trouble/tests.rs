@@ -39,7 +39,13 @@ impl Day {
                 }
             }
         }
-        Self { log: TroubleLog::default(), targets, now: INTERVAL, out: Outbox::default(), lines: Vec::new() }
+        Self {
+            log: TroubleLog::default(),
+            targets,
+            now: Uptime::after(INTERVAL),
+            out: Outbox::default(),
+            lines: Vec::new(),
+        }
     }
 
     /// Polls every target once an interval, evenly spread, for a time.
@@ -181,12 +187,12 @@ fn an_unreadable_file_is_one_line_an_hour_beside_whatever_else_fails() {
     let mut day = Day::new(&["main"], 3);
     let main = CredentialId { source: Source::META, name: "main".into() };
     for second in 0..2 * 3600 {
-        let now = Duration::from_secs(second);
+        let now = Uptime::after(Duration::from_secs(second));
         let trouble = Some(("the file /run/t is empty; put the secret there", true));
         day.log.content(&main, trouble, now, &mut day.out);
         day.log.say_due(now, &day.targets.iter(), &mut day.out);
     }
-    day.log.content(&main, None, 2 * HOUR, &mut day.out);
+    day.log.content(&main, None, Uptime::after(2 * HOUR), &mut day.out);
     day.read(Uptime::ZERO);
     let told = day.texts();
     let place =
