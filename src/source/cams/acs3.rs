@@ -50,6 +50,7 @@ pub(super) fn sign(call: OperationCall<'_>, key: &AccessKey<'_>) -> Result<(Stri
         ("x-acs-signature-nonce", call.nonce),
         ("x-acs-version", call.version),
     ];
+    // The vendor's SDKs send the id beside the token, and sign both.
     if let Some(token) = key.security_token {
         signed.push(("x-acs-accesskey-id", key.id.expose_secret()));
         signed.push(("x-acs-security-token", token.expose_secret()));
@@ -57,6 +58,7 @@ pub(super) fn sign(call: OperationCall<'_>, key: &AccessKey<'_>) -> Result<(Stri
     let (query, authorization) = authorize(signed.clone(), call.parameters, key);
 
     let mut headers = HeaderMap::with_capacity(signed.len() + 2);
+    // The HTTP client writes `host` itself, from the URL.
     for (name, value) in signed.iter().filter(|(name, _)| *name != "host") {
         let mut value = HeaderValue::from_str(value)?;
         value.set_sensitive(*name == "x-acs-security-token");
@@ -65,6 +67,7 @@ pub(super) fn sign(call: OperationCall<'_>, key: &AccessKey<'_>) -> Result<(Stri
     let mut authorization = HeaderValue::from_str(&authorization)?;
     authorization.set_sensitive(true);
     headers.insert(http::header::AUTHORIZATION, authorization);
+    // Not signed. Without it, older gateways are known to answer in XML.
     headers.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
     Ok((query, headers))
 }
@@ -75,6 +78,7 @@ fn authorize(
     mut parameters: Vec<(&str, &str)>,
     key: &AccessKey<'_>,
 ) -> (String, String) {
+    // Byte order, as the gateway rebuilds the text from what it receives.
     signed.sort_unstable();
     parameters.sort_unstable();
     let names: Vec<_> = signed.iter().map(|(name, _)| *name).collect();

@@ -108,12 +108,14 @@ impl KeyProvider {
         let is = |name: &str| get(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
         if let (Some(id), Some(secret)) = (get("ACCESS_KEY_ID"), get("ACCESS_KEY_SECRET")) {
             let token = get("SECURITY_TOKEN");
+            // Found here it names the variables; later it would be a request that cannot be built.
             if ![Some(id), Some(secret), token].into_iter().flatten().all(fits_a_header) {
                 return Err(unusable("ALIBABA_CLOUD_ACCESS_KEY_ID and its companions hold what no header can carry"));
             }
             let keys = Keys::Cams { id: id.into(), secret: secret.into(), security_token: token.map(Into::into) };
             return Ok(Self::Variables(keys));
         }
+        // All three or none: with fewer, the vendor's clients go on to the next place as well.
         let oidc = (get("ROLE_ARN"), get("OIDC_PROVIDER_ARN"), get("OIDC_TOKEN_FILE"));
         if let (Some(role), Some(provider), Some(file)) = oidc {
             return Ok(Self::Oidc(Oidc {
@@ -223,6 +225,7 @@ pub fn read_role(response: &Response<Bytes>) -> Result<String, Fault> {
 pub fn read_keys(response: &Response<Bytes>, now: Timestamp) -> Result<Temporary, Fault> {
     let body = json::object(response.body(), &NAMES).map_err(|_| unreadable(response))?;
     let (code, nested) = (body.text("Code"), body.object("Credentials"));
+    // The security token service sends no `Code` on success, the metadata service always does.
     let well = code == Some("Success") || (code.is_none() && nested.is_some());
     if !response.status().is_success() || !well {
         return Err(unreadable(response));
@@ -234,6 +237,7 @@ pub fn read_keys(response: &Response<Bytes>, now: Timestamp) -> Result<Temporary
     let ((Some(id), Some(secret), Some(security_token)), Some(expires)) = (parts, expires) else {
         return Err(unreadable(response));
     };
+    // Usually it is our clock that is wrong, and then every signature will be refused as well.
     if expires <= now {
         return Err(Fault::new(Reason::Malformed, "its keys expired already; is the clock right?"));
     }
@@ -261,6 +265,7 @@ pub fn is_expired(fault: &Fault) -> bool {
 
 fn host(region: Option<&str>, vpc: bool) -> Result<String, Fault> {
     let Some(region) = region else { return Ok("sts.aliyuncs.com".to_owned()) };
+    // It becomes part of a host name to which the service account's token is sent.
     if !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
         return Err(unusable("ALIBABA_CLOUD_STS_REGION is no region, such as ap-southeast-1"));
     }
@@ -290,6 +295,7 @@ fn unusable(message: &str) -> Fault {
 fn unreadable(response: &Response<Bytes>) -> Fault {
     let status = response.status().as_u16();
     let body = json::object(response.body(), &NAMES).unwrap_or_default();
+    // A body with keys in it may fail too; only a word that cannot be one is repeated.
     let plain = |code: &&str| code.len() <= 80 && code.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');
     let code = body.text("Code").filter(|code| *code != "Success" && plain(code));
     let what = code.map_or_else(|| "without what was asked for".to_owned(), |code| format!("and code {code}"));

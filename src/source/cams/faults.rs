@@ -36,6 +36,7 @@ impl<'a> ResponseStatus<'a> {
 
     /// Whether the operation failed, whatever the HTTP status says.
     pub(super) fn is_error(&self) -> bool {
+        // The published samples of success have `OK` or a number.
         self.success == Some(false) || !matches!(self.code, "" | "OK" | "0" | "200")
     }
 }
@@ -76,6 +77,7 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
     let status = answer.response.status().as_u16();
     let code = verdict.code;
     let row = CODES.iter().find(|(prefix, ..)| code.starts_with(prefix));
+    // The vendor's own clients look for the word anywhere in the code.
     let row = row.or_else(|| CODES.first().filter(|_| code.contains("Throttling")));
     let reason = match (row, status) {
         (Some((_, reason, _)), _) => *reason,
@@ -100,7 +102,9 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
     Fault {
         reason,
         scope: Scope::Lane,
+        // Whether CAMS sends the header is not documented; most of its siblings do not.
         wait: throttled.then(|| retry_after(answer.response).unwrap_or(THROTTLE_WAIT)),
+        // The prefix and not the code: the API's codes end in names of parameters, and labels must be few.
         code: Some(row.map_or("other", |(prefix, ..)| prefix)),
         abuse: false,
         fields: Vec::new(),
@@ -118,6 +122,7 @@ const THROTTLE_WAIT: Duration = Duration::from_secs(10);
 /// `x-acs-retry-after` is in milliseconds; the vendor's clients cap it at two minutes.
 fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
     let millis: u64 = response.headers().get("x-acs-retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    // The vendor's clients take positive numbers only.
     (millis > 0).then(|| Duration::from_millis(millis.min(120_000)))
 }
 

@@ -125,6 +125,7 @@ impl CamsTarget {
                 "GetMessageCampaignInsights"
             }
         };
+        // With its port: the signature covers the header as it goes out.
         let host = Uri::try_from(self.endpoint.as_ref())?.authority().map(ToString::to_string).unwrap_or_default();
         let nonce = format!("{:032x}", asked.nonce);
         let call =
@@ -146,6 +147,7 @@ impl CamsTarget {
         };
         let PagedList { state: newest, rows, .. } = open(answer, RowReader::<Pascal>::new(), newer)?;
         let mut page = Page::default();
+        // Counted, so that an API that starts to send several windows is noticed.
         let others = rows - usize::from(newest.is_some());
         if others > 0 {
             page.rejected.insert(ROW, others as u64);
@@ -155,6 +157,7 @@ impl CamsTarget {
         if let Some(mut row) = newest.filter(WireRow::is_marketing) {
             let figures = row.take_figures(self.planned.terms.metrics, &mut page.rejected);
             let (account, days) = (self.planned.key.account, row.days());
+            // CAMS never sends the currency with the money: it comes from the account's facts, or there is none.
             page.rows.push(Row { account, campaign: Some(campaign), currency: None, days, figures });
         }
         Ok(page)
@@ -170,6 +173,7 @@ impl CamsTarget {
             };
             *good += 1;
             let owner = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
+            // Entries say whose they are. One that does not came for the account in the request.
             if owner.is_err() || owner.ok() == account {
                 let (name, status) = (answer.name(&entry, "CampaignName"), answer.name(&entry, "Status"));
                 page.campaigns.insert(id, CampaignFacts { name, status, marketing: true });
@@ -179,6 +183,8 @@ impl CamsTarget {
         check_readable(rows, good > 0)?;
         // Pages are numbered from 1; the answer does not repeat the number.
         let index: u32 = cursor.and_then(|cursor| cursor.0.parse().ok()).unwrap_or(1);
+        // Without a total a full page may be the last: one request too many, instead of campaigns that are
+        // never seen.
         let more = rows >= PAGE_SIZE as usize && total.is_none_or(|total| u64::from(index * PAGE_SIZE) < total);
         Ok(Page { account, next: more.then(|| Cursor((index + 1).to_string())), ..page })
     }
@@ -188,6 +194,7 @@ impl CamsTarget {
         let ours = |found: &mut Option<AccountFacts>, entry: Option<Object>| {
             let entry = entry.unwrap_or_default();
             let id = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
+            // The answer lists every account of the Facebook page.
             if found.is_none() && id.ok() == account {
                 let currency = entry.text("Currency").and_then(Currency::parse);
                 let name = answer.name(&entry, "AdAccountName");
@@ -249,6 +256,8 @@ where
     }
     let total = envelope.top.text("Total").and_then(|total| total.parse().ok());
     match envelope.list {
+        // An absent list is one without rows here: the vendor's SDKs read it so, and no delivery looks like
+        // that.
         ListPresence::Odd => Err(silent(answer)),
         ListPresence::Read | ListPresence::Absent => {
             Ok(PagedList { state: envelope.state, rows: envelope.rows, total })

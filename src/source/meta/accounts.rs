@@ -52,6 +52,8 @@ impl Target for AccountsTarget {
     fn read(&self, answer: Received<'_>, _: Option<&Cursor>) -> Result<Page, Fault> {
         super::listed(answer, Keep::only(&NAMES), |page, object| {
             let account = object.and_then(|object| Some((discovery::account_id(&object)?, object)));
+            // Without its id an account cannot be asked for anything; it is counted as a row that could not be
+            // read.
             let Some((id, object)) = account else { return false };
             page.accounts.insert(id, discovery::account_facts(&object, answer));
             true

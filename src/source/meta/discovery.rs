@@ -47,6 +47,8 @@ pub(super) fn read(planned: &Planned, answer: Received<'_>) -> Result<Page, Faul
     let object = open(answer)?;
     let mut page = Page::default();
     if let Subject::CampaignFacts(id) = planned.key.subject {
+        // Whoever names a campaign in the configuration vouches for what it is; the marker is not asked for
+        // here.
         let facts = CampaignFacts { marketing: true, ..facts(&object, answer) };
         page.campaigns.insert(id, facts);
         page.account = account_id(&object);
@@ -62,6 +64,7 @@ pub(super) fn read(planned: &Planned, answer: Received<'_>) -> Result<Page, Faul
 /// What an account's object says of it.
 pub(super) fn account_facts(object: &Object, answer: Received<'_>) -> AccountFacts {
     let status = object.text("account_status").unwrap_or_default();
+    // A number that Meta adds later is shown as it came: better than no state.
     let status = account_status(status).map_or_else(|| answer.redactor.name(status), str::to_owned);
     let currency = object.text("currency").and_then(Currency::parse);
     AccountFacts { name: answer.name(object, "name"), currency, timezone: answer.name(object, "timezone_name"), status }
@@ -81,12 +84,15 @@ fn listed(planned: &Planned, answer: Received<'_>, object: Option<Object>, page:
     let marked = above.unwrap_or(&object);
     let marks = ["is_message_campaign", "is_direct_send_campaign"].map(|mark| marked.flag(mark));
     let marketing = match &planned.selection {
+        // Readable, only not wanted: it does not count as rejected.
         Selection::Campaigns { only: Some(only), .. } if !only.contains(&id) => return true,
         Selection::Campaigns { only: Some(_), .. } => true,
         // Which of them a filter admits is seen in rows: a name may change before the next listing.
         Selection::Campaigns { matching: Some(_), .. } => false,
         _ => marks.contains(&Some(true)),
     };
+    // An account may have thousands of ordinary ads; those that are marked as such are not even
+    // remembered.
     if marketing || marks.contains(&Some(true)) || !marks.contains(&Some(false)) {
         page.parents.extend(above.and_then(id_of).map(|above| (id, above)));
         page.campaigns.insert(id, CampaignFacts { marketing, ..facts(&object, answer) });

@@ -124,6 +124,7 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
     let error = top.object("error").unwrap_or(&none);
     let text = error.text("message").unwrap_or_default();
     let status = answer.response.status().as_u16();
+    // The type is `OAuthException` for nearly everything, throttling included, and so is not looked at.
     let code = error.number("code").unwrap_or_default();
     let subcode = error.number("error_subcode");
     let matches = |rule: &&Rule| {
@@ -133,8 +134,10 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
     let rule = RULES.iter().find(matches).or(permission);
     let reason = match (rule, status) {
         (Some(rule), _) => rule.reason,
+        // For known codes the flag is ignored: Meta sets it for spent limits too, where asking again prolongs the block.
         (None, _) if error.flag("is_transient") == Some(true) => Reason::Unavailable,
         (None, 429) => Reason::Throttled,
+        // A status alone proves little: removed parameters come as 500 too, but those have a code above.
         (None, 500..) => Reason::Unavailable,
         (None, 401) => Reason::Unauthorized,
         (None, 403) => Reason::Forbidden,
@@ -149,6 +152,7 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
         scope: rule.map_or(Scope::Lane, |rule| rule.scope),
         // The time that the API gives counts; a rule's is for when it gives none.
         wait: throttled.then(|| regain.or(wait)).flatten(),
+        // A closed set of values: an unknown code must not open a new series.
         code: Some(label.map_or("other", |(_, label)| label)),
         abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK_SECONDS)),
         fields: if code == 100 { refused_fields(text) } else { Vec::new() },
@@ -159,8 +163,10 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
 /// The fields that an error names: `(#100) a, b are not valid for fields param. please check ...`.
 fn refused_fields(message: &str) -> Vec<String> {
     let Some((names, _)) = message.split_once(" not valid for fields param") else { return Vec::new() };
+    // The prefix `(#100)` is usual, not promised.
     let names = names.split_once(") ").map_or(names, |(_, names)| names);
     let names = names.trim_end_matches(" are").trim_end_matches(" is");
+    // What is left must look like a field, or a reworded message would be taken for names of fields.
     let plain = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     names.split(',').map(str::trim).filter(plain).map(str::to_owned).collect()
 }
@@ -171,6 +177,7 @@ fn message(answer: Received<'_>, error: &Object, say: &str) -> String {
     let say = if say.is_empty() { quoted("message").unwrap_or_default() } else { say.to_owned() };
     let (status, code) = (answer.response.status().as_u16(), error.number("code").unwrap_or_default());
     let subcode = error.number("error_subcode").map_or_else(String::new, |subcode| format!("/{subcode}"));
+    // Meta's support finds the request by it. It is short-lived: either the log has it, or nobody does.
     let trace = quoted("fbtrace_id").map_or_else(String::new, |id| format!(", fbtrace_id {id}"));
     format!("{say} (Graph code {code}{subcode}, HTTP {status}{trace})")
 }

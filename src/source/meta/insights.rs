@@ -44,6 +44,7 @@ pub(super) fn request_parts(planned: &Planned, asked: &RequestContext<'_>) -> (S
         Window::Range { since, until, .. } => {
             parameters.push(("time_range", format!(r#"{{"since":"{since}","until":"{until}"}}"#)));
         }
+        // The API's own default, which is not documented for every edge.
         Window::Unspecified => {}
     }
     let path = match key.subject {
@@ -51,9 +52,13 @@ pub(super) fn request_parts(planned: &Planned, asked: &RequestContext<'_>) -> (S
         _ => format!("{}/insights", account_node(planned)),
     };
     match key.subject {
+        // One row whatever the account holds, so neither filter nor limit. A filter would also make it the sum
+        // of what is filtered.
         Subject::Totals => parameters.push(("level", "account".to_owned())),
         Subject::Campaigns => {
             parameters.push(("level", level.label().to_owned()));
+            // Always sent, even where everything is wanted: without it archived campaigns are missing from the
+            // rows.
             parameters.push(("filtering", filtering(planned, level)));
             parameters.push(("limit", asked.limit.to_string()));
         }
@@ -124,6 +129,7 @@ pub(super) fn read(planned: &Planned, answer: Received<'_>) -> Result<Page, Faul
 
 /// Adds a row to the page. Says whether it could be read.
 fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
+    // A row without any key of ours is not a row of insights, whatever the list is called.
     if !row.whole || !row.known {
         return false;
     }
@@ -132,6 +138,8 @@ fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
     }
     let campaign = match planned.key.subject {
         Subject::Campaign(id) => {
+            // Meta's pages contradict each other on whether a message campaign's id is an ad's or a campaign's:
+            // the row is asked.
             let level = if row.ad_id == Some(id) { Some(Level::Ad) } else { None };
             page.level = level.or_else(|| (row.campaign_id == Some(id)).then_some(Level::Campaign));
             Some(id)
@@ -139,7 +147,9 @@ fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
         Subject::Totals => None,
         _ => {
             let id = if level_of(planned) == Level::Ad { row.ad_id } else { row.campaign_id };
+            // Publishing it without an id would merge campaigns into one series.
             let Some(id) = id else { return false };
+            // The request may have been too long for the list of ids, or the API may ignore the filter.
             if matches!(&planned.selection, Selection::Campaigns { only: Some(only), .. } if !only.contains(&id)) {
                 return true;
             }

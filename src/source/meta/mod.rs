@@ -111,6 +111,7 @@ impl Target for MetaTarget {
 
     fn served(&self, headers: &HeaderMap, redactor: &Redactor) -> Option<ServedVersion> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        // It becomes a label: a proxy that fills the header with something else must not open series.
         let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
         let version = text("facebook-api-version").filter(plain)?.to_owned();
         Some(ServedVersion { version, warning: text("x-ad-api-version-warning").map(|text| redactor.line(text)) })
@@ -137,6 +138,7 @@ impl Graph {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not one of Meta's"));
         };
         if let Some(app_secret) = app_secret {
+            // Signed again for each request: the proof is good for five minutes, and a poll of many pages takes longer.
             let seconds = asked.at.as_second();
             let proof = hmac_sha256(app_secret.expose_secret(), &format!("{}|{seconds}", token.expose_secret()));
             parameters.push(("appsecret_proof", hex(&proof)));
@@ -146,6 +148,7 @@ impl Graph {
         let url = format!("{}/{}/{path}?{query}", self.base_url, self.version);
         let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
         let mut bearer = bearer.map_err(|error| unbuildable(&error.into()))?;
+        // Keeps the value out of `Debug` and of HTTP/2's compression tables.
         bearer.set_sensitive(true);
         Request::get(url)
             .header(header::AUTHORIZATION, bearer)
@@ -216,12 +219,14 @@ where
         Ok(envelope) => {
             let (list, rows) = (envelope.list, envelope.rows);
             let top = judged(answer, Ok(envelope.top))?;
+            // An `error` decides before any row does: a 200 may carry one.
             let bad = envelope.state.rejected.get(ROW).copied().unwrap_or_default();
             match list {
                 ListPresence::Read => {
                     check_readable(rows, bad < rows as u64)?;
                     Ok(Page { next: next(&top)?, ..envelope.state })
                 }
+                // An account without delivery answers with an empty list. No list at all is not Graph speaking.
                 ListPresence::Absent | ListPresence::Odd => Err(silent(answer)),
             }
         }
@@ -231,6 +236,7 @@ where
 
 fn judged(answer: Received<'_>, read: Result<Object, BodyError>) -> Result<Object, Fault> {
     match read {
+        // First, whatever the status is: a 200 can carry an error, and a 500 an explanation.
         Ok(top) if top.object("error").is_some() => Err(faults::classify(&top, answer)),
         Ok(top) if answer.response.status().is_success() => Ok(top),
         Err(BodyError::Endless) if answer.response.status().is_success() => Err(endless()),

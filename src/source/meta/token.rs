@@ -32,10 +32,13 @@ pub(super) fn read(answer: Received<'_>) -> Result<Page, Fault> {
         if fault.reason != Reason::Unauthorized || fault.code.is_none() {
             return fault;
         }
+        // Only the API's code and trace id are kept: the text says that "the token" is invalid, which would
+        // send the operator after the wrong one.
         let origin = fault.message.split_once(" (").map_or_else(String::new, |(_, origin)| format!(" ({origin}"));
         let message = format!("the app is refused: check app_id and app_secret against the app's settings{origin}");
         Fault { reason: Reason::InvalidRequest, message, ..fault }
     })?;
+    // A token that is no longer valid is reported inside a normal answer, not as an error of the request.
     let data = object.object("data").ok_or_else(|| silent(answer))?;
     match data.flag("is_valid") {
         Some(true) => {}

@@ -17,10 +17,12 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
         usages.extend(app.usages(["app_calls", "app_time", "app_cpu_time"]));
     }
     if let Some(Entries(entries)) = header::<Entries>(headers, "x-business-use-case-usage") {
+        // Every entry counts: reading the first alone hides the quota that is about to run out.
         for calls in entries {
             let limits = match calls.kind.as_deref() {
                 Some("ads_insights") => ["insights_calls", "insights_time", "insights_cpu_time"],
                 Some("ads_management") => ["management_calls", "management_time", "management_cpu_time"],
+                // Quotas of other products that the app uses; nothing we send is charged to them.
                 _ => continue,
             };
             usages.extend(calls.usages(limits));
@@ -54,6 +56,7 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 fn percent(limit: &'static str, used: Option<f64>, regain: Option<Duration>, tier: Option<Tier>) -> Option<Usage> {
+    // Values beyond 100 are real (118 was seen) and stay: they say how far over the limit the account is.
     let used = used.filter(|used| used.is_finite() && *used >= 0.0)?;
     Some(Usage { limit, ratio: used / 100.0, regain, tier })
 }
@@ -82,6 +85,7 @@ struct Calls {
 
 impl Calls {
     fn usages(&self, limits: [&'static str; 3]) -> impl Iterator<Item = Usage> {
+        // 0 is sent all the time and means that access was never lost.
         let regain = self.estimated_time_to_regain_access.filter(|minutes| *minutes > 0.0);
         let regain = regain.map(|minutes| seconds(minutes * 60.0));
         let used = [self.call_count, self.total_time, self.total_cputime];
@@ -119,6 +123,7 @@ impl<'de> Deserialize<'de> for Entries {
             }
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries, M::Error> {
                 let mut entries = Vec::new();
+                // The key is an account or a business, which of the two is not documented, so it decides nothing.
                 while let Some((_, list)) = map.next_entry::<serde::de::IgnoredAny, Vec<Calls>>()? {
                     entries.extend(list);
                 }
