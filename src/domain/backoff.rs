@@ -26,9 +26,12 @@ pub fn after_fault(reason: Reason, failures: u32, interval: Duration, dice: f64)
         // Whoever is throttled or unauthorized waits for the lane or credential, not for itself.
         Reason::Throttled | Reason::Unauthorized => Duration::ZERO,
         Reason::Unavailable | Reason::Timeout | Reason::Malformed | Reason::TooLarge | Reason::Partial => {
+            // Never later than the next poll would have been: a fault that passes must not cost a whole interval
+            // more.
             jittered(doubled(FIRST_RETRY_WAIT.min(interval), failures, interval), dice)
         }
         Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest | Reason::ApiVersion => {
+            // Somebody has to act; until then each try is a request wasted, and Meta lowers quotas for errors.
             jittered(doubled(interval, failures, RARE_PROBE.max(interval)), dice)
         }
     }

@@ -83,6 +83,8 @@ impl Bucket {
 
     /// New bounds; what is held stays, within them.
     fn resize(&mut self, store: f64, rate: f64) {
+        // What a larger store adds is granted at once: a lane that learns of its tier need not wait for it to
+        // fill.
         let grown = (store.max(1.0) - self.store).max(0.0);
         (self.store, self.rate) = (store.max(1.0), rate);
         self.held = (self.held + grown).min(self.store);
@@ -174,6 +176,7 @@ impl Budget {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "settings bound the rate to 0..=1000")]
     pub fn parallel(&self) -> usize {
         match self.grant {
+            // Meta names parallel insights queries as the likeliest cause of a refusal.
             Grant::Account { .. } => 1,
             // As many as an answer of a second allows.
             Grant::Rate { per_second } => (per_second.ceil() as usize).max(1),
@@ -184,6 +187,7 @@ impl Budget {
     pub fn allowance(&self) -> f64 {
         match self.grant {
             Grant::Account { .. } => 3600.0 * self.factor * self.score.rate.min(self.hourly.rate),
+            // CAMS sends no usage: what the settings say is all there is to go by.
             Grant::Rate { per_second } => 3600.0 * per_second,
         }
     }
@@ -206,6 +210,7 @@ impl Budget {
                 self.score.held -= 1.0;
                 self.hourly.held -= 1.0;
                 self.sent.push_back(now);
+                // Meta's quota is a rolling hour, so the count is one, too.
                 while self.sent.front().is_some_and(|sent| *sent + HOUR < now) {
                     self.sent.pop_front();
                 }
@@ -216,6 +221,7 @@ impl Budget {
 
     /// Takes in what an answer's headers tell.
     pub fn observe(&mut self, usages: &[Usage], now: Uptime) {
+        // No header of CAMS' tells of an allowance.
         let Grant::Account { share, .. } = self.grant else { return };
         if usages.is_empty() {
             return;
@@ -236,8 +242,11 @@ impl Budget {
         }
         self.resize();
         let used = usages.iter().map(|usage| usage.ratio).fold(0.0, f64::max);
+        // Slows down as the allowance runs out, whoever uses it: at our share it is still 1, near the end
+        // almost nothing.
         self.factor = ((1.0 - used) / (1.0 - share).max(0.05)).clamp(LEAST_FACTOR, 1.0);
         for usage in usages.iter().filter(|usage| usage.ratio >= NEARLY_SPENT) {
+            // Where the API names no time: as long as a score bucket takes to decay to a little below the bound.
             let decay = Duration::from_secs_f64(
                 ((usage.ratio - NEARLY_SPENT + 0.05) * SCORE_DECAY_SECONDS).min(SCORE_DECAY_SECONDS),
             );

@@ -85,6 +85,7 @@ impl Listing {
     /// The campaign at a place, counted in ascending order.
     pub fn at(&self, place: usize) -> Option<ListedCampaign<'_>> {
         let entry = self.entries.get(place)?;
+        // A name begins where the state before it ends, so only ends are stored.
         let start = place.checked_sub(1).map_or(0, |before| self.entries[before].status);
         let text = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or_default();
         Some(ListedCampaign {

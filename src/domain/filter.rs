@@ -43,6 +43,7 @@ impl Glob {
     pub fn literal(&self) -> Option<&str> {
         const MIN_LITERAL_CHARS: usize = 2;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        // Quotes and signs are left out: how the API's search reads them is not documented.
         let parts = self.0.split(|c| !plain(c)).map(str::trim);
         parts.max_by_key(|part| part.len()).filter(|part| part.len() >= MIN_LITERAL_CHARS)
     }
@@ -57,6 +58,7 @@ impl Glob {
             match (pattern_next.next(), rest_next.next()) {
                 (None, None) => return true,
                 (Some('*'), _) => {
+                    // An earlier star need not be tried again: whatever it could take, the later one can.
                     again = Some((pattern_next.clone(), rest.clone()));
                     pattern = pattern_next;
                 }

@@ -19,6 +19,7 @@ impl Fleet {
         for campaign in &self.campaigns {
             match member(campaign) {
                 None => fleet.campaigns.push(campaign.clone()),
+                // The cheapest first: a request that goes out anyway brings it for nothing.
                 Some((id, level)) if fleet.takes_in(campaign, id, level) => {}
                 Some((id, level)) => match groups.iter_mut().find(|group| group.fits(campaign, id, level)) {
                     Some(group) => group.insert(campaign),

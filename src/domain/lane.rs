@@ -32,6 +32,7 @@ impl LaneKey {
     /// The lane of an account's requests.
     pub fn new(credential: CredentialId, account: Option<AccountId>) -> Self {
         let CredentialId { source, name } = credential;
+        // A target of CAMS has an ad account, too, but what it spends is the access key's.
         let account = account.filter(|_| source.lanes() == LaneScope::Account);
         Self { source, credential: name, account }
     }
@@ -138,6 +139,7 @@ impl Lane {
     }
 
     pub(super) fn load(&self) -> LaneLoad<'_> {
+        // Adding and taking away fractions leaves a trace below zero when the last target is gone.
         let (allowance, demand) = (self.budget.allowance(), self.demand.max(0.0));
         LaneLoad { lane: &self.key, allowance, tier: self.budget.tier(), demand, stretch: self.stretch() }
     }
@@ -145,9 +147,11 @@ impl Lane {
     /// When its next request may go; `None` while nothing waits or too much is under way.
     pub(super) fn opens(&self, credential: &CredentialGate) -> Option<Uptime> {
         let full = self.under_way >= self.budget.parallel();
+        // While a probe is out, its answer decides for every lane of the credential.
         let probing = credential.rejected.is_some_and(|rejection| rejection.probing);
         self.queue.first().filter(|_| !full && !probing).map(|(due, _)| {
             let probe = credential.rejected.map_or(Uptime::ZERO, |rejection| rejection.probe);
+            // The latest of all reasons to wait: each alone keeps the lane shut.
             (*due).max(self.budget.earliest()).max(credential.blocked).max(probe)
         })
     }

@@ -276,6 +276,7 @@ impl Metric {
         let value: f64 = match self.unit {
             Unit::Count | Unit::Ratio | Unit::Money => text.parse().ok()?,
             Unit::Percent => {
+                // An exponent of its own is rare, but JSON numbers may be written so.
                 let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
                 let exponent: i32 = exponent.parse().ok()?;
                 format!("{digits}e{}", exponent.checked_sub(2)?).parse().ok()?
@@ -344,6 +345,7 @@ impl MetricSet {
 /// The words that `extra_metrics` accepts, each once, in the table's order.
 pub fn extra_words() -> Vec<&'static str> {
     let mut words: Vec<_> = METRICS.iter().filter_map(|metric| metric.extra).collect();
+    // One word may turn several families on; they are neighbours in the table.
     words.dedup();
     words
 }

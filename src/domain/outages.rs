@@ -131,6 +131,8 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
             }
             (former, Some((cause, detail))) => {
                 self.members.insert(member.clone(), cause.clone());
+                // Before it leaves the former cause: that it fails otherwise now also says that it does not fail as
+                // before.
                 let line = self.begin(cause, member, detail, now);
                 if let Some(former) = former {
                     self.leave(&former, member, line.is_some(), now);
@@ -169,6 +171,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
             }
         }
         for (cause, outage) in &mut self.causes {
+            // Beyond the quota nothing is dropped: what stays late goes into the summary below.
             if outage.ready().is_some_and(|ready| ready <= now) && self.counting.take(now) {
                 lines.push(Line::Count(outage.count(cause.clone(), now)));
             }
@@ -186,6 +189,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
     pub fn rest(&mut self, now: Uptime) -> Vec<Line<C, M, D>> {
         let untold = self.causes.iter_mut().filter(|(_, outage)| outage.untold.is_some());
         let mut lines: Vec<_> = untold.map(|(cause, outage)| Line::Count(outage.count(cause.clone(), now))).collect();
+        // The last hour may already have had its lines: the bound holds for the end of the program, too.
         if lines.len() > COUNTING_LINES_PER_HOUR {
             lines = vec![self.sum_up(now)];
         }
@@ -199,6 +203,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
         outage.failing.insert(member.clone(), streak);
         outage.began += 1;
         outage.latest = detail.clone();
+        // Once a cause was counted it stays counted: names would no longer add up to what was said.
         let nameable = outage.is_named() && outage.failing.len() <= MAX_NAMED;
         if nameable && self.naming.take(now) {
             outage.named.insert(member.clone());
@@ -289,6 +294,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
             return;
         }
         for (member, streak) in self.failing.iter_mut().filter(|(_, streak)| streak.told + STILL_EVERY <= now) {
+            // Out of names for this hour: the next line gives the number instead.
             if !naming.take(now) {
                 self.untold = Some(now);
                 return;

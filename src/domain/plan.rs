@@ -166,6 +166,7 @@ impl Fleet {
         let campaigns = self.campaigns.iter().flat_map(FleetCampaign::targets);
         let channels = self.channels.iter().enumerate().flat_map(|(part, channel)| {
             let ids = match &channel.wanted {
+                // CAMS can only be asked for one campaign at a time, so which there are has to be known first.
                 WantedCampaigns::All | WantedCampaigns::Matching(_) => listed(channel),
                 WantedCampaigns::Only(ids) => ids.iter().copied().collect(),
             };
@@ -183,6 +184,7 @@ impl Fleet {
 impl Fleet {
     /// The channel whose listing this key is, where all of its campaigns are wanted.
     pub fn channel_of_all(&self, key: &TargetKey) -> Option<&FleetChannel> {
+        // The part of a channel's key is its place in the configuration, see `FleetChannel::targets`.
         let channel = self.channels.get(key.part as usize).filter(|_| key.subject == Subject::Listing)?;
         (channel.terms.credential == key.credential_id() && channel.wanted == WantedCampaigns::All).then_some(channel)
     }
@@ -196,6 +198,7 @@ impl Fleet {
             Some(account.id) == key.account && account.terms.credential == key.credential_id()
         };
         let account = self.accounts.iter_mut().find(ours).filter(|_| only.len() > 1)?;
+        // Half of what this request had, not of the setting: the last part of a list is shorter.
         account.ids_per_request = only.len().div_ceil(2);
         Some(account.ids_per_request)
     }
@@ -279,6 +282,7 @@ impl FleetAccount {
     fn parts(&self) -> Vec<(Option<Arc<BTreeSet<CampaignId>>>, bool)> {
         match &self.wanted {
             WantedCampaigns::All | WantedCampaigns::Matching(_) => vec![(None, false)],
+            // Read by pages and sorted out here: see `LONGEST_LIST`.
             WantedCampaigns::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
             WantedCampaigns::Only(ids) => {
                 let ids: Vec<_> = ids.iter().copied().collect();

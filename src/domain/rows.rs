@@ -77,12 +77,14 @@ impl Rows {
     /// Rows in any order. A campaign that moved between pages while they were read stands twice in
     /// an answer; the later row is the newer one.
     pub fn new(mut rows: Vec<Row>) -> Self {
+        // The sort is stable and `dedup` keeps the first, so the last row read comes first.
         rows.reverse();
         rows.sort_by_key(|row| row.campaign);
         rows.dedup_by_key(|row| row.campaign);
 
         let mut columns: Vec<Column> = Vec::with_capacity(8);
         for figure in rows.iter().flat_map(|row| &row.figures) {
+            // There are a few dozen columns at most: a sorted list is smaller and faster than a set.
             if let Err(at) = columns.binary_search(&figure.column) {
                 columns.insert(at, figure.column);
             }
@@ -162,6 +164,7 @@ impl Rows {
 
     /// Number of series: the figures, and both ends of the window, once or for each campaign.
     pub fn series(&self, days_of_each: bool) -> usize {
+        // Both ends are exported once an account where all campaigns share them, otherwise with each campaign.
         let windows = if days_of_each {
             let rows = self.campaigns.iter().zip(&self.days);
             rows.filter(|(campaign, days)| campaign.is_some() && days.is_some()).count()

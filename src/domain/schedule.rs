@@ -84,6 +84,7 @@ impl Schedule {
     /// Adds a target, due now. `grant` counts for the first target of a lane.
     pub fn enlist(&mut self, lane: &LaneKey, grant: Grant, interval: Duration, now: Uptime) -> Ticket {
         let lane = self.lane(lane, grant);
+        // By order of arrival, not by dice: the same configuration is spread alike after each restart.
         let phase = (f64::from(self.lanes[lane].members) * GOLDEN_FRACTION).fract();
         self.lanes[lane].members += 1;
         let slot = ScheduledTarget {
@@ -99,6 +100,7 @@ impl Schedule {
             gone: false,
         };
         self.lanes[lane].demand += slot.demand();
+        // Tickets are used again, so a channel with coming and going campaigns does not grow the list.
         let ticket = self.free.pop().unwrap_or(Ticket(self.slots.len()));
         if ticket.0 == self.slots.len() {
             self.slots.push(slot);
@@ -113,6 +115,7 @@ impl Schedule {
     /// Takes a target out. Its ticket is void, but for landing an answer that is still under way.
     pub fn remove(&mut self, ticket: Ticket) {
         let slot = &mut self.slots[ticket.0];
+        // The demand goes at once: the lane's other targets need not stretch for one that left.
         slot.gone = true;
         let lane = slot.lane;
         self.lanes[lane].demand -= slot.demand();
@@ -137,6 +140,7 @@ impl Schedule {
         lane.demand -= slot.demand();
         slot.interval = interval;
         lane.demand += slot.demand();
+        // A target that backs off keeps its wait: a shorter interval is no reason to ask a failing API sooner.
         if slot.failures == 0 && slot.queued.is_some_and(|at| at > now + interval) {
             slot.anchor = now + interval.mul_f64(slot.phase);
             let due = slot.anchor;
@@ -163,6 +167,7 @@ impl Schedule {
         self.slots[ticket.0].queued = None;
         self.slots[ticket.0].asked += 1;
         self.lanes[lane].under_way += 1;
+        // Spent when it goes out and not when it is answered: the API counts requests that time out, too.
         self.lanes[lane].budget.spend(now);
         let credential = self.lanes[lane].credential;
         if let Some(rejection) = &mut self.credentials[credential].rejected {
@@ -199,6 +204,8 @@ impl Schedule {
         let asked = std::mem::take(&mut slot.asked).max(1);
         if matches!(outcome, Outcome::Fresh) && !slot.gone {
             self.lanes[lane].demand -= slot.demand();
+            // Only a whole poll shows how many pages a target takes; one that broke off would make demand look
+            // small.
             slot.requests = asked;
             self.lanes[lane].demand += slot.demand();
         }
@@ -217,6 +224,7 @@ impl Schedule {
             }
             Outcome::Failed(fault) => {
                 slot.failures = slot.failures.saturating_add(1);
+                // From now and not from its phase: the phase comes back with the first success.
                 now + backoff::after_fault(fault.reason, slot.failures, slot.interval, dice)
             }
         };
@@ -266,6 +274,7 @@ impl Schedule {
     pub fn all_settled(&self, now: Uptime) -> bool {
         let refused = |lane: &Lane| {
             let credential = &self.credentials[lane.credential];
+            // Without this one dead credential would keep the exporter from ever being ready.
             credential.rejected.is_some() || credential.blocked > now || lane.budget.blocked_until(now).is_some()
         };
         self.slots.iter().all(|slot| slot.settled || slot.gone || refused(&self.lanes[slot.lane]))

@@ -253,6 +253,7 @@ impl Snapshot {
 
     fn publish(&mut self, key: TargetKey, home: GroupKey, rows: Rows, labels: Labels, expires: Uptime) -> Option<Full> {
         let group = self.groups.entry(home).or_default();
+        // Hidden and not refused: the target stays published, so that it goes stale, and shows how it fares.
         let rows = if group.hides(home, &key) { Rows::default() } else { rows };
         if let Some(former) =
             group.targets.get_mut(&key).filter(|former| *former.rows == rows && former.labels == labels)

@@ -143,6 +143,7 @@ impl CredentialStatus {
     /// Its file or variable was read at an instant, or could not be.
     pub fn note_content(&mut self, trouble: Option<&str>, at: f64) {
         let since = self.unreadable.as_ref().map_or(at, |known| known.since);
+        // It is read every second while it cannot be: the same trouble is not a change.
         let same = self.unreadable.as_ref().is_some_and(|known| trouble == Some(&*known.message));
         if !same {
             self.unreadable = trouble.map(|message| Arc::new(Unreadable { message: message.to_owned(), since }));

@@ -34,6 +34,7 @@ impl Engine {
             Err(fault) if self.renew_keys(ticket, answer.generation, &fault) => return,
             Err(fault) => Err(fault),
             Ok(page) => match self.targets.get_mut(ticket).and_then(|target| target.poll.as_mut()) {
+                // Added to the earlier pages: the rows of a poll are published together, at its end.
                 Some(poll) => poll.add(page),
                 None => Ok(false),
             },
@@ -41,6 +42,7 @@ impl Engine {
         match result {
             Ok(true) => self.schedule.next_page(ticket, self.now.uptime),
             Ok(false) => self.finish(ticket, &Ok(())),
+            // The same request once more, and at once: a refused field must not cost the others a poll.
             Err(fault) if self.leave_fields_out(ticket, &fault) => {
                 // Pages that were read with other fields would not fit those that follow.
                 self.targets.get_mut(ticket).into_iter().for_each(|target| target.poll = None);
@@ -61,6 +63,8 @@ impl Engine {
                 return self.schedule.hand_back(answer.ticket);
             }
         }
+        // The schedule keeps the place until this: without it the lane would count a request that never comes
+        // back.
         let outcome = answer.result.as_ref().map_or_else(Outcome::Failed, |_| Outcome::Fresh);
         self.schedule.settle(answer.ticket, outcome, now.uptime, now.dice);
         self.health.lanes.note_blocked(self.schedule.blocked(now.uptime), now, &mut self.out);
@@ -74,6 +78,8 @@ impl Engine {
             let (credential, status) = (credential.clone(), answer.status);
             self.out.observe(Measurement::Request { credential, endpoint, status, error, took });
         }
+        // Before the answer is judged: a refusal for want of allowance must meet the budget that its headers
+        // describe.
         self.schedule.observe(answer.ticket, &answer.usage, self.now.uptime);
         self.health.lanes.note_usage(&LaneKey::of(key), &answer.usage, &mut self.out);
         let requested = self.plan.version_of(&credential);
@@ -94,6 +100,8 @@ impl Engine {
         let Some(target) = self.targets.get_mut(ticket) else { return false };
         let Some(poll) = target.poll.as_mut().filter(|_| target.wire.refuses_expired_keys(fault)) else { return false };
         let Some(generation) = generation else { return false };
+        // Keys that are refused as soon as they are new would be refused a third time: it is no matter of
+        // their age.
         if std::mem::replace(&mut poll.keys_renewed, true) {
             return false;
         }
@@ -119,6 +127,7 @@ impl Engine {
         let key = target.planned.key.clone();
         let partial = result.is_err() && poll.pages > 0;
         let (started, gathered) = (poll.started, poll.gathered);
+        // The number of half an answer would read like campaigns that are gone.
         let rows = result.is_ok().then(|| gathered.row_count());
         for (field, count) in &gathered.rejected {
             self.out.observe(Measurement::Rejected { source: key.source, field, count: *count });
@@ -126,6 +135,7 @@ impl Engine {
 
         // Half of an answer is published as well: what was read is newer than what is shown.
         let mut replan = false;
+        // Whoever asked gets it, whole or not at all, and the exposition never sees it.
         if target.survey {
             let found = result.clone().map(|()| Box::new(gathered));
             self.out.effect(Effect::Found(key.clone(), found));
@@ -134,10 +144,13 @@ impl Engine {
         }
 
         let outcome = result.as_ref().map_or_else(Outcome::Failed, |()| Outcome::Fresh);
+        // Before anything is shown of the poll: when it is due next, and whether its lane is blocked, is
+        // decided here.
         self.schedule.settle(ticket, outcome, now.uptime, now.dice);
 
         let fault = result.as_ref().err();
         let Some(target) = self.targets.get_mut(ticket) else { return };
+        // An account that may not be read as a whole must not hide campaigns that can be read one by one.
         if let Some(fault) = fault {
             replan |= self.membership.part(&target.planned, fault.reason);
         }
@@ -145,6 +158,7 @@ impl Engine {
         if key.subject.is_discovery() && std::mem::take(&mut target.outgrown) {
             self.schedule.reschedule(ticket, now.uptime);
         }
+        // Where the smallest page is still too much, it is the list of ids that has to become shorter.
         if target.page.learn(fault.map(|fault| fault.reason)) {
             replan |= self.split_list(ticket);
         }
@@ -156,6 +170,7 @@ impl Engine {
             rows,
         );
         self.note_news_to_save();
+        // Last, because it may remove the very target that was answered.
         if replan {
             self.replan();
         }
@@ -220,6 +235,7 @@ impl Engine {
                 let channel = self.plan.fleet.channel_of_all(&key).map(FleetChannel::id);
                 self.out.change(Change::Campaigns(key, home, listing, terms.labels));
                 let campaigns = gathered.campaigns.into_keys().collect();
+                // Some APIs have no request for all campaigns: each of those listed becomes a target of its own.
                 channel.is_some_and(|channel| self.targets.note_listed(channel, campaigns))
             }
             // Only surveys ask for these.
@@ -229,6 +245,7 @@ impl Engine {
                 self.out.change(Change::Rows(PolledRows {
                     key,
                     account: gathered.named,
+                    // An answer to a shorter list says nothing about the campaigns that joined meanwhile.
                     whole: !partial && !std::mem::take(outgrown),
                     labels: terms.labels,
                     expires: now.uptime + terms.stale_after,
@@ -243,6 +260,7 @@ impl Engine {
     /// Says whether that can be done.
     fn split_list(&mut self, ticket: Ticket) -> bool {
         let Some(target) = self.targets.get(ticket) else { return false };
+        // Noted in the plan alone: a reload or a restart tries the longer list again.
         let Some(ids) = self.plan.fleet.split_list(&target.planned) else { return false };
         let line = "the smallest page is too much for the API: fewer ids a request";
         let report = LogLine::of_target(Severity::Warning, &target.planned.key, line);

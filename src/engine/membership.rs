@@ -41,6 +41,7 @@ impl Membership {
         let (Subject::Campaign(id), None) = (planned.key.subject, planned.key.account) else { return false };
         let Some((account, level)) = gathered.named.zip(gathered.level) else { return false };
         let member = (planned.key.credential_id(), id);
+        // The first word stands: a campaign that went apart would otherwise join again with its next answer.
         if self.places.contains_key(&member) {
             return false;
         }
@@ -50,6 +51,7 @@ impl Membership {
 
     /// Lets the campaigns of a refused request be read by themselves. Says whether there are any.
     pub(super) fn part(&mut self, planned: &Planned, reason: Reason) -> bool {
+        // Any other fault would have met the campaigns by themselves as well.
         if !matches!(reason, Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) {
             return false;
         }

@@ -86,6 +86,7 @@ impl Engine {
             Event::Answer(answer) => self.on_answer(*answer),
             Event::Time => {}
             Event::Stop => {
+                // The log limits itself; what it held back is said now or never.
                 self.health.trouble.say_rest(now.uptime, &self.targets.keys(), &mut self.out);
                 self.save();
                 return self.out.flush();
@@ -189,6 +190,7 @@ impl Engine {
             }
             self.schedule.regrant(&new.id, new.grant);
             if !new.api.is_same(&*old.api) {
+                // Another version may take the fields that this one refused.
                 self.quirks.forget(&new.id, &old.api.version(), &mut self.out);
             }
         }
@@ -196,6 +198,7 @@ impl Engine {
         for old in former.credentials.iter().filter(|old| self.plan.credential(&old.id).is_none()) {
             self.quirks.forget(&old.id, &old.api.version(), &mut self.out);
             self.keys.forget(&old.id);
+            // A name that is configured again later begins without its former refusal.
             self.schedule.credential_changed(&old.id);
             gone.push(old.id.clone());
         }
@@ -361,6 +364,7 @@ impl Engine {
         }
         let credentials: BTreeSet<_> = self.credentials_to_read().collect();
         if !credentials.is_empty() {
+            // Only when there was one to read, so that the first refusal is looked into at once.
             self.keys.note_read(self.now.uptime);
         }
         for credential in credentials {
@@ -369,6 +373,7 @@ impl Engine {
     }
 
     fn note_ready(&mut self) {
+        // Before the first plan nothing is outstanding, but nothing is known either.
         let planned = !self.plan.credentials.is_empty();
         if planned && !self.ready && self.schedule.all_settled(self.now.uptime) {
             self.ready = true;

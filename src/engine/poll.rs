@@ -72,6 +72,7 @@ impl Gathered {
     }
 
     fn add(&mut self, page: Page) {
+        // All rows of a poll are of one account; the first that names it will do.
         self.named = self.named.or_else(|| page.rows.first().and_then(|row| row.account));
         if !page.rows.is_empty() {
             // Columns take a third of what rows do, while they wait for the other pages.
@@ -111,6 +112,7 @@ impl Poll {
             let message = format!("the pages hold more than {MAX_ROWS} rows, more than any account");
             return Err(Fault::new(Reason::Malformed, message));
         }
+        // The same cursor twice would be asked for until the allowance is gone.
         if next.is_some() && (next == self.cursor || self.pages >= MAX_PAGES) {
             return Err(Fault::new(Reason::Malformed, "the pages go round in circles"));
         }

@@ -50,6 +50,8 @@ impl Quirks {
         out: &mut Outbox,
     ) -> MetricSet {
         let Some(known) = self.by_credential.get_mut(credential) else { return wanted };
+        // All at once, so that a field that the API never takes costs one extra request a day and not one
+        // each.
         if let Some((refused, _)) = known.refused.take_if(|(_, since)| *since + REFUSED_FIELD_RETRY <= now) {
             for (_, metric) in refused.iter() {
                 out.observe(Measurement::Field { credential: credential.clone(), metric, refused: false });
@@ -73,6 +75,8 @@ impl Quirks {
         }
         let known = self.by_credential.entry(credential.clone()).or_default();
         let former = known.refused();
+        // Names that are not ours are left alone: what did not come from this program cannot be left out by
+        // it.
         let named = |name: &String| METRICS.iter().position(|metric| metric.snake() == *name);
         let refused = fault.fields.iter().filter_map(named).fold(former, MetricSet::with);
         if refused != former {
@@ -83,6 +87,7 @@ impl Quirks {
             out.report(LogLine::of_credential(Severity::Warning, credential, line).with("field", metric.snake()));
             out.observe(Measurement::Field { credential: credential.clone(), metric, refused: true });
         }
+        // A request that asked for none of them failed for something else; repeating it would not end.
         asked.minus(refused) != asked
     }
 
@@ -95,6 +100,7 @@ impl Quirks {
         out: &mut Outbox,
     ) {
         let known = self.by_credential.entry(credential.clone()).or_default();
+        // Every answer names it; a pin that is answered by another version would fill the log.
         if known.served.as_ref() == Some(&served) {
             return;
         }
@@ -152,6 +158,7 @@ impl PageSize {
     pub(super) fn learn(&mut self, reason: Option<Reason>) -> bool {
         match reason {
             Some(Reason::TooLarge) => {
+                // Judged before halving: the smallest page has to fail itself before the list is split.
                 let exhausted = self.rows <= MIN_PAGE_ROWS;
                 (self.rows, self.good_polls) = ((self.rows / 2).max(MIN_PAGE_ROWS.min(self.max)), 0);
                 exhausted

@@ -52,6 +52,7 @@ pub(super) fn state(
     now: Moment,
 ) -> SavedState {
     let mut state = SavedState { members: membership.saved(), ..SavedState::default() };
+    // What was never answered has nothing to go on from; it starts at once after a restart, too.
     for (key, ticket) in targets.iter().filter(|(_, ticket)| schedule.is_settled(*ticket)) {
         let Some(target) = targets.get(ticket) else { continue };
         let saved = SavedTarget {
@@ -85,6 +86,7 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
         now.uptime + wait.min(MAX_RESTORED_WAIT)
     };
     for (lane, until) in &state.blocked {
+        // First of all: a restart must not be a way past a block, which calls would only prolong.
         with.schedule.block(lane, uptime(*until));
     }
     with.health.lanes.note_blocked(with.schedule.blocked(now.uptime), now, with.out);
@@ -108,6 +110,7 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
                 rows: vec![Arc::unwrap_or_clone(rows.rows)],
                 whole: true,
                 labels: terms.labels.clone(),
+                // Never later than a fresh answer would expire: the clock, or `stale_after`, may be another by now.
                 expires: uptime(rows.expires).min(now.uptime + terms.stale_after),
             }));
         }

@@ -94,6 +94,7 @@ impl Schedule {
             Scope::Credential => {
                 let credential = self.lanes[lane].credential;
                 let wide = &mut self.credentials[credential];
+                // Meta's limit of the app: the next account would be refused as well, and the refusal would count.
                 wide.blocks += 1;
                 wide.blocked = wide.blocked.max(now + backoff::after_throttle(fault.wait, wide.blocks, dice));
                 self.refresh_credential(credential);
@@ -104,6 +105,8 @@ impl Schedule {
     /// Requests that were under way when the first refusal came count as the same one.
     fn reject(&mut self, credential: usize, now: Uptime) {
         let refusals = match self.credentials[credential].rejected {
+            // Several requests may be out when a token dies; counted each, they would put off the first probe for
+            // an hour.
             Some(Rejection { probing: false, .. }) => return,
             Some(rejection) => rejection.refusals.saturating_add(1),
             None => 1,
@@ -123,6 +126,7 @@ impl Schedule {
     pub(super) fn refresh(&mut self, at: usize) {
         let lane = &self.lanes[at];
         let opens = lane.opens(&self.credentials[lane.credential]);
+        // Most changes leave the opening as it was; the index is touched only when it moves.
         if lane.noted_opening != opens {
             if let Some(old) = self.lanes[at].noted_opening {
                 self.openings.remove(&(old, at));

@@ -72,6 +72,7 @@ impl Credentials {
         let refusal = match fault {
             None => None,
             Some((fault, Reason::Unauthorized)) => Some(&*fault.message),
+            // A time-out or a spent allowance says nothing about the credential: it stays as it was.
             Some(_) => return,
         };
         out.observe(Measurement::Accepted(credential.clone(), refusal.is_none()));
@@ -97,6 +98,7 @@ impl Credentials {
         self.set_expiry(credential, health.expires.map(seconds), health.data_access_expires.map(seconds), out);
         self.change(credential, out, |status| status.expiry = Expiry::Told);
         for (instant, what) in [(health.expires, "expires"), (health.data_access_expires, "loses its access to data")] {
+            // The gauges say it all along; this is for whoever has only the log.
             if let Some(instant) = instant.filter(|instant| seconds(*instant) - now.wall < ENDS_SOON) {
                 let line = format!("the token {what} soon: issue a new one");
                 out.report(LogLine::of_credential(Severity::Warning, credential, line).with("at", instant.to_string()));
@@ -132,6 +134,7 @@ impl Credentials {
         let held = self.0.get(credential);
         let mut status = held.map(|held| CredentialStatus::clone(held)).unwrap_or_default();
         change(&mut status);
+        // Each poll comes by here; only a change is worth a new page.
         if held.is_none_or(|held| **held != status) {
             let status = Arc::new(status);
             self.0.insert(credential.clone(), status.clone());

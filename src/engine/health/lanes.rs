@@ -58,11 +58,14 @@ impl Lanes {
         let blocked: Vec<_> = blocked.map(|(lane, until)| (lane.clone(), now.wall_at(until))).collect();
         for (lane, until) in &blocked {
             self.change(lane, out, |status| {
+                // The instant is reckoned from two clocks each time: without the tolerance each answer would change
+                // the page.
                 if status.blocked_until.is_none_or(|former| (former - until).abs() > BLOCK_JITTER) {
                     status.blocked_until = Some(*until);
                 }
             });
         }
+        // All of them, each time: that is how the gauge of a lane that opened goes away.
         out.observe(Measurement::Blocked(blocked));
     }
 

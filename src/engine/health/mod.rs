@@ -95,6 +95,7 @@ impl Health {
         status.interval = end.interval;
         status.next_poll = Some(now.wall_at(end.next_poll));
         status.failures = Some(end.failures);
+        // A failed poll brought no number; what the last good one brought is still shown.
         status.rows = end.rows.or(status.rows);
         publish(key, status, out);
     }

@@ -86,6 +86,7 @@ impl Targets {
     pub(super) fn remove(&mut self, key: &TargetKey, under_way: bool) -> Option<Ticket> {
         let ticket = self.tickets.remove(key)?;
         let target = self.by_ticket.remove(&ticket)?;
+        // Its lane counts the request until it is back, and its headers still speak for the lane.
         if under_way {
             self.departed.insert(ticket, target);
         }

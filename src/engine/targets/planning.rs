@@ -42,6 +42,7 @@ impl Targets {
         for (key, ticket) in held {
             let Some(planned) = wanted.get(&key) else { continue };
             let Some(target) = self.get_mut(ticket) else { continue };
+            // Its rows answer another question: they leave now, and not only when the new answer comes.
             if former.fingerprint(&target.planned) != with.plan.fingerprint(planned) {
                 anew += usize::from(!key.subject.is_discovery());
                 self.forget(&key, with);
@@ -80,6 +81,7 @@ impl Targets {
                 }
             }
         }
+        // After the hand-over: a target takes the rows with it that nobody took over.
         for key in &gone {
             self.forget(key, with);
         }
@@ -112,6 +114,7 @@ impl Targets {
     /// A target asks for another list of campaigns.
     fn ask_otherwise(&mut self, ticket: Ticket, planned: Planned, with: &mut Planning<'_>) {
         let Some((wire, target)) = with.plan.wire(&planned).zip(self.get_mut(ticket)) else { return };
+        // Its pages so far answer the shorter list; the poll goes on, but does not count as whole.
         target.outgrown = target.poll.is_some();
         if planned.key.subject.is_discovery() {
             // Names of campaigns that just joined are not waited for until the next listing.

@@ -140,6 +140,7 @@ fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> LogLine
         let names: Vec<_> = count.members.iter().map(Member::name).collect();
         let _ = write!(said, " ({})", names.join(", "));
     }
+    // The number alone would look steady while targets fail and recover in turn.
     let flapping = count.began > number.max(MAX_NAMED);
     if flapping {
         let _ = write!(said, "; {} since the last such line", counted(count.began, "new fault"));
@@ -147,6 +148,7 @@ fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> LogLine
     if number == 0 {
         return emit(Severity::Info, cause, fields, said);
     }
+    // Only where all of them share it: a field that is true of some would mislead a search.
     fields.account_id = account.map(|account| account.to_string());
     fields.code = Some(latest.code).filter(|_| cause.reason().is_some());
     emit(severity(latest), cause, fields, said)

@@ -75,6 +75,7 @@ impl TroubleLog {
         let target = Member::Target(key.clone());
         let said = match fault {
             None => {
+                // One good answer clears both: the API knew the credential.
                 let accepted = self.note(&credential, key, None, now, out);
                 self.note(&target, key, None, now, out) || accepted
             }
@@ -114,6 +115,7 @@ impl TroubleLog {
     /// How the intervals of a lane fit its allowance.
     pub(in crate::engine) fn load(&mut self, load: &LaneLoad<'_>, now: Uptime, out: &mut Outbox) {
         let (lane, member) = (load.lane, Member::Lane(load.lane.clone()));
+        // A lane that is just about full must not begin and end with each answer.
         let least = if self.outages.is_failing(&member) { 1.0 } else { STRETCH_TO_REPORT };
         let fault = (load.stretch > least).then(|| {
             let message = format!(
