@@ -96,6 +96,7 @@ impl App {
     /// Binds every address. Nothing is polled before [`App::run`].
     /// `load` reads the settings anew when a reload is asked for.
     pub fn bind(settings: &Settings, options: &WebOptions, load: LoadSettings) -> anyhow::Result<Self> {
+        // First of all: a port that is taken ends a start before anything else has begun.
         let listeners = listeners(options)?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let telemetry = Arc::new(Telemetry::new(options.process_metrics)?);
@@ -109,6 +110,7 @@ impl App {
             driver.restore(state::load(file));
             publisher.write_to(file.clone());
         }
+        // Before the first scrape can come: what a state file holds is served from the start.
         publisher.begin(driver.first_update());
         let heart = systemd::watchdog().map(Heartbeat::for_watchdog);
         driver.beat(heart.clone().unwrap_or_default());
@@ -168,6 +170,7 @@ impl App {
             () = shutdown => {}
             () = self.lifecycle.quit.notified() => {}
             Some(ended) = pollers.join_next() => {
+                // Even an orderly end is an error here: figures would stand still, and everything would look well.
                 joined(ended, "the poller")?.context("the poller ended")?;
                 anyhow::bail!("the poller ended");
             }
@@ -181,6 +184,7 @@ impl App {
         // The poller ends when nobody can bring it other settings.
         reloaders.shutdown().await;
         stop.send_replace(true);
+        // Dropping the sets afterwards cuts off what is left; a client must not keep the process alive.
         let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
             while servers.join_next().await.is_some() {}
             // The publisher ends when the poller has passed on everything.
@@ -212,6 +216,7 @@ fn listeners(options: &WebOptions) -> anyhow::Result<Vec<TcpListener>> {
 /// The unspecified IPv6 address takes IPv4 connections too; a machine without IPv6 gets IPv4 alone.
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     match bind(address) {
+        // A kernel without IPv6 refuses the default address; whoever named another one meant that one.
         Err(_) if address.is_ipv6() && address.ip().is_unspecified() => {
             bind(SocketAddr::from(([0, 0, 0, 0], address.port())))
         }

@@ -72,6 +72,7 @@ impl DefaultCredentials {
         };
         tracing::info!(source = Source::CAMS.label(), credential = name, "access keys come from {}", provider.name());
         let fetch = match &provider {
+            // A proxy of the environment has its own metadata service at that address, or none.
             KeyProvider::Ecs(_) => Fetch::direct(METADATA_TIMEOUT, MAX_KEYS_BODY_BYTES)?,
             KeyProvider::Uri(uri) if credentials::is_plain(uri) => {
                 Fetch::direct(KEY_SERVICE_TIMEOUT, MAX_KEYS_BODY_BYTES)?
@@ -82,6 +83,7 @@ impl DefaultCredentials {
             KeyProvider::Oidc(oidc) => oidc.base(),
             _ => METADATA_URL.to_owned(),
         };
+        // One attempt is wanted from the start: until it is over, keys are pending and not missing.
         let (wanted, wanting) = watch::channel(1);
         let (holder, held) = watch::channel(RenewalState::default());
         let source = ProviderClient { provider, base, fetch };
@@ -98,6 +100,7 @@ impl DefaultCredentials {
     pub fn keys(&self) -> KeyState {
         let held = self.held.borrow();
         match &held.keys {
+            // Even where old keys are held: whoever asked for others is not given those again.
             _ if self.wanted.as_ref().is_some_and(|wanted| *wanted.borrow() > held.attempts) => KeyState::Pending,
             Some(keys) => KeyState::Keys(keys.clone()),
             None => KeyState::Nothing(held.trouble.clone()),
@@ -152,6 +155,7 @@ impl ProviderClient {
         let token = self.send(credentials::metadata_token(&self.base)?).await;
         let token = match token.and_then(|answer| credentials::read_token(&answer)) {
             Ok(token) => Some(token),
+            // Older machines know no token; whether their service answers without one shows in the next request.
             Err(_) if ecs.tokenless => None,
             Err(fault) => return Err(fault),
         };
@@ -202,6 +206,7 @@ async fn renew(
                 credentials::retry_after(failures, dice())
             }
         };
+        // After keys or trouble are there: whoever waits for the attempt reads what came of it.
         holder.send_modify(|held| held.attempts = held.attempts.saturating_add(1));
         news.notify_one();
         let attempts = holder.borrow().attempts;

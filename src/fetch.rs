@@ -105,18 +105,21 @@ impl Fetch {
             let short = |error| Fault::new(Reason::Unavailable, format!("no memory for the body: {error}"));
             body.push(&chunk, self.max_response).map_err(short)?;
         }
+        // Only when it is whole: waiting with half a body would let the API's timers run out.
         if body.is_large() {
             hold.reader = Some(self.turn(&self.room.reader).await?);
         }
         let mut response = Response::new(body.into_bytes());
         *response.status_mut() = answer.status();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
+        // The room goes with the answer: it is free again when whoever reads it drops it.
         response.extensions_mut().insert(Arc::new(hold));
         Ok(response)
     }
 
     /// Waits until there is room for so many bytes more.
     async fn make_room(&self, hold: &mut Hold, bytes: usize) -> Result<(), Fault> {
+        // It may grow to the largest there is without asking again: that is what the last part is for.
         if hold.last.is_some() {
             return Ok(());
         }

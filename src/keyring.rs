@@ -108,6 +108,7 @@ impl Keyring {
                 new.insert(id, KeyringEntry { credential: credential.clone(), content, keys: None, former });
             }
         }
+        // Only now, when nothing can fail any more: a reload that fails leaves all as they were.
         self.credentials.retain(|_, held| credentials.contains(&held.credential));
         let changed = new.keys().cloned().collect();
         self.credentials.extend(new);

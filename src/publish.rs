@@ -106,6 +106,7 @@ impl Publisher {
 
     /// Writes states that it is told there.
     pub fn write_to(&mut self, state_file: PathBuf) {
+        // Only where a state is kept: an exporter without one does not have the family.
         self.worker.telemetry.state_write_failures.with_label_values::<&str>(&[]);
         self.worker.state_file = Some(state_file);
     }
@@ -195,6 +196,7 @@ impl Worker {
         self.telemetry.mark_changed();
         let changed = self.snapshot.take_changed();
         self.store.publish(self.store.exposition().update(&self.snapshot, &changed));
+        // After the swap: whoever waited for a reload sees it in the next scrape.
         for done in done {
             // Whoever asked may have gone.
             let _ = done.send(Ok(()));
@@ -209,6 +211,7 @@ impl Worker {
             tracing::info!(targets, failing, "every target was polled once: ready{but}");
             self.store.set_ready();
         }
+        // Last: it takes the longest, and nobody waits for it.
         if let Some(state) = state {
             self.write(state);
         }

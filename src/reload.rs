@@ -60,6 +60,7 @@ impl Reloader {
         while let Some(done) = self.asked.recv().await {
             systemd::reloading();
             let result = self.reload(&orders).await;
+            // Before whoever asked is answered: a deployment looks at the gauge next.
             self.note(result.is_ok());
             systemd::ready(if result.is_ok() { "reloaded" } else { "the last reload failed; see the log" });
             if let Err(problem) = &result {
@@ -91,6 +92,7 @@ impl Reloader {
         let (done, told) = oneshot::channel();
         orders.send(ReloadRequest { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
         told.await.context("the poller ended")??;
+        // Only when a scrape shows it: the page must not describe settings that are not in force yet.
         self.store.set_configuration(printed);
         logging::follow(&log);
         Ok(())

@@ -229,6 +229,8 @@ impl Telemetry {
                 self.api_demand.with_label_values(&labels).set(*demand);
             }
             Measurement::Blocked(lanes) => {
+                // The one family that is refilled whole: a block ends by itself, without an event that could take it
+                // out.
                 self.api_blocked_until.reset();
                 for (lane, until) in lanes {
                     self.api_blocked_until.with_label_values(&lane_labels(lane)).set(*until);
@@ -261,6 +263,7 @@ impl Telemetry {
                 }
             }
             Measurement::Version { credential, requested, served } => {
+                // The former version is a series of its own and would stay beside the new one.
                 let of = Forgotten { source: credential.source.label(), credential: &credential.name, account: None };
                 of.forget(&self.api_version_info);
                 if let Some(served) = served {

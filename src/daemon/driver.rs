@@ -124,9 +124,11 @@ impl<S: Sink> Driver<S> {
         let id = &outgoing.credential;
         let read = match self.keyring.read(id) {
             Ok(read) => read,
+            // Neither an answer nor a fault: the engine parks the request, and its poll goes on when keys come.
             Err(Unread::Pending) => return self.handle(Event::NotSent(outgoing.ticket)),
             Err(unread) => {
                 let fault = Fault::new(Reason::Unauthorized, unread.to_string());
+                // Before the answer, so that the log says what is wrong with the file, and not that the API refused.
                 self.keys(&outgoing.credential, unread_content(unread));
                 let answer = request::unsent(&outgoing, None, fault);
                 return self.handle(Event::Answer(Box::new(answer)));
@@ -143,6 +145,8 @@ impl<S: Sink> Driver<S> {
         };
         match outgoing.target.request(&asked) {
             Ok(request) => {
+                // The redactor of this moment knows the keys that the request carries, even if they are replaced
+                // before it returns.
                 let (fetch, clock) = (self.fetch.clone(), self.clock);
                 let known = (read.generation, self.keyring.redactor());
                 self.requests.spawn(request::send(outgoing, request, fetch, known, clock));
@@ -218,6 +222,7 @@ impl Driver<Publication> {
     pub async fn run(mut self, mut reloads: mpsc::Receiver<ReloadRequest>) -> anyhow::Result<()> {
         loop {
             self.carry_out().await;
+            // A poller that has nothing to do for an hour must still show the watchdog that it lives.
             let wake = self.engine.timeout().min(self.heart.beat(self.clock.uptime()));
             tokio::select! {
                 woken = self.wait(wake) => woken?,
@@ -237,6 +242,7 @@ impl Driver<Publication> {
         let ReloadRequest { settings, done } = request;
         match self.take_over(&settings) {
             Ok(changed) => {
+                // Before the plan: its first publication is the one that the reload waits for.
                 self.sink.announce(done);
                 self.handle(Event::Plan(Box::new(poll_plan(&settings, changed))));
             }
@@ -247,6 +253,7 @@ impl Driver<Publication> {
 
     /// The outside of other settings: the HTTP client, and where credentials are. Says which credentials changed.
     fn take_over(&mut self, settings: &Settings) -> anyhow::Result<BTreeSet<CredentialId>> {
+        // What can fail comes first: after it nothing is half taken over.
         let fetch = door(settings)?;
         let changed = self.keyring.update(&settings.credentials)?;
         self.fetch = fetch;

@@ -56,6 +56,7 @@ pub fn grant(access: &Access) -> Grant {
 /// What can be known of the end of a credential's token.
 fn expiry(access: &Access) -> Expiry {
     match access {
+        // `debug_token` answers the app alone, so both are needed.
         Access::Meta { app_id: Some(_), app_secret: Some(_), .. } => Expiry::Awaited,
         Access::Meta { .. } => Expiry::Unknown,
         Access::Cams { .. } => Expiry::None,

@@ -93,6 +93,7 @@ impl<'s> Prober<'s> {
     pub async fn ask_all(&mut self, questions: Vec<Planned>) -> anyhow::Result<BTreeMap<TargetKey, ProbeResult>> {
         let keys: Vec<_> = questions.iter().map(|planned| planned.key.clone()).collect();
         self.driver.poll(self.settings, Fleet { surveys: questions, ..Fleet::default() });
+        // After the plan, before anything is asked: what is found from here on answers these questions.
         self.driver.sink().0.clear();
         loop {
             self.driver.carry_out().await;

@@ -24,11 +24,13 @@ pub(super) async fn send(
     clock: Clock,
 ) -> Answer {
     let Outgoing { ticket, target, cursor, .. } = outgoing;
+    // The proof is made for this request alone, so nobody else knows it to be secret.
     let redactor = redactor.and_proof_of(&request);
     let started = clock.uptime();
     let sent = fetch.send(request).await;
     let took = Some(clock.uptime() - started);
     let status = sent.as_ref().ok().map(|response| response.status().as_u16());
+    // From every answer, refusals included: those tell most about an allowance.
     let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
     let served = sent.as_ref().ok().and_then(|response| target.served(response.headers(), &redactor));
     let skew = sent.as_ref().ok().and_then(|response| skew(response.headers(), clock::wall()));
@@ -57,6 +59,7 @@ async fn read(
 ) -> Result<Page, Fault> {
     let large = response.body().len() > LARGE_BODY;
     let read = move || target.read(Received { response: &response, redactor: &redactor }, cursor.as_ref());
+    // A small body is read faster than a thread is found for it.
     if !large {
         return read();
     }

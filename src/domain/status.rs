@@ -49,6 +49,7 @@ impl TargetStatus {
     /// A poll ended at an instant, with or without a fault.
     pub fn note(&mut self, fault: Option<(Reason, &str)>, at: f64) {
         let up = fault.is_none();
+        // State files of the first version restore a state without its instant.
         if self.up != Some(up) || self.since.is_none() {
             self.since = Some(at);
         }

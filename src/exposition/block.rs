@@ -129,6 +129,7 @@ impl Block {
         }
         let (mut segments, mut deflated) = (Vec::new(), Vec::new());
         for family in content.families().iter() {
+            // Deflating is what costs: comparing the numbers first is far cheaper.
             let same = former.filter(|former| content.same(&former.content, family));
             let sum = if let Some((sum, bytes)) = same.and_then(|former| former.segment(family)) {
                 deflated.extend_from_slice(bytes);

@@ -64,6 +64,7 @@ fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, Block
         for run in campaigns.chunk_by(|_, next| !next.is_some_and(begins)) {
             let range = start..start + run.len();
             start = range.end;
+            // The first run of a target may go on the block of the target before: small targets share one.
             if run.first().copied().flatten().is_some_and(begins) {
                 blocks.extend(open.take().map(|(id, figures)| (id, BlockContent::Figures(figures))));
             }

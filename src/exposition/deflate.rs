@@ -41,6 +41,7 @@ impl Sum {
     pub(super) const EMPTY: Self = Self { len: 0, crc: 0, shift: ONE };
 
     pub(super) fn of(text: &[u8]) -> Self {
+        // `x` to the 8 times length by squaring: a byte of text shifts what stands before it by eight bits.
         let (mut shift, mut square, mut rest) = (ONE, ONE >> 8, text.len());
         while rest > 0 {
             if rest & 1 == 1 {
@@ -94,6 +95,7 @@ thread_local! {
 /// Appends a text's segment.
 pub(super) fn deflate(text: &[u8], out: &mut Vec<u8>) {
     COMPRESS.with_borrow_mut(|compress| {
+        // So that a segment refers to nothing before it, and can stand anywhere.
         compress.reset();
         out.reserve(text.len() / 12 + FLUSH_SLACK_BYTES);
         loop {

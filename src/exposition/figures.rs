@@ -119,6 +119,7 @@ impl FigureRun {
     /// Whether a family reads as it did.
     pub(super) fn same(&self, former: &Self, family: usize) -> bool {
         let parts = || self.parts.iter().zip(&former.parts);
+        // The same series in the same order; only then do equal numbers mean equal text.
         let alike = self.parts.len() == former.parts.len() && parts().all(|(one, other)| one.alike(other));
         alike
             && match Shown::of(family) {

@@ -60,9 +60,11 @@ pub(super) fn campaigns(group: &Group) -> (Arc<[CampaignOrigin]>, Vec<KnownCampa
         origins.push(CampaignOrigin { listing: Some(listing.clone()), labels: labels.clone() });
         let with_rows = known.len();
         for (place, listed) in listing.iter().enumerate() {
+            // Only among those known before this listing: they are sorted, what it adds behind them is not yet.
             let at = known[..with_rows].binary_search_by_key(&listed.campaign, |known| known.campaign);
             let entry = KnownCampaign { campaign: listed.campaign, origin, place: small(place) };
             match at {
+                // A listing knows the name; a campaign that only has rows is shown without one.
                 Ok(at) => known[at] = entry,
                 Err(_) if listed.marketing => known.push(entry),
                 Err(_) => {}

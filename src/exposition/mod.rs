@@ -115,6 +115,7 @@ impl Exposition {
 }
 
 fn render(contents: Vec<(BlockId, BlockContent)>, former: Option<&Blocks>) -> Blocks {
+    // By what they begin with and not by place: a block that moved is still the same.
     let former: HashMap<_, _> =
         former.iter().flat_map(|former| former.iter()).map(|block| (block.id(), block)).collect();
     let mut text = Vec::new();

@@ -91,6 +91,7 @@ impl Scrape {
             Piece::Samples(block, place) => block.deflated(*place),
         });
         for bytes in pieces.chain(own.into_iter().cloned()) {
+            // Thousands of small pieces would cost a write and a counter each; a large one is shared as it is.
             if bytes.len() < SMALL_SEGMENT_BYTES && small.len() < JOINED_BYTES {
                 small.extend_from_slice(&bytes);
                 continue;

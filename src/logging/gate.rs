@@ -111,6 +111,7 @@ impl<S: Subscriber> Layer<S> for Gate {
         let ours = metadata.target().starts_with(OWN_TARGET);
         let about = EventFields::of(event);
         let level = self.read(|log| match about.account.and_then(|account| log.accounts.get(&account)) {
+            // The account's level is for this program's lines, even if a library has a field of that name.
             _ if !ours => LevelFilter::WARN,
             Some(level) => (*level).into(),
             None => general(log),

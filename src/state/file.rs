@@ -95,9 +95,11 @@ pub fn read(path: &Path) -> Result<Option<SavedState>, StateFileError> {
         file => file.map_err(StateFileError::Closed)?,
     };
     let mut packed = BufReader::new(file);
+    // A look at two bytes, so that a wrong path is called that and not "damaged".
     if !packed.fill_buf().map_err(StateFileError::Closed)?.starts_with(&GZIP) {
         return Err(StateFileError::Foreign);
     }
+    // The bound is on what unpacks: a small file may claim to be terabytes.
     let mut lines = BufReader::new(GzDecoder::new(packed).take(MAX_TEXT_BYTES)).lines();
     let first = lines.next().ok_or(StateFileError::Foreign)?.map_err(|_| StateFileError::Damaged)?;
     let head: Head = serde_json::from_str(&first).map_err(|_| StateFileError::Foreign)?;
@@ -120,5 +122,6 @@ pub fn read(path: &Path) -> Result<Option<SavedState>, StateFileError> {
             let _ = record.read(&mut state);
         }
     }
+    // A file that lost lines between two whole ones still unpacks; the count finds it.
     if counted == Some(seen) { Ok(Some(state)) } else { Err(StateFileError::Damaged) }
 }

@@ -192,6 +192,7 @@ impl TargetRecord {
                 let reason = Reason::ALL.into_iter().find(|known| known.label() == reason)?;
                 Some(Arc::new(LastFault { reason, message, at }))
             }),
+            // The snapshot counts them when the rows are back.
             samples: None,
         });
         let rows = self.rows.map(Columns::read).transpose()?;

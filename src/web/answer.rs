@@ -41,6 +41,7 @@ impl OpenAnswer {
 
     /// The response, so that it counts until the last byte of its body left.
     pub(super) fn of(self, mut response: Response) -> Response<TimedBody> {
+        // Taken out here, where the body is known: among the extensions it would be dropped with the head.
         let held = response.extensions_mut().remove::<HeldUntilSent>();
         self.activity.answered(self.number);
         response.map(|body| TimedBody { body, rest: Bytes::new(), until_sent: Arc::new((self, held)) })
@@ -83,6 +84,7 @@ impl HttpBody for TimedBody {
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) => this.rest = bytes,
+                    // They are no bytes of the body, and nothing that is timed.
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 other => return Poll::Ready(other),

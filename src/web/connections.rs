@@ -93,6 +93,7 @@ impl std::fmt::Debug for Connections {
 impl Connections {
     pub(super) fn new(limits: Limits, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         for reason in Refused::ALL {
+            // Each counter starts at 0, or the first refusal would be no increase to an alert.
             telemetry.web_connections_refused.with_label_values(&[reason.label()]);
         }
         let open = OpenConnections {
@@ -113,8 +114,10 @@ impl Connections {
         let network = Network::from(address);
         let mut open = self.open();
         let free = open.shares.free();
+        // At least one: with none free every address would count as served, and could displace its own alone.
         let served = open.shares.is_served(network, free.max(1));
         if free == 0 || served {
+            // An address that has its share may only displace a connection of its own.
             let own = |connection: &Connection| !served || connection.network == network;
             match open.most_dispensable(own) {
                 Some(number) => {
@@ -161,6 +164,7 @@ impl Connections {
 impl RefusalNotice {
     /// Notes that a connection was turned away. Gives how many that makes, if it is time to say so.
     fn due(&mut self, now: Uptime) -> Option<u64> {
+        // There is no event for "all is well again"; an hour without a refusal stands for it.
         if now - self.last > REFUSAL_NOTICE_GAP {
             self.repeats = LogLimiter::default();
         }
@@ -185,6 +189,7 @@ impl OpenConnections {
     /// Ends a connection, if it is still there.
     fn take_out(&mut self, number: u64) {
         if let Some(connection) = self.connections.remove(&number) {
+            // At once, and not when the task ends: the new connection takes this place.
             self.shares.give_back(connection.network);
             connection.task.abort();
         }

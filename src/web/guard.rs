@@ -20,6 +20,7 @@ const CHALLENGE: &str = "Basic realm=\"marketing-messages-exporter\", charset=\"
 pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request, next: Next) -> Response {
     let policy = config.policy();
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    // The cheap refusals first: nobody gets a password hashed whose request is refused anyway.
     let refusal = match too_early(&policy, &request) {
         Some(refusal) => Some(refusal),
         None => not_logged_in(&policy, authorization).await,
@@ -28,6 +29,7 @@ pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request
         Some(refusal) => refusal,
         None => next.run(request).await,
     };
+    // Refusals get them, too: a browser shows those as well.
     for (name, value) in &policy.headers {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
@@ -37,6 +39,7 @@ pub(super) async fn guard(State(config): State<Arc<WebConfig>>, request: Request
 /// What is refused before anybody's login is looked at.
 fn too_early(policy: &WebPolicy, request: &Request) -> Option<Response> {
     let peer = request.extensions().get::<Peer>();
+    // A connection from before a change has not shown what is asked now, and may stay open for long.
     if peer.is_some_and(|peer| !policy.ask_the_same(peer.asked.as_ref())) {
         let explanation = "the web configuration has changed since this connection was made; connect again\n";
         return Some((StatusCode::MISDIRECTED_REQUEST, explanation).into_response());

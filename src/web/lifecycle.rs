@@ -58,6 +58,7 @@ impl Lifecycle {
     fn refusal(&self, request: &Request) -> Option<Response> {
         let explanation = if !self.enabled {
             "start with --web.enable-lifecycle to allow this\n"
+        // A browser sends the login along for any page that asks it to, so a login alone does not protect.
         } else if origin::is_cross_site(request, self.origin.as_deref()) {
             "a page of another site sent this request; if that page is a proxy's, set --web.external-url\n"
         } else {

@@ -103,6 +103,7 @@ impl Logins {
         if let Some(verdict) = self.recall(&login) {
             return verdict;
         }
+        // Refused at once when the queue is full: waiting here would hold a connection for each guess.
         let Ok(place) = self.waiting.clone().try_acquire_owned() else { return LoginOutcome::Busy };
         let Ok(turn) = self.hashing.clone().acquire_owned().await else { return LoginOutcome::Busy };
         // Somebody before in the queue may have sent the same.
@@ -112,6 +113,7 @@ impl Logins {
         let logins = self.clone();
         let hashed = tokio::task::spawn_blocking(move || {
             let verdict = logins.hash(&user, &password);
+            // In the blocking task, so that the hash is not for nothing when the client is gone by then.
             logins.keep(login, verdict);
             drop((turn, place));
             verdict
@@ -146,6 +148,7 @@ impl Logins {
     fn login(&self, user: &[u8], password: &[u8]) -> Login {
         // Keys of any length are fit.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
+        // Without the length `ab` + `c` would be the same login as `a` + `bc`.
         mac.update(&user.len().to_be_bytes());
         mac.update(user);
         mac.update(password);
@@ -183,6 +186,7 @@ fn credentials(field: &HeaderValue) -> Option<(Vec<u8>, Vec<u8>)> {
         return None;
     }
     let bytes = BASE64_STANDARD.decode(text.trim()).ok()?;
+    // The first colon: names have none, passwords may.
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let (user, password) = bytes.split_at(colon);
     Some((user.to_vec(), password.get(1..)?.to_vec()))

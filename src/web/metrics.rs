@@ -22,6 +22,7 @@ pub(super) async fn metrics(
     Query(parameters): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Response {
+    // Before anything is looked at: whoever is refused costs nothing.
     let place = match web.places.take(&peer, PlaceUse::Scrape) {
         Ok(place) => place,
         Err(refusal) => return *refusal,
@@ -45,6 +46,7 @@ pub(super) async fn metrics(
     place.hold(&mut response);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(negotiate::content_type(format)));
+    // A cache between must not give gzip or OpenMetrics to a client that asked for neither.
     headers.insert(header::VARY, header::HeaderValue::from_static("Accept, Accept-Encoding"));
     if gzip {
         headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));

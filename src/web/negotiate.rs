@@ -15,6 +15,7 @@ pub(super) fn content_type(format: Format) -> &'static str {
 /// `OpenMetrics` where it is asked for at least as urgently as plain text; else text, which every
 /// client reads.
 pub(super) fn format(headers: &HeaderMap) -> Format {
+    // Wildcards count for neither: a browser's `*/*` gets the plain text.
     let (mut open, mut text) = (0.0_f64, 0.0_f64);
     for (range, quality) in items(headers, header::ACCEPT) {
         let mut parts = range.split(';').map(str::trim);
@@ -40,6 +41,7 @@ fn items(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = 
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|item| {
         let quality = item.split(';').map(str::trim).find_map(|part| part.strip_prefix("q="));
+        // An unreadable quality counts as a refusal; the plain form is the safe one.
         let quality = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
         let kept: Vec<_> = item.split(';').map(str::trim).filter(|part| !part.starts_with("q=")).collect();
         (kept.join(";"), quality)

@@ -40,6 +40,7 @@ fn histogram(base: &str, metric: &Metric, out: &mut String) {
     let histogram = metric.get_histogram();
     for bucket in histogram.get_bucket() {
         let bound = bucket.upper_bound();
+        // The format wants `1.0` and not `1`.
         let bound = if bound.fract() == 0.0 { format!("le=\"{bound:.1}\"") } else { format!("le=\"{bound}\"") };
         sample(base, "_bucket", metric, &bound, bucket.cumulative_count() as f64, out);
     }

@@ -79,6 +79,7 @@ impl Places {
         }
         taken.shares.take(peer.network);
         taken.pages += usize::from(kind == PlaceUse::Page);
+        // Under the lock, though atomic: between look and take nobody else counts.
         peer.places.fetch_add(1, Ordering::Relaxed);
         Ok(Place { places: self.clone(), peer: peer.clone(), kind })
     }

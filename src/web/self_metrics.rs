@@ -36,6 +36,7 @@ impl SelfMetrics {
     pub(super) fn text(&self, format: Format) -> Deflated {
         // Whoever panicked has left a whole text, or none.
         let mut last = self.texts[format as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        // Before it gathers: what is counted meanwhile makes this text old, rather than being missed.
         let (generation, now) = (self.telemetry.generation(), self.clock.uptime());
         if let Some(last) = last.as_ref().filter(|last| last.generation == generation && now < last.at + MAX_TEXT_AGE) {
             return last.rendered.clone();

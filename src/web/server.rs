@@ -87,6 +87,7 @@ impl Server {
                     // The client was gone before it was accepted.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
+                        // Retried at once it would fail at once, and take a processor for itself.
                         self.connections.not_accepted(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
@@ -99,6 +100,7 @@ impl Server {
                 () = over(&mut stopped) => break,
             }
         }
+        // At once: a client that connects now shall reach the next process, not wait for this one to end.
         drop(listener);
         while let Some(ended) = tasks.join_next().await {
             tell(ended);
@@ -128,6 +130,7 @@ impl Server {
             late = watch.late() => return tracing::debug!("a TLS handshake took too long: {late:?}"),
             () = over(&mut stop) => return,
         };
+        // From here on HTTP has its own; two timers of one connection would both ring.
         drop(watch);
         let service = (Peer::new(network, Some(tls.asks.clone())), activity);
         let ends = ends(Some(tls.asks.clone()), stop);
@@ -180,6 +183,7 @@ fn service(
 {
     let (router, activity) = (TowerToHyperService::new(router.clone()), activity.clone());
     service_fn(move |mut request: Request<Incoming>| {
+        // Before the router: the time that it takes is the server's, and no client is blamed for it.
         let answer = OpenAnswer::begin(&activity);
         request.extensions_mut().insert(peer.clone());
         let response = router.call(request);
@@ -204,6 +208,7 @@ async fn drive<C>(
     let mut stopping = false;
     loop {
         let leave = tokio::select! {
+            // The connection first: what it has done since decides whether anything is late.
             biased;
             ended = connection.as_mut() => {
                 return ended.unwrap_or_else(|error| tracing::debug!("a connection ended: {error}"));

@@ -146,6 +146,7 @@ impl Activity {
     /// Bytes came from the client.
     pub(super) fn read(&self) {
         let mut state = self.state();
+        // HTTP/2 has frames of its own (pings, windows), so a byte there is not yet a request.
         if state.protocol == Protocol::Http1 && state.answers.is_empty() {
             state.head.get_or_insert_with(Instant::now);
         }
@@ -154,6 +155,7 @@ impl Activity {
     /// Bytes went to the client.
     pub(super) fn wrote(&self) {
         let (mut state, now) = (self.state(), Instant::now());
+        // Any byte taken ends the wait; what is still to be written begins a new one.
         state.write = None;
         if state.protocol == Protocol::Http1 {
             for progress in state.answers.values_mut().flatten() {

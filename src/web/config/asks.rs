@@ -50,6 +50,7 @@ pub(super) fn given_up(former: &Asks, new: &Asks) -> Vec<String> {
         (None, _) => {}
         (Some(former), None) => {
             given_up.push("tls_server_config: clients may speak plain HTTP".to_owned());
+            // Certificates go with TLS: what is given up is said in full.
             of_certificates(former.certificates.as_ref(), None, &mut given_up);
         }
         (Some(former), Some(new)) => of_tls(former, new, &mut given_up),
@@ -63,6 +64,7 @@ pub(super) fn given_up(former: &Asks, new: &Asks) -> Vec<String> {
         (None, _) => {}
         (Some(_), None) => given_up.push("rate_limit: there is none".to_owned()),
         (Some((former_interval, former_burst)), Some((interval, burst))) => {
+            // Each alone lets more through; one that grew does not make up for the other.
             if interval < former_interval || burst > former_burst {
                 given_up.push("rate_limit: more requests are answered".to_owned());
             }

@@ -39,6 +39,7 @@ impl ClientCertVerifier for Clients {
         chain: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        // Before the names: an unsigned certificate may hold any name.
         if let Some(issuers) = &self.issuers {
             issuers.verify_client_cert(certificate, chain, now)?;
         }

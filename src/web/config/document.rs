@@ -100,6 +100,7 @@ impl<'r> Section<'r> {
     fn take(&mut self, key: &'static str) -> Option<Yaml> {
         self.asked.push(key);
         let index = self.entries.iter().position(|(name, _)| name == key)?;
+        // A key without a value counts as absent, as in Go's exporters.
         Some(self.entries.swap_remove(index).1).filter(|value| !value.is_null())
     }
 

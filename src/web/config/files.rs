@@ -15,6 +15,7 @@ impl Files {
     /// Reads a file, and watches it from now on, even if it cannot be read.
     pub(super) fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
         let content = fs::read(path);
+        // Of what was read and not of the file: it may have changed in between.
         self.0.push((path.to_owned(), digest(&content)));
         content
     }

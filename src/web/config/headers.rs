@@ -20,6 +20,7 @@ pub(super) fn read(mut at: Section<'_>) -> (bool, Vec<(HeaderName, HeaderValue)>
     let mut fields = Vec::new();
     for (name, values) in FIELDS {
         let Some(text) = below.text(name) else { continue };
+        // Browsers ignore a value that they do not know, so the protection would be missing without a word.
         if !values.is_empty() && !values.iter().any(|value| value.eq_ignore_ascii_case(&text)) {
             below.problem(
                 name,

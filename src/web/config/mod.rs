@@ -172,6 +172,7 @@ impl WebConfig {
     }
 
     fn reread(&self, file: &Path, watched: &mut Watched, now: Instant) -> Result<(), Problems> {
+        // What waited was of files that have changed since.
         watched.waiting = None;
         // A file that is wrong may name fewer files. Those of before are watched on, as they are before
         // anything is read: what changes from here on is seen at the next look.

@@ -53,6 +53,7 @@ impl RateLimit {
     /// Takes a token if there is one.
     pub(in super::super) fn allows(&self, now: Instant) -> bool {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        // One instant instead of a counter and a timer: the bucket is full when it has passed.
         let next = full.map_or(now, |full| full.max(now)) + self.interval;
         let allowed = next <= now + self.interval * self.burst;
         if allowed {

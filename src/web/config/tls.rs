@@ -171,6 +171,7 @@ fn versions(at: &mut Section<'_>) -> Vec<&'static SupportedProtocolVersion> {
 /// exporters those of TLS 1.3 are not chosen.
 fn provider(at: &mut Section<'_>) -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
+    // rustls says `TLS13_AES...`, the file's format `TLS_AES...` like Go.
     let name = |suite: &SupportedCipherSuite| format!("{:?}", suite.suite()).replace("TLS13_", "TLS_");
     if let Some(names) = at.list("cipher_suites").filter(|names| !names.is_empty()) {
         let known = std::mem::take(&mut provider.cipher_suites);

@@ -111,6 +111,8 @@ impl TargetQuery {
             self.state.is_none_or(|state| target.state == state) && (words.is_empty() || holds(target, &words))
         });
         if self.descending {
+            // The sort is stable: reversed before, equals come out in the opposite order of the ascending sort,
+            // too.
             targets.reverse();
             targets.sort_by(|one, other| self.sort.compare(other, one));
         } else {
