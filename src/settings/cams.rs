@@ -45,6 +45,7 @@ pub(super) fn read<'r>(
     };
     let keys = keys(at, [id, secret, security_token], raw.credentials, environment);
     let endpoint = at.take("endpoint", raw.endpoint).unwrap_or_else(|| BaseUrl::known(defaults::CAMS_ENDPOINT));
+    // A warning: other regions may open, and the vendor's page would be the last to say so.
     if !endpoint.is_loopback() && !endpoint.as_str().contains(CAMS_REGION) {
         at.key("endpoint")
             .warning(format!("according to its documentation, CAMS provides these figures only in {CAMS_REGION}"));
@@ -54,6 +55,7 @@ pub(super) fn read<'r>(
         .map_or(defaults::CAMS_REQUESTS_PER_SECOND, |RequestsPerSecond(r)| r);
 
     let mut base = base.with_interval(at, raw.interval).with_labels(at, raw.labels);
+    // CAMS has neither windows nor extra metrics: what it passes on is fixed.
     base.metrics = MetricSet::cams();
     if raw.channels.is_absent() {
         at.warning("nothing is polled with this credential; add channels");
@@ -97,6 +99,7 @@ fn keys(
         (false, [false, true, _]) => at.problem("the access key's id is missing; write access_key_id_file"),
     }
     let default = at.take("credentials", credentials).map(|DefaultChain| {
+        // Kept with the settings, so that a reload notices that they changed.
         let ours = environment.iter().filter(|(name, _)| name.starts_with("ALIBABA_CLOUD_"));
         AccessKeySource::Default(ours.map(|(name, value)| (name.clone(), value.as_str().into())).collect())
     });

@@ -112,6 +112,7 @@ impl Cascade {
     pub(super) fn terms(&self, source: Source, at: &Location<'_>) -> PollTerms {
         let poll = at.root().key("poll");
         let (interval, from) = (format_duration(self.interval), &self.interval_from);
+        // Only a stale_after that was typed can be too short: the one of the program follows the interval.
         if let Some(stale_after) = self.stale_after.filter(|stale_after| *stale_after < self.interval) {
             poll.key("stale_after").problem(format!(
                 "{} is shorter than the interval of {interval} ({from}), so samples would come and go; \
@@ -128,6 +129,7 @@ impl Cascade {
         PollTerms {
             credential: CredentialId { source, name: self.credential.clone() },
             interval: self.interval,
+            // Four polls may fail in a row before a campaign disappears, and never less than an hour of them.
             stale_after: self.stale_after.unwrap_or_else(|| STALE_AFTER.max(self.interval * 4)),
             labels: self.labels.clone().into_iter().collect(),
             metrics: self.metrics,

@@ -33,6 +33,7 @@ pub(super) fn open(path: &Path, report: &Report) -> Option<Node> {
     };
     let reading = Reading::file(report, path);
     let text = match std::str::from_utf8(&bytes) {
+        // Editors on Windows put a byte order mark before the first key.
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
             let before = bytes.get(..error.valid_up_to()).and_then(|before| std::str::from_utf8(before).ok());
@@ -44,6 +45,7 @@ pub(super) fn open(path: &Path, report: &Report) -> Option<Node> {
     let node = read(text, &reading)?;
     match node.value {
         Value::Map(_) => Some(node),
+        // A file of comments alone is a layer that says nothing.
         Value::Nothing => Some(Node::empty(node.origin)),
         _ => {
             at.problem("the file is not a mapping; write `key: value`");
@@ -59,6 +61,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, String> {
         return Err("this is not a regular file; name one".to_owned());
     }
     let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too long from one that just fits.
     File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(format!("the file is larger than {} MiB; name a configuration", MAX_FILE_BYTES >> 20));

@@ -60,6 +60,7 @@ impl Draft<'_> {
                 }
             }
             let overlap = |other: &FleetChannel| {
+                // Two spaces may lead to the same page: what `all` brings through one, the other would bring again.
                 (other.page, other.account) == (*page, *account)
                     && other.space != *space
                     && (other.wanted == WantedCampaigns::All || *wanted == WantedCampaigns::All)
@@ -78,6 +79,7 @@ impl Draft<'_> {
         for (account_at, account) in &self.accounts {
             let WantedCampaigns::Only(ids) = &account.wanted else { continue };
             let shared =
+                // Labels tell series apart, so it is the window's name that counts, whatever days it stands for.
                 campaign.windows.iter().find(|window| account.windows.iter().any(|w| w.label() == window.label()));
             if let Some(window) = shared.filter(|_| ids.contains(&campaign.id)) {
                 at.key("id").problem(format!(

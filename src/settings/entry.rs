@@ -151,6 +151,7 @@ impl<T: Leaf> Holds for T {
             return Entry::wrong(format!("{} is not {}; write {}", node.kind(), T::NOUN, T::remedy("")));
         };
         let bare = matches!(kind, ScalarKind::Number | ScalarKind::Truth);
+        // `1_000` and `+5` are numbers to TOML and YAML; in quotes they are just texts.
         let parsed = if T::BARE == Bare::Number && *kind == ScalarKind::Number {
             T::parse(&number(text))
         } else {
@@ -212,6 +213,7 @@ impl<K: Leaf, T: Holds> Holds for Named<K, T> {
             wrongs.push(Wrong { key: Some(name.clone()), message });
         }
         let entry = |node: Node| {
+            // YAML reads `null` and `~` as nothing, and a label may be meant to have that value.
             if T::SINGLE && node.is_nothing() {
                 Entry::wrong("the value is missing; write one (in quotes if it is the word null), or remove the key")
             } else {

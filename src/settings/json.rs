@@ -17,6 +17,7 @@ pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
         Ok(raw) => document.node(raw, 1),
         Err(error) => {
             let message = error.to_string();
+            // The line is in the path already, in the form that editors follow.
             let message = message.split(" at line").next().unwrap_or_default();
             reading.at_line(error.line()).problem(format!("{message}; correct the JSON there"));
             None

@@ -22,6 +22,7 @@ pub(super) fn merge(
     let opened: Vec<_> = files.iter().map(|path| document::open(path, report)).collect();
     let whole = opened.iter().all(Option::is_some);
     let set = variables::read(environment, report);
+    // Without a layer the rest would have problems that are none, such as a token that is missing.
     if !whole || !report.is_clean() {
         return None;
     }

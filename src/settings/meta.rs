@@ -100,6 +100,7 @@ pub(super) fn read<'r>(
             draft.campaigns.push((at, FleetCampaign { id, windows: cascade.windows, terms }));
         }
     }
+    // Read to the end even without one: its accounts may have problems of their own to report.
     if let Some(token) = token {
         let access = Access::Meta { token, app_id, app_secret, api_version, base_url, budget, tier };
         draft.credentials.push(CredentialSettings { name: base.credential(), access });
@@ -128,6 +129,7 @@ fn filter(at: &Location<'_>, level: Level, raw: raw::Filter) -> Option<Filter> {
     let at = at.key("status");
     let mut states = BTreeSet::new();
     let given = at.open(raw.status);
+    // An empty list would match nothing, or everything: whoever typed it has to say which.
     if given.as_ref().is_some_and(Vec::is_empty) {
         at.problem("the list is empty; add a status, or remove the key");
     }

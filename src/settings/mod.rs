@@ -230,6 +230,7 @@ fn load_for(
     let report = Report::default();
     let settings = layers::merge(files, environment, overrides, &report).map(|tree| {
         let top = report.place("");
+        // Before it is read: reading takes the tree apart, and what is printed is what was typed.
         let printed = schema::printed(&tree);
         let raw = top.open(Raw::read(tree)).unwrap_or_default();
         Settings { printed, ..read(&top, raw, environment, purpose) }
@@ -276,6 +277,7 @@ fn read(top: &Location<'_>, raw: Raw, environment: &BTreeMap<String, String>, pu
     let fleet = draft.into_fleet();
     let log = log::read(&at, raw_log, &fleet);
     match purpose {
+        // Only of a clean configuration: an account that is wrong is no account, and that was said already.
         Purpose::Polling if fleet.is_empty() && top.is_clean() => {
             top.problem("there is nothing to poll; add an account or a campaign under meta, or a channel under cams");
         }

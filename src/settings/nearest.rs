@@ -3,6 +3,7 @@
 /// The choice that differs from the word in at most a third of its letters.
 pub fn nearest<'a>(word: &str, choices: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let letters = word.chars().count();
+    // A pasted file would be compared letter by letter with every key.
     if letters > 64 {
         return None;
     }
@@ -15,6 +16,7 @@ fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (removed, letter) in from.chars().enumerate() {
+        // One row at a time: the table of the usual form would be the product of both lengths.
         let mut diagonal = std::mem::replace(&mut row[0], removed + 1);
         for (column, other) in to.iter().enumerate() {
             let above = row[column + 1];

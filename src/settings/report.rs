@@ -79,6 +79,7 @@ impl Report {
     /// The warnings, if there are no problems.
     pub(super) fn finish(self) -> Result<Vec<String>, Problems> {
         let (mut problems, origins) = (self.problems.into_inner(), self.origins.into_inner());
+        // In the order of the file, which is how somebody goes through them with an editor.
         problems.sort_by_cached_key(|problem| (typed_at(&problem.path, &origins), order(&problem.path)));
         let named = |Problem { path, message }| Problem { path: located(path, &origins), message };
         if problems.is_empty() {

@@ -45,6 +45,7 @@ pub(super) fn printed(given: &Node) -> String {
 fn filled(given: &Node, schema: &Json, root: &Json) -> Yaml {
     let schema = meant(&given.value, schema, root);
     match &given.value {
+        // The schema marks secrets, so no list of their names can be forgotten here.
         _ if schema.get("writeOnly").is_some() => Yaml::String(HIDDEN.to_owned()),
         Value::Map(given) => {
             let properties = schema["properties"].as_object();

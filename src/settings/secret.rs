@@ -187,6 +187,7 @@ impl SecretKeys<'_> {
         }
         match secret.read_with(|name| environment.get(name).cloned()) {
             Ok(_) => warn_of_readers(&at, &secret),
+            // The usual message would name the file or variable, which is the secret itself here.
             Err(SecretError::Unset(_) | SecretError::Unreadable { .. }) if secret.is_pasted() => {
                 let meant = if matches!(secret, Secret::File(_)) { "path of a file" } else { "name of a variable" };
                 at.problem(format!(
@@ -206,6 +207,7 @@ fn warn_of_readers(at: &Location<'_>, secret: &Secret) {
 
     let Secret::File(path) = secret else { return };
     let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+    // Only a warning: containers and volume mounts often leave no choice.
     if mode & 0o022 != 0 {
         at.warning(format!(
             "users other than the owner can replace the secret in {}; prevent that with chmod go-w",

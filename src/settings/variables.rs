@@ -47,6 +47,7 @@ fn one(name: &str, keys: &str, value: &str, report: &Report) -> Option<Node> {
     };
     let origin = Origin::Variable(name.into());
     let flow = |bracket: char| value.trim_start().starts_with(bracket);
+    // A variable is a text; what it is to be follows from the key, so `00501` stays what was typed.
     let node = match shape {
         Json::Array(_) if flow('[') => yaml::read(value, &Reading::variable(report, name))?,
         Json::Array(_) => {

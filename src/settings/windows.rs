@@ -17,6 +17,7 @@ pub(super) fn windows(at: &Location<'_>, choices: List<WindowChoice>) -> Option<
             WindowChoice::Range(range) => span(&at, *range),
         };
         let Some(window) = window else { continue };
+        // Both would be the same series.
         if windows.iter().any(|other| other.label() == window.label()) {
             at.problem(format!("the window `{}` is listed twice; remove one of them", window.label()));
         }

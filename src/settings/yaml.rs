@@ -51,6 +51,7 @@ impl YamlDocument<'_> {
     fn take(&mut self, event: Event, mark: Marker) -> Option<()> {
         let line = mark.line();
         match event {
+            // Of two documents one would be ignored without a word.
             Event::DocumentStart if self.whole.is_some() => {
                 self.fail(line, "a second document starts here; keep one document per file")
             }
@@ -67,6 +68,8 @@ impl YamlDocument<'_> {
                         "the name after * refers to an & that is not complete yet; write the value itself",
                     );
                 };
+                // Each repetition counts in full: aliases of aliases would otherwise fill the memory from a short
+                // file.
                 self.nodes += count(&node);
                 self.place(node, line)
             }
@@ -117,6 +120,7 @@ impl YamlDocument<'_> {
             *key = Some((text, line));
             return Some(());
         }
+        // In quotes, or with `!!str`, it is a text whatever it looks like.
         let value = if style == TScalarStyle::Plain && tag.is_none() {
             plain(text)
         } else {

@@ -65,6 +65,7 @@ impl Meter {
         }
         let blocked = now < self.blocked_until;
         if self.score > allowance.score || blocked {
+            // It begins once. Calls into it keep the score up, and that is what makes the next one follow.
             if !blocked {
                 self.blocked_until = now + allowance.block;
             }

@@ -67,6 +67,7 @@ fn admitted(world: &mut World, call: &Call, action: &str, moment: WorldTime) -> 
         Err((status, code, message)) => return gateway(status, code, &message),
     };
     let nonce = call.header("x-acs-signature-nonce").unwrap_or_default().to_owned();
+    // After the signature, as at a gateway: a stranger cannot use up somebody's nonces.
     if nonce.is_empty() || !world.nonces.insert(nonce) {
         return gateway(400, "SignatureNonceUsed", "Specified signature nonce was used already.");
     }

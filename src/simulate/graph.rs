@@ -61,9 +61,12 @@ fn admitted(
         );
         return error(400, 2635, None, &message);
     }
+    // As the live API does: a 500 that looks temporary, so that a client which trusts the status fails
+    // here.
     if call.parameter("ids").is_some() {
         return error(500, 100, None, "The ids query parameter is deprecated in v26.0+.");
     }
+    // Both ways are open, as at Meta; a test can see which one the exporter takes.
     let bearer = call.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let Some(text) = bearer.or_else(|| call.parameter("access_token")) else {
         return error(
@@ -104,6 +107,7 @@ fn admitted(
         return error(403, 200, None, "(#200) Ad account owner has NOT granted ads_management or ads_read permission");
     }
     let management = !endpoint.ends_with("insights") && endpoint != "totals";
+    // Charged before anything is looked up: refused calls count, and prolong the block.
     let headers = match world.charge(id, allowance, management, moment) {
         (Admission::Granted, headers) => headers,
         (Admission::Refused { code, subcode, .. }, headers) => {

@@ -100,6 +100,7 @@ impl<'a> Question<'a> {
             return Err(error(400, 100, None, &message));
         }
         let limit = limit(asked);
+        // Meta's bound is on the work and not on the rows: fields count as much as the limit.
         if world.spec.most_cells.is_some_and(|most| limit * metrics.len() > most) {
             return Err(error(
                 500,
@@ -115,6 +116,7 @@ impl<'a> Question<'a> {
         };
         let days = days.filter(|(since, until)| since <= until);
         let days = days.ok_or_else(|| error(400, 100, None, "(#100) Invalid parameter: date_preset or time_range"))?;
+        // A month of grace: the documentation says 37, and does not say counted from when.
         if days.0 < now.today.saturating_sub(jiff::Span::new().months(38)) {
             return Err(error(400, 3018, None, "(#3018) The start date of the time range cannot be beyond 37 months"));
         }
@@ -234,6 +236,7 @@ pub(super) fn of_account(world: &World, asked: &GraphRequest<'_>, account: &Acco
         return page(asked, false, &rows);
     }
     if level != "ad" && level != "campaign" {
+        // What Meta answers to a level that it does not know, other clients report.
         return error(500, 1, Some(99), "An unknown error occurred");
     }
     // Rows are built for the page alone: a page costs the same whatever the account holds.

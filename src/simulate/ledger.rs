@@ -80,6 +80,7 @@ struct CampaignTraits {
 
 impl CampaignTraits {
     fn of(spec: &Spec, campaign: &Campaign) -> Self {
+        // By the id and not by the place: a campaign that comes or goes changes no other one's figures.
         let own = spec.seed ^ campaign.id;
         Self {
             own,

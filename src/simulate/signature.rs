@@ -36,6 +36,8 @@ pub(super) fn verify<'k>(call: &Call, keys: &'k [Key], now: Timestamp) -> Result
         _ => {}
     }
     let names: Vec<_> = signed.split(';').collect();
+    // The documentation wants every such header that is there to be signed; clients that leave one out
+    // pass for years.
     let unsigned = call.headers.keys().map(http::HeaderName::as_str);
     let unsigned =
         unsigned.filter(|name| name.starts_with("x-acs-") || *name == "host").find(|name| !names.contains(name));
@@ -46,6 +48,8 @@ pub(super) fn verify<'k>(call: &Call, keys: &'k [Key], now: Timestamp) -> Result
     let (text, expected) =
         sign(&call.method, &call.parameters, &headers, &hex(&Sha256::digest(&call.body)), &key.secret);
     if expected != signature {
+        // Quotes what was signed, security token included, as the gateway does: a client that logs it whole
+        // fails here.
         let message = format!("Specified signature does not match our calculation. server StringToSign is [{text}]");
         return Err((400, "SignatureDoesNotMatch", message));
     }
@@ -61,6 +65,7 @@ fn sign(
     secret: &str,
 ) -> (String, String) {
     let mut pairs: Vec<_> = parameters.iter().map(|(name, value)| (escaped(name), escaped(value), name)).collect();
+    // By the plain names: escaped ones sort differently.
     pairs.sort_by(|a, b| a.2.cmp(b.2));
     let query: Vec<_> = pairs.iter().map(|(name, value, _)| format!("{name}={value}")).collect();
     let mut headers = headers.to_vec();

@@ -123,6 +123,7 @@ impl World {
         };
         if let Admission::Refused { blocked, .. } = verdict {
             self.statistics.refusals += 1;
+            // Counted apart: calls into a known block are what a client must never make.
             self.statistics.while_blocked += u64::from(blocked);
         }
         let headers = meter.headers(&allowance, account, moment.elapsed);
