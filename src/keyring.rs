@@ -16,7 +16,11 @@ use crate::panics::joined;
 use crate::settings::{Access, AccessKeySource, CredentialSettings, Secret, SecretError};
 use crate::source::{Keys, Redactor};
 
-/// All credentials of a configuration.
+/// All credentials of a configuration, and the only owner of what is in them. The engine asks by id and gets a number
+/// for the content; the driver makes the request with the content itself.
+///
+/// A token's file is read for every request, so `mv new token` is in force with the next one. While it cannot be read,
+/// the last good content is used. The redactor that the keyring hands out knows every content so far.
 #[derive(Debug)]
 pub struct Keyring {
     credentials: BTreeMap<CredentialId, KeyringEntry>,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// The label `reason` of `poll_failures_total`.
+/// The label `reason` of `poll_failures_total`, the field of log lines, and what the schedule decides by.
+///
+/// A reason says what somebody can do about it, not what the API called it: Graph's code 190 and the gateway's
+/// `InvalidAccessKeyId` are both [`Reason::Unauthorized`]. `docs/operating.md` lists them with their remedies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The credential is dead: nobody may use it until it changes or a re-probe succeeds.
@@ -111,7 +114,11 @@ pub enum Scope {
     Credential,
 }
 
-/// One failed request.
+/// One failed request: what it means, what has to wait, and a sentence for people.
+///
+/// Graph's 80004 becomes reason [`Reason::Throttled`], scope [`Scope::Lane`], the wait that the headers name, and the
+/// sentence *the ad account's hourly management quota is spent (Graph code 80004/2446079, HTTP 400, ...)*. The sentence
+/// has passed the redactor; nothing else of the answer is kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {

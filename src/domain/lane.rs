@@ -8,11 +8,16 @@ use super::budget::{BelievedTier, Budget, Grant};
 use super::target::{AccountId, CredentialId, LaneScope, Source, TargetKey};
 use super::time::Uptime;
 
-/// A target's place in the schedule.
+/// A target's place in the schedule, from its enlistment to its removal. Every request of the target carries it, and
+/// the answer comes back with it: that is how an answer finds its poll without the API's help. A place is given to
+/// another target once nothing of the former one is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub(super) usize);
 
 /// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
+///
+/// Two windows of one ad account are two targets of one lane, `meta/main/2398765432`: they queue for the same budget
+/// and are blocked together. All campaigns of a CAMS credential share `cams/sg`, whatever account they belong to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneKey {
     /// Whose API.
@@ -68,6 +73,9 @@ pub struct LaneLoad<'a> {
     pub stretch: f64,
 }
 
+/// The queue of a lane: targets by when they are due, and the budget that lets them out one by one. It opens when the
+/// first of them is due, the budget has a request left, and neither a block nor its credential is in the way. Where the
+/// targets want more than the budget allows, all intervals stretch by one factor.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) key: LaneKey,
@@ -82,6 +90,8 @@ pub(super) struct Lane {
     pub(super) noted_opening: Option<Uptime>,
 }
 
+/// What a credential's lanes have in common: a throttle of the whole app, and a refusal. While the API refuses the
+/// credential, one request at a time may try it; what that one learns opens all lanes, or keeps them shut.
 #[derive(Debug)]
 pub(super) struct CredentialGate {
     pub(super) source: Source,

@@ -18,7 +18,11 @@ pub const IDS_PER_REQUEST: usize = 150;
 /// wanted takes fewer requests than asking for the list in parts.
 pub const LONGEST_LIST: usize = 4 * IDS_PER_REQUEST;
 
-/// Everything that the configuration asks for.
+/// Everything that the configuration asks for, and the place where it becomes the fewest targets that bring it.
+///
+/// An account with two windows and its totals is six targets: its facts, its listing, and for each window the rows of
+/// all campaigns and the totals. Campaigns that are listed by id share requests, [`IDS_PER_REQUEST`] at a time. CAMS
+/// answers for one campaign at a time, so there each campaign is a target.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
     /// Ad accounts.
@@ -117,7 +121,9 @@ pub enum WantedCampaigns {
     Matching(Filter),
 }
 
-/// One thing to ask regularly.
+/// One thing to ask regularly: a target before anybody asked it. The key says which one it is, over reloads and
+/// restarts; the terms say how often and how its samples are labelled; the selection says what the request holds beyond
+/// the key. Other terms are the same target, another selection is another question.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// Its identity.
@@ -128,7 +134,11 @@ pub struct Planned {
     pub selection: Selection,
 }
 
-/// What a request needs beyond its target's key.
+/// What a request needs beyond its target's key: which campaigns, and for CAMS through which channel.
+///
+/// A list of 100 ids goes out as a filter (`filtered`). One of 1,000 would need more requests than the whole account has
+/// pages: the account is read and what is not listed is dropped here. A pattern for names is applied here too, and only
+/// a part of it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Of an ad account, or of a single campaign: the level of the rows, and the campaigns to keep.

@@ -55,7 +55,11 @@ struct ScheduledTarget {
     gone: bool,
 }
 
-/// See the module's documentation.
+/// Decides which request goes out next: `next(now)` names a target or an instant to sleep until.
+///
+/// A target that was just enlisted is due at once; after its first answer it gets a phase of its own, so that a thousand
+/// targets of one interval do not come due together. Its later pages go before new polls. A failed poll is due again
+/// after its back-off, a refused credential after its probe.
 #[derive(Debug, Default)]
 pub struct Schedule {
     slots: Vec<ScheduledTarget>,

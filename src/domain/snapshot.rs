@@ -99,7 +99,7 @@ pub struct Full {
     pub left_out: usize,
 }
 
-/// All groups.
+/// What is shown: the rows of every target, by account. Each answer replaces its target's rows whole.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     groups: BTreeMap<GroupKey, Group>,

@@ -77,7 +77,7 @@ pub enum KeyContent {
     NotFetched,
 }
 
-/// Counts the contents of credentials. The engine never sees a key: that a refusal is of keys that were replaced
+/// Counts the contents of credentials: a token is 1, the token that replaces it 2. The engine never sees a key: that a refusal is of keys that were replaced
 /// meanwhile shows in the number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);

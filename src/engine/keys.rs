@@ -13,7 +13,8 @@ use crate::domain::time::Uptime;
 /// it work.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
-/// See the module's documentation.
+/// Which content each credential has by number, and the requests that wait for one. A refusal that comes back with
+/// number 3 while 4 is known says nothing about the credential; the request is simply made again.
 #[derive(Debug, Default)]
 pub(super) struct KeyGenerations {
     /// The newest content of each credential that was read.

@@ -27,7 +27,9 @@ use crate::domain::snapshot::{Changed, GroupKey, Snapshot};
 use crate::domain::status::{FleetHealth, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, TargetKey};
 
-/// Everything a scrape shows of the campaigns, by account, and of the targets.
+/// Everything a scrape shows of the campaigns, by account, and of the targets: immutable, replaced whole by the
+/// publisher. A clone is a list of pointers, so the former exposition costs nothing but what changed since, for as long
+/// as a slow scrape holds it.
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
     groups: BTreeMap<GroupKey, Blocks>,

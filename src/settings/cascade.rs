@@ -19,7 +19,9 @@ use crate::domain::metric::MetricSet;
 use crate::domain::plan::PollTerms;
 use crate::domain::target::{CredentialId, Source, Window};
 
-/// Settings in force at one level of the configuration.
+/// Settings in force at one level of the configuration: `poll.interval: 15m` holds for every target until a credential
+/// says 30m for its own, and an account of that credential 5m. Labels add up on the way down, the rest is replaced.
+/// Which key an interval came from is remembered, because a problem with it has to name that key.
 #[derive(Clone)]
 pub(super) struct Cascade {
     credential: Arc<str>,

@@ -17,7 +17,8 @@ use super::node::{Node, Scalar, ScalarKind, Value};
 use super::paths;
 use super::report::Location;
 
-/// Where a secret is kept.
+/// Where a secret is kept, not what it is: it is read when it is needed, so that a file may be replaced at any time. It
+/// has no `Display`, and its `Debug` shows a path or a variable's name at most.
 #[derive(Clone, Debug)]
 pub enum Secret {
     /// In a file, which may change while the process runs.

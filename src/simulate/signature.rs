@@ -36,8 +36,7 @@ pub(super) fn verify<'k>(call: &Call, keys: &'k [Key], now: Timestamp) -> Result
         _ => {}
     }
     let names: Vec<_> = signed.split(';').collect();
-    // The documentation wants every such header that is there to be signed; clients that leave one out
-    // pass for years.
+    // The documentation demands that every such header that is there is signed.
     let unsigned = call.headers.keys().map(http::HeaderName::as_str);
     let unsigned =
         unsigned.filter(|name| name.starts_with("x-acs-") || *name == "host").find(|name| !names.contains(name));

@@ -116,7 +116,8 @@ impl Received<'_> {
     }
 }
 
-/// Where a page ended. Cursors live minutes: they are never persisted.
+/// Where a page ended: Graph's `paging.cursors.after`, or the number of CAMS' next page. Cursors live minutes, so they
+/// are never saved: a poll that a restart interrupts begins with its first page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
@@ -143,7 +144,8 @@ pub enum Keys {
     },
 }
 
-/// What one answer held.
+/// What one answer held, whatever it answered: rows of insights, campaigns of a listing, the facts of an account, the
+/// health of a token. Most of it is empty in any one page. Adding pages up is the poll's business.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// Insights.

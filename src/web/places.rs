@@ -28,7 +28,8 @@ pub(super) enum PlaceUse {
     Page,
 }
 
-/// All places.
+/// All places. An answer that costs memory takes one for as long as its client takes to read it: without the bound, a
+/// few hundred slow readers of pages would take gigabytes. Nobody waits for a place; the answer is 503 at once.
 #[derive(Debug)]
 pub(super) struct Places {
     total: usize,

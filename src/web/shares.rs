@@ -23,7 +23,8 @@ impl From<IpAddr> for Network {
 /// a reverse proxy have one address.
 const TIMES_FREE: usize = 3;
 
-/// Places, and which addresses have them.
+/// Places, and which addresses have them. Of 40 places one address gets 30 while it is alone, the next one 8 of the ten
+/// that are left: a greedy client never shuts the others out.
 #[derive(Debug)]
 pub(super) struct Shares {
     total: usize,

@@ -14,7 +14,8 @@ use crate::domain::schedule::Ticket;
 use crate::domain::target::{CampaignId, TargetKey};
 use crate::source::Target;
 
-/// A target that is polled.
+/// A target that is polled: what was planned, how it looks on the wire, and the poll under way if there is one. A
+/// target keeps its ticket and its samples over a reload unless what it asks for has changed.
 pub(super) struct PolledTarget {
     pub(super) planned: Planned,
     /// Builds its requests and reads their answers.
