@@ -180,7 +180,7 @@ impl App {
             }
         }
         systemd::stopping();
-        tracing::info!("stopping: no further polls, answers under way are finished");
+        tracing::info!("stopping: no further polls, answers in progress are completed");
         // The poller ends when nobody can bring it other settings.
         reloaders.shutdown().await;
         stop.send_replace(true);
@@ -192,7 +192,7 @@ impl App {
         });
         let drained = drained.await;
         if drained.is_err() {
-            tracing::warn!("answers were still under way after {DRAIN_TIMEOUT:?} and are cut off");
+            tracing::warn!("answers were still in progress after {DRAIN_TIMEOUT:?} and are cut off");
         }
         Ok(())
     }

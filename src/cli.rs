@@ -25,7 +25,7 @@ const PORT: u16 = 10396;
 #[command(
     version = VERSION,
     disable_help_subcommand = true,
-    after_help = "Exit status: 0 it went well, 1 it broke or did not all succeed, 2 wrong usage, 78 wrong configuration."
+    after_help = "Exit status: 0 success, 1 failure or partial failure, 2 wrong usage, 78 wrong configuration."
 )]
 pub struct Cli {
     /// Command; the default is `run`.

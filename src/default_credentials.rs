@@ -1,5 +1,5 @@
-//! Access keys of the default credentials (`credentials: default`), held: one task for each such
-//! credential asks for them, renews them before they expire, and once more when the API refuses them.
+//! Alibaba's default credentials (`credentials: default`): one task for each such credential fetches temporary
+//! access keys, and renews them before they expire or when the API refuses them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -225,7 +225,7 @@ fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, d
         Ok(keys) => {
             let expires = keys.expires;
             if let LogDecision::Recovered(attempts) = decision {
-                tracing::info!(source, credential, attempts, %expires, "{provider}: access keys are given again");
+                tracing::info!(source, credential, attempts, %expires, "{provider}: access keys are available again");
             } else {
                 tracing::debug!(source, credential, %expires, "{provider}: new access keys");
             }
@@ -235,13 +235,13 @@ fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, d
     };
     let (reason, code) = (fault.reason.label(), fault.code.unwrap_or_default());
     let (told, attempts) = match decision {
-        LogDecision::Changed => ("no access keys, asking again".to_owned(), None),
+        LogDecision::Changed => ("no access keys, retrying".to_owned(), None),
         LogDecision::Still(attempts, time) => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
-            (format!("still no access keys, asked {attempts} times in {time}"), Some(attempts))
+            (format!("still no access keys after {attempts} attempts in {time}"), Some(attempts))
         }
         _ => {
-            tracing::debug!(source, credential, reason, code, "{provider}: no access keys again: {fault}");
+            tracing::debug!(source, credential, reason, code, "{provider}: again no access keys: {fault}");
             return;
         }
     };

@@ -135,7 +135,7 @@ impl Fetch {
     /// Waits until it is this answer's turn.
     async fn turn(&self, place: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
         let turn = tokio::time::timeout(self.timeout, place.clone().acquire_owned()).await;
-        let too_late = || Fault::new(Reason::Timeout, "other large answers took their time (poll.max_response)");
+        let too_late = || Fault::new(Reason::Timeout, "other large answers took too long (poll.max_response)");
         turn.ok().and_then(Result::ok).ok_or_else(too_late)
     }
 }
@@ -152,13 +152,13 @@ fn is_loopback(host: &str) -> bool {
 fn fault(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     let (reason, what) = if error.is_timeout() {
-        (Reason::Timeout, "no whole answer in time")
+        (Reason::Timeout, "no complete answer in time")
     } else if error.is_connect() {
         (Reason::Unavailable, "cannot connect")
     } else if error.is_builder() {
         (Reason::InvalidRequest, "the request cannot be sent")
     } else {
-        (Reason::Unavailable, "the connection broke")
+        (Reason::Unavailable, "the connection was lost")
     };
     let mut cause = error.source();
     while let Some(inner) = cause.and_then(|cause| cause.source()) {

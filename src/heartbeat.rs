@@ -1,4 +1,4 @@
-//! The pulse of the poller, for a watchdog to feel.
+//! The poller's heartbeat, by which a watchdog notices that it hangs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

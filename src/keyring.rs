@@ -1,5 +1,5 @@
-//! The content of the credentials: read anew for each request, so that a file that changes needs no
-//! restart, whichever way it is replaced. Access keys of default credentials come from their tasks.
+//! The content of the credentials: read again for each request, so that a changed file needs no restart,
+//! whichever way it was replaced. Access keys of default credentials come from their tasks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub struct Read {
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
     /// It is being asked for: [`Keyring::news`] tells when to read again.
-    #[error("the access keys are being asked for")]
+    #[error("the access keys are being fetched")]
     Pending,
     /// Its file or variable cannot be read.
     #[error(transparent)]

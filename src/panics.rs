@@ -1,4 +1,4 @@
-//! Panics, which are bugs: told as lines of the log, like everything else. What a panic says may hold anything
+//! Panics, which are bugs: logged like everything else. What a panic says may hold anything
 //! that the program holds, keys among it, so a text is repeated only if it stands in the code.
 
 use std::any::Any;
@@ -15,7 +15,7 @@ pub fn install() {
 
 fn tell(info: &PanicHookInfo<'_>) {
     let at = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(at, "a bug of the exporter: {}; please report it", said(info.payload()));
+    tracing::error!(at, "the exporter has a bug: {}; please report it", said(info.payload()));
     let calls = Backtrace::capture();
     if calls.status() == BacktraceStatus::Captured {
         // Lines of their own, as they are everywhere.

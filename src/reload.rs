@@ -1,4 +1,4 @@
-//! Reload: loads the settings anew, has them put into force, and tells whoever asked.
+//! Reload: loads the settings again, has them take effect, and answers whoever asked for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl Reloader {
             self.note(result.is_ok());
             systemd::ready(if result.is_ok() { "reloaded" } else { "the last reload failed; see the log" });
             if let Err(problem) = &result {
-                tracing::error!("the configuration is not reloaded, the former one stays in force: {problem:#}");
+                tracing::error!("the configuration was not reloaded, the previous one stays in force: {problem:#}");
             }
             // Whoever asked may have gone.
             let _ = done.send(result.map_err(|problem| format!("{problem:#}")));
@@ -82,7 +82,7 @@ impl Reloader {
         let (settings, ()) = joined(settings.await, "loading")??;
         let mut warnings = settings.warnings.clone();
         if settings.state_file != self.state_file {
-            warnings.push("state.file: another file is used after a restart only".to_owned());
+            warnings.push("state.file: the new file is used only after a restart".to_owned());
         }
         for warning in warnings.iter().filter(|warning| !self.warned.contains(warning)) {
             tracing::warn!("{warning}");

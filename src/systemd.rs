@@ -1,4 +1,4 @@
-//! What systemd is told, and what it hands over. Without systemd all of it does nothing.
+//! Notifications to systemd, and the sockets that it passes. Without systemd all of it does nothing.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub async fn feed(heart: Heartbeat, clock: Clock) {
         if heart.is_alive(clock.uptime()) {
             tell(&[NotifyState::Watchdog]);
         } else {
-            tracing::error!("the poller does not answer; the watchdog is not fed");
+            tracing::error!("the poller does not respond; the watchdog is not notified");
         }
     }
 }
@@ -61,6 +61,6 @@ pub fn sockets() -> anyhow::Result<Vec<TcpListener>> {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!("systemd cannot be told: {error}");
+        tracing::warn!("systemd cannot be notified: {error}");
     }
 }

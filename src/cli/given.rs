@@ -1,5 +1,5 @@
-//! How the command line is taken: flags before and behind the command are one sequence, an empty variable
-//! is none, and each command shows the flags that it heeds.
+//! How the command line is read: flags may stand before or after the command, an empty variable counts as
+//! unset, and each command shows the flags that it uses.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! `check`: the configuration, and with `--online` what the APIs say to it.
+//! `check`: the configuration, and with `--online` what the APIs make of it.
 
 use std::fmt::Write as _;
 

@@ -21,7 +21,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What stands for the answer of a daemon that asks for a certificate, which this command has none of.
 const CERTIFICATE: &str = "HTTP/1.1 401 (it asks for a certificate)";
 /// What stands for the answer of a daemon that speaks TLS and was not expected to.
-const TLS: &str = "HTTP/1.1 400 (it speaks TLS; name its --web.config.file to have it asked)";
+const TLS: &str = "HTTP/1.1 400 (it speaks TLS; pass its --web.config.file)";
 /// The status that a daemon of ours never answers at its path of health.
 const NOT_OURS: &str = "404";
 /// How an alert of TLS begins.
@@ -47,7 +47,9 @@ pub fn healthcheck(flags: &Flags) -> anyhow::Result<Done> {
     print(&format!("{address}: {status}\n"))?;
     let not_ours = status.split(' ').nth(1) == Some(NOT_OURS);
     if not_ours {
-        print("that is no daemon of ours, or it is below a prefix; name --web.route-prefix or --web.external-url\n")?;
+        print(
+            "this is not a marketing-messages-exporter, or it serves below a prefix; pass --web.route-prefix or --web.external-url\n",
+        )?;
     }
     Ok(if status.starts_with("HTTP/") && !not_ours { Done::Well } else { Done::Badly })
 }
@@ -78,7 +80,7 @@ fn exchange(mut stream: impl Read + Write, address: SocketAddr, path: &str) -> s
         // TLS is not always ended in form; what was said is said.
         Err(error) if answer.is_empty() => return Err(error),
         Ok(_) if answer.is_empty() => {
-            let message = "it hung up without a word; if it speaks TLS, name its --web.config.file";
+            let message = "it closed the connection without an answer; if it speaks TLS, pass its --web.config.file";
             return Err(std::io::Error::new(ErrorKind::UnexpectedEof, message));
         }
         _ => {}

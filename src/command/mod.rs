@@ -88,7 +88,7 @@ fn load(flags: &Flags) -> Result<Settings, Problems> {
 fn unless_found(files: &[PathBuf], Problems(mut problems): Problems) -> Problems {
     let is_missed = problems.iter().any(|problem| problem.path.is_empty());
     if files.is_empty() && is_missed {
-        let message = "there is no such file, and --config.file names no other; create it, or name one".to_owned();
+        let message = "the file does not exist, and --config.file names no other; create it, or name one".to_owned();
         problems.insert(0, Problem { path: DEFAULT_FILE.to_owned(), message });
     }
     Problems(problems)

@@ -1,4 +1,4 @@
-//! `check --online`: every credential and every target tried once, and what to make of it.
+//! `check --online`: tries every credential and every target once, and explains the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -97,7 +97,7 @@ impl<'s> OnlineCheck<'s> {
                 },
                 (None, true, _) => Ok("not tried: it has no channel".to_owned()),
                 (None, false, _) if accepted => Ok("ok".to_owned()),
-                (None, false, _) => Err("unknown: no target was answered well".to_owned()),
+                (None, false, _) => Err("unknown: no target succeeded".to_owned()),
             };
             self.row(format!("{}/{name}", source.label()), "-", result);
         }
@@ -116,7 +116,7 @@ impl<'s> OnlineCheck<'s> {
                     _ => format!("ok, {}", counted(gathered.row_count(), "row")),
                 }),
                 Err(ProbeError::Failed(fault)) if fault.reason == Reason::TooLarge => {
-                    Err(format!("{fault}; the daemon asks again for smaller pages by itself"))
+                    Err(format!("{fault}; the daemon retries with smaller pages by itself"))
                 }
                 Err(ProbeError::Failed(fault)) => {
                     // Faults differ in their trace, and an account's are rarely worth reading twice.
@@ -241,7 +241,7 @@ impl<'s> OnlineCheck<'s> {
         let planned = listing_among(&account.terms.credential.name, account.id, other, ids.iter().copied());
         let note = match self.prober.ask(planned).await {
             Ok(page) if page.campaigns.is_empty() => {
-                "none of them is an ad or a campaign of this account: `discover` lists those that there are".to_owned()
+                "none of them is an ad or a campaign of this account: `discover` lists the existing ones".to_owned()
             }
             Ok(page) => {
                 let there: Vec<_> = page.campaigns.keys().copied().collect();
@@ -254,7 +254,7 @@ impl<'s> OnlineCheck<'s> {
                     _ => format!("{} are {what} ids: set level: {what}", joined(&there)),
                 }
             }
-            Err(fault) => format!("whether they are {} ids cannot be said: {fault}", other.label()),
+            Err(fault) => format!("could not find out whether they are {} ids: {fault}", other.label()),
         };
         self.notes.push(format!("{place}: {note}"));
     }
@@ -282,7 +282,7 @@ impl<'s> OnlineCheck<'s> {
                 } else {
                     let names = visible.iter().map(|(id, facts)| format!("{id} {}", clean(&facts.name)).trim().to_owned());
                     let names: Vec<_> = names.take(MOST_IDS).collect();
-                    let seen = if names.is_empty() { "no account at all".to_owned() } else { names.join(", ") };
+                    let seen = if names.is_empty() { "no accounts".to_owned() } else { names.join(", ") };
                     format!("meta/{credential}: its token does not see the account {account}; it sees {seen}")
                 });
             }

@@ -174,7 +174,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     if lanes.values().any(|load| load.open) {
         writeln!(
             text,
-            "+ counts one page (up to {PAGE_LIMIT} campaigns) for each account of which all campaigns are wanted, or those that a filter admits; CAMS adds a request per campaign and interval"
+            "+ counts one page (up to {PAGE_LIMIT} campaigns) for each account that polls all campaigns or those of a filter; CAMS adds a request per campaign and interval"
         )?;
     }
     writeln!(
@@ -189,7 +189,7 @@ fn forecast(settings: &Settings) -> anyhow::Result<String> {
     for (name, share) in crowded {
         writeln!(
             text,
-            "{name}: the wanted interval does not fit; it takes intervals {share:.1} times as long, fewer windows, or a higher tier"
+            "{name}: the configured interval does not fit; use one {share:.1} times as long, fewer windows, or a higher tier"
         )?;
     }
     for warning in &settings.warnings {
@@ -235,6 +235,6 @@ fn series(fleet: &Fleet) -> String {
             WantedCampaigns::Only(ids) => known += ids.len() * row,
         }
     }
-    let open = if each > 0 { format!(", and up to {each} for each campaign that is listed") } else { String::new() };
-    format!("expected series: {known} for the campaigns that are named{open}")
+    let open = if each > 0 { format!(", and up to {each} for each campaign found") } else { String::new() };
+    format!("expected series: {known} for the campaigns listed by id{open}")
 }

@@ -75,7 +75,7 @@ pub(super) async fn serve(
     }
     plan::tell(&settings);
     if let Some(url) = &flags.external_url {
-        tracing::info!("reached by others at {url}");
+        tracing::info!("external URL: {url}");
     }
     let urls: Vec<_> = served.iter().map(|served| &*served.metrics).collect();
     systemd::ready(&format!("serving {}", urls.join(" ")));

@@ -1,4 +1,4 @@
-//! Aligned columns for a terminal, and names that cannot spoil them.
+//! Aligned columns for a terminal, and names made harmless for it.
 
 /// Lines of columns, each as wide as its widest cell; the last one is not padded.
 pub(super) fn table(rows: &[Vec<String>]) -> String {

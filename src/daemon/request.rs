@@ -1,4 +1,4 @@
-//! One request's way out and back.
+//! Sends one request and reads its answer.
 
 use std::sync::Arc;
 

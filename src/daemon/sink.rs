@@ -1,4 +1,4 @@
-//! Where effects go that nothing comes back from.
+//! Where the effects go that need no answer: publishing, counting, logging, saving.
 
 use std::future::Future;
 use std::sync::Arc;

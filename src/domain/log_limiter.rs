@@ -1,4 +1,4 @@
-//! When a fault that goes on is told again: each hour, with a count.
+//! When a persisting fault is logged again: once an hour, with a count.
 
 use std::time::Duration;
 

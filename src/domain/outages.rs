@@ -1,4 +1,4 @@
-//! What fails, told in few lines: a fault of one member by name, a fault of many by number.
+//! What fails, reported in few lines: a few members by name, many by number.
 //!
 //! A log that repeats every failed poll is of no use on the day on which it is read: an API that is down
 //! fails every target, four times an hour. So the first members that fail for one cause are named, each

@@ -1,4 +1,4 @@
-//! So many in any hour: a bound on what is told.
+//! At most so many in any hour: the bound on log lines.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How targets, lanes and credentials fare: what gauges and the status page show.
+//! The state of targets, lanes and credentials, as gauges and the status page show it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Instants: of the clock that never jumps, and of the wall.
+//! Instants: monotonic time and wall-clock time.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;

@@ -262,7 +262,7 @@ impl Engine {
         let Some(target) = self.targets.get(ticket) else { return false };
         // Noted in the plan alone: a reload or a restart tries the longer list again.
         let Some(ids) = self.plan.fleet.split_list(&target.planned) else { return false };
-        let line = "the smallest page is too much for the API: fewer ids a request";
+        let line = "the smallest page is too large for the API; each request lists fewer ids from now on";
         let report = LogLine::of_target(Severity::Warning, &target.planned.key, line);
         self.out.report(report.with("ids", ids.to_string()));
         true

@@ -1,4 +1,4 @@
-//! What the engine wants of the world: data, never a call.
+//! What the engine wants done: data, never a call.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the engine learns of the world.
+//! What the engine is told: everything that can happen.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

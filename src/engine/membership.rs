@@ -1,4 +1,4 @@
-//! Which single campaign rides with which account, and how it gets off again.
+//! Which single campaigns are read with the request of their account, and when they are read alone again.
 //!
 //! A campaign that is configured without its account takes a request for itself. Once an answer names its account, it
 //! joins the account's request, which brings all of them at the price of one. An account that refuses a request as a

@@ -237,7 +237,7 @@ impl Engine {
         let restored = warm_start::restore(targets, state, &mut with);
         self.out.observe(Measurement::Restored(restored));
         let targets = self.targets.count();
-        let line = format!("warm start: {restored} of {} go on where they were", counted(targets, "target"));
+        let line = format!("warm start: {restored} of {} continue where they left off", counted(targets, "target"));
         let report = LogLine::new(Severity::Info, line).with("restored", restored.to_string());
         self.out.report(report.with("targets", targets.to_string()));
     }

@@ -109,12 +109,12 @@ impl Poll {
         let next = page.next.take();
         self.gathered.add(page);
         if self.gathered.size() > MAX_ROWS {
-            let message = format!("the pages hold more than {MAX_ROWS} rows, more than any account");
+            let message = format!("the pages have more than {MAX_ROWS} rows, more than any account has");
             return Err(Fault::new(Reason::Malformed, message));
         }
         // The same cursor twice would be asked for until the allowance is gone.
         if next.is_some() && (next == self.cursor || self.pages >= MAX_PAGES) {
-            return Err(Fault::new(Reason::Malformed, "the pages go round in circles"));
+            return Err(Fault::new(Reason::Malformed, "the paging never ends"));
         }
         self.cursor = next;
         Ok(self.cursor.is_some())

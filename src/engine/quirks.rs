@@ -1,4 +1,4 @@
-//! What an API was found to refuse, and what it says of itself: fields, sizes of pages, versions.
+//! What answers reveal about an API: refused fields, feasible page sizes, the version that answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl Quirks {
             known.refused = Some((refused, now));
         }
         for (_, metric) in refused.minus(former).iter() {
-            let line = "the API refuses this field: it is left out for a day";
+            let line = "the API rejects this field; requests leave it out for a day";
             out.report(LogLine::of_credential(Severity::Warning, credential, line).with("field", metric.snake()));
             out.observe(Measurement::Field { credential: credential.clone(), metric, refused: true });
         }
@@ -114,9 +114,9 @@ impl Quirks {
             served: Some(served.version.clone()),
         });
         let line = match &served.warning {
-            Some(warning) => Some(format!("the API warns of its version: {warning}; raise api_version")),
+            Some(warning) => Some(format!("the API warns about its version: {warning}; raise api_version")),
             None if served.version != **requested => {
-                Some("another version of the API answers than was asked for: raise api_version".to_owned())
+                Some("the API answers with another version than requested: raise api_version".to_owned())
             }
             None => None,
         };

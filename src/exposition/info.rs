@@ -1,4 +1,4 @@
-//! What is known of an account and its campaigns, as text.
+//! The `_info` families: what is known about an account and its campaigns.
 
 use std::sync::Arc;
 

@@ -125,7 +125,7 @@ impl<S: Subscriber> Layer<S> for Gate {
         let verdict = self.judge(metadata.callsite(), self.clock.uptime());
         if verdict == EventDecision::FirstLeftOut {
             tracing::warn!(
-                "there were {MAX_LINES_OF_A_KIND_PER_HOUR} lines like this one within an hour, more are left out: {}",
+                "there were {MAX_LINES_OF_A_KIND_PER_HOUR} lines like this one within an hour; further ones are left out: {}",
                 about.message
             );
         }

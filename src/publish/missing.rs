@@ -55,7 +55,7 @@ impl MissingReport {
                     tracing::debug!(source, credential, account_id, target, window, left_out, "{said}");
                 }
                 Missing::Stale => {
-                    tracing::debug!(source, credential, account_id, target, window, "its samples leave");
+                    tracing::debug!(source, credential, account_id, target, window, "its samples are dropped");
                 }
             }
         }
@@ -81,7 +81,7 @@ fn write(line: &Line<MissingCause, TargetKey, usize>) {
     match line {
         Line::Began(cause, key, left_out) => {
             let said = if cause.stale {
-                "no success for too long: its samples leave".to_owned()
+                "stale: no successful poll for too long, its samples are dropped".to_owned()
             } else {
                 format!("exposition.max_series is reached: the target is left out; {TOO_FEW}")
             };
@@ -89,9 +89,9 @@ fn write(line: &Line<MissingCause, TargetKey, usize>) {
         }
         Line::Still(cause, key, left_out, polls, _) => {
             let said = if cause.stale {
-                "still no success: it has no samples".to_owned()
+                "still stale: no successful poll, no samples".to_owned()
             } else {
-                format!("exposition.max_series still leaves the target out, {polls} times by now; {TOO_FEW}")
+                format!("exposition.max_series still leaves the target out, {polls} times so far; {TOO_FEW}")
             };
             emit(cause, key, *left_out, Some(*polls), &said);
         }
@@ -109,7 +109,7 @@ fn write(line: &Line<MissingCause, TargetKey, usize>) {
             tracing::warn!(
                 stale,
                 left_out,
-                "samples are not served of {} without success for too long, and {} beyond exposition.max_series",
+                "samples of {} are not served because they are stale, and of {} because of exposition.max_series",
                 counted(stale, "target"),
                 counted(left_out, "target")
             );
@@ -122,9 +122,14 @@ fn write_count(count: &Count<MissingCause, TargetKey, usize>) {
     let (targets, place) = (count.members.len(), format!("{}/{credential}", source.label()));
     let (source, credential, told) = (source.label(), &**credential, counted(targets, "target"));
     match (targets, stale) {
-        (0, _) => tracing::info!(source, credential, "samples are served again of every target of {place}"),
+        (0, _) => tracing::info!(source, credential, "the samples of every target of {place} are served again"),
         (_, true) => {
-            tracing::warn!(source, credential, targets, "no success for too long: no samples of {told} of {place}");
+            tracing::warn!(
+                source,
+                credential,
+                targets,
+                "stale: no successful poll for too long, no samples of {told} of {place}"
+            );
         }
         (_, false) => tracing::error!(
             source,

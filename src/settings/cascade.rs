@@ -1,4 +1,4 @@
-//! What a target inherits from its credential, and that from `poll`: interval, windows, labels.
+//! What a target inherits from its credential, and a credential from `poll`: interval, windows, labels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

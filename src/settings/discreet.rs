@@ -1,4 +1,4 @@
-//! Texts of a configuration in messages: what looks like a secret in the wrong place is not repeated.
+//! Keeps what looks like a misplaced secret out of messages about a configuration.
 //!
 //! A token lands where its variable's name or its file belongs, or in a key, more often than one would
 //! think. Nobody can tell for certain; what is hidden in vain costs a look at the file.

@@ -1,4 +1,4 @@
-//! A file, or the text of a variable, as nodes: the same whatever its format.
+//! Reads a configuration file into nodes, whatever its format.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! The fleet while it is put together: every target with its place, so that duplicates can be named.
+//! The fleet while it is put together: every target with its place, so that duplicates can be reported.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt::Display;

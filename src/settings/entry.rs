@@ -1,4 +1,4 @@
-//! The value of a key as it was typed: read leniently, so that one wrong value hides no other.
+//! The value of a key as it was typed: read leniently, so that one wrong value does not hide another.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! Names and labels of the user's.
+//! Names and labels that the user chooses.
 
 use serde_json::{Value as Json, json};
 

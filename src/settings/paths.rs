@@ -1,4 +1,4 @@
-//! Where the paths of a configuration lead.
+//! Resolves the paths in a configuration.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf, absolute};

@@ -1,4 +1,4 @@
-//! What is being read, whatever its format: its lines as places, and how much may be in it.
+//! What the readers of all formats share: lines as places, and bounds on size and depth.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Problems and warnings, each with the place it is about, gathered while everything else is read on.
+//! Problems and warnings with their places, collected while the rest is still being read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

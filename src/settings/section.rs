@@ -1,4 +1,4 @@
-//! Mappings with keys of the program's: a struct with a field for each.
+//! Mappings with known keys: a struct with a field for each key.
 
 use std::collections::BTreeMap;
 

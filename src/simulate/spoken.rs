@@ -1,4 +1,4 @@
-//! A change as somebody typed it, and what is wrong with one, in words and with an example.
+//! Reads a change of the world that somebody typed, and explains what is wrong with it.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,7 +12,7 @@ const HELP: &str = include_str!("help.txt");
 /// The change that was sent, or what is wrong with it.
 pub(super) fn change(body: &[u8]) -> Result<WorldChange, String> {
     let sent: Value = serde_json::from_slice(body)
-        .map_err(|error| format!("this is no JSON from line {}, column {} on", error.line(), error.column()))?;
+        .map_err(|error| format!("this is not JSON from line {}, column {} on", error.line(), error.column()))?;
     // What is wrong within a fault is told with the example of that fault.
     if let Some(fault) = sent.pointer("/fault/fault") {
         read::<ScriptedFault>(fault)?;
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_change_is_told_in_plain_words() {
         for (sent, said) in [
-            ("calm", "this is no JSON from line 1, column 1 on"),
+            ("calm", "this is not JSON from line 1, column 1 on"),
             ("[]", r#"write one change, such as {"calm": null}; simulate --help shows all of them"#),
             (r#"{"calm": null, "reset": null}"#, r#"write one change, such as {"calm": null}"#),
             (r#"{"vansh": 7}"#, "there is no vansh here, but fault, refuse_token, "),

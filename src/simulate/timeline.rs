@@ -1,4 +1,4 @@
-//! What will happen in a world, found out by playing it: a list kept by hand would drift from the world.
+//! What will happen in a world, found by playing it: a list kept by hand would drift.
 
 use jiff::Timestamp;
 

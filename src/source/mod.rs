@@ -229,7 +229,7 @@ fn check_readable(rows: usize, any: bool) -> Result<(), Fault> {
 /// The fault of a page that does not end.
 fn endless() -> Fault {
     let most = json::MOST_ROWS;
-    Fault::new(Reason::Malformed, format!("a page holds more than {most} rows, many times what was asked for"))
+    Fault::new(Reason::Malformed, format!("the page has more than {most} rows, many times what was requested"))
 }
 
 /// A request that could not be built; every part of it was checked before, so this is a bug of ours.

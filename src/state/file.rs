@@ -38,7 +38,7 @@ pub enum StateFileError {
     #[error("it cannot be opened: {0}")]
     Closed(std::io::Error),
     /// It is none of ours.
-    #[error("it is no state file of this program")]
+    #[error("it is not a state file of this program")]
     Foreign,
     /// A later version wrote it.
     #[error("version {0} of the format is newer than this program")]

@@ -1,4 +1,4 @@
-//! An answer under way: its body in pieces, timed, and what it holds until its last byte is sent.
+//! An answer while it is sent: its body in timed pieces, and what it holds until its last byte is out.
 
 use std::any::Any;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! The connections that are open: how many there may be, who gives way when there are too many, and what
-//! is told of that.
+//! Open connections: how many are allowed, which one gives way when there are too many, and what the log
+//! says about it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -48,10 +48,10 @@ impl Refused {
 
     fn meaning(self) -> &'static str {
         match self {
-            Self::Address => "one address has its share of the connections, and none of them is idle",
+            Self::Address => "one address has used its share of the connections, and none of them is idle",
             Self::Full => "all places for connections are taken, and none of them is idle",
-            Self::Displaced => "too many connections: the one that is idle longest is closed for each new one",
-            Self::Accept => "the system hands over no connection, most likely for want of file descriptors",
+            Self::Displaced => "too many connections: each new one closes the one that has been idle longest",
+            Self::Accept => "the system accepts no connection, most likely because it has run out of file descriptors",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What every request passes before it is answered: the limit of requests, and the login.
+//! Checks before every answer: rate limit and login.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ fn too_early(policy: &WebPolicy, request: &Request) -> Option<Response> {
         return Some((StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")], explanation).into_response());
     }
     if !names_one_host(request) {
-        let explanation = "a request of HTTP/1.1 needs one Host field, with a host and perhaps a port\n";
+        let explanation = "an HTTP/1.1 request needs exactly one Host field, with a host and optionally a port\n";
         return Some((StatusCode::BAD_REQUEST, explanation).into_response());
     }
     None

@@ -1,4 +1,4 @@
-//! `/-/reload` and `/-/quit`: what whoever may reach the daemon can do to it, where that is allowed.
+//! `/-/reload` and `/-/quit`, where they are enabled.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl Lifecycle {
             "start with --web.enable-lifecycle to allow this\n"
         // A browser sends the login along for any page that asks it to, so a login alone does not protect.
         } else if origin::is_cross_site(request, self.origin.as_deref()) {
-            "a page of another site sent this request; if that page is a proxy's, set --web.external-url\n"
+            "a page of another site sent this request; behind a reverse proxy, set --web.external-url\n"
         } else {
             return None;
         };
@@ -75,7 +75,7 @@ pub(super) async fn reload(State(web): State<WebState>, request: Request) -> Res
     match web.lifecycle.reload.ask().await {
         Ok(()) => "reloaded\n".into_response(),
         Err(problems) => {
-            let text = format!("not reloaded, the former configuration stays in force:\n{}\n", problems.trim_end());
+            let text = format!("not reloaded, the previous configuration stays in force:\n{}\n", problems.trim_end());
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
     }

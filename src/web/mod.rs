@@ -124,6 +124,6 @@ async fn ready(State(web): State<WebState>) -> (StatusCode, &'static str) {
     if web.store.is_ready() {
         (StatusCode::OK, "ready\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not every target was polled once yet\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "some targets have not been polled yet\n")
     }
 }

@@ -1,4 +1,4 @@
-//! Which form of the exposition a client wants.
+//! Content negotiation: the format and compression that a client accepts.
 
 use axum::http::{HeaderMap, header};
 

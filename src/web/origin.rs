@@ -1,4 +1,4 @@
-//! Requests that another site's page makes a browser send.
+//! Detects requests that a browser sends on behalf of another site's page.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Uri, header};

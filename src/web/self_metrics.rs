@@ -1,4 +1,4 @@
-//! The exporter's own metrics as text, rendered when something was counted since.
+//! The exporter's own metrics as text, rendered again only after something was counted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

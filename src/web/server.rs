@@ -1,4 +1,4 @@
-//! The listener: accepts connections and serves them until they end, take too long, or the stop comes.
+//! The listener: accepts connections and serves them until they end, take too long, or the daemon stops.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -235,7 +235,7 @@ async fn drive<C>(
                     false
                 }
                 // What is left of the answer is out of our hands, but for those of the connection.
-                Late::GiveUp(_) => return tracing::debug!("a connection is dropped: an answer is not taken"),
+                Late::GiveUp(_) => return tracing::debug!("a connection is dropped: the client does not read an answer"),
                 Late::Close(reason) => return tracing::debug!("a connection is dropped: {reason}"),
             },
             end = ends.come(), if !stopping => {

@@ -1,4 +1,4 @@
-//! A stream that notes what moves on it.
+//! A stream that records when bytes move.
 
 use std::io;
 use std::pin::Pin;

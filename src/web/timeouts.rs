@@ -1,5 +1,5 @@
-//! How long a client may take. What happens on a connection is noted where it happens; one function says
-//! from that what is due next, and one timer a connection waits for it.
+//! How long a client may take. Events are noted where they happen; from them one function derives the next
+//! deadline, and one timer for each connection waits for it.
 //!
 //! Bytes are counted below HTTP and above TLS. So it makes no difference whether a client never sends
 //! the rest of a head, takes no byte of its answer, or takes one now and then.
@@ -253,19 +253,22 @@ impl Activity {
         let state = self.state();
         let limits = &self.limits;
         let first = (state.requests == 0).then(|| (state.accepted + limits.head, Late::Close("no request came")));
-        let write = state.write.map(|write| (write.due(limits), Late::Close("nothing is taken")));
+        let write = state.write.map(|write| (write.due(limits), Late::Close("the client reads nothing")));
         let between = state.answers.is_empty().then(|| match (state.leaving, state.head) {
-            (Some(leaving), _) => (leaving + limits.farewell, Late::Close("it is over")),
-            (None, Some(head)) => (head + limits.head, Late::Close("the head of the request does not end")),
+            (Some(leaving), _) => (leaving + limits.farewell, Late::Close("the client does not close it")),
+            (None, Some(head)) => (head + limits.head, Late::Close("the head of the request is incomplete")),
             (None, None) => (state.quiet + limits.idle, Late::Leave),
         });
         let answers = state.answers.iter().filter_map(|(number, progress)| {
             let late = match state.protocol {
-                Protocol::Http1 => Late::Close("the answer is not taken"),
+                Protocol::Http1 => Late::Close("the client does not read the answer"),
                 Protocol::Http2 => Late::GiveUp(*number),
             };
             let stop = state.stopping.zip(*progress).map(|(stopping, progress)| {
-                (progress.moved.max(stopping) + limits.farewell, Late::Close("nothing is taken at the stop"))
+                (
+                    progress.moved.max(stopping) + limits.farewell,
+                    Late::Close("the client reads nothing during the shutdown"),
+                )
             });
             progress.map(|progress| (progress.due(limits), late)).into_iter().chain(stop).min_by_key(|(due, _)| *due)
         });
@@ -335,28 +338,28 @@ mod tests {
             assert_eq!(activity.next(), None, "the answer takes as long as it takes");
             activity.answered(number);
             let late = match protocol {
-                Protocol::Http1 => Late::Close("the answer is not taken"),
+                Protocol::Http1 => Late::Close("the client does not read the answer"),
                 Protocol::Http2 => Late::GiveUp(number),
             };
             assert_due(&activity, limits.stall, late);
             activity.stop();
-            assert_due(&activity, limits.farewell, Late::Close("nothing is taken at the stop"));
+            assert_due(&activity, limits.farewell, Late::Close("the client reads nothing during the shutdown"));
 
             let activity = Activity::new(limits, protocol);
             activity.end(activity.begin());
             assert_due(&activity, limits.idle, Late::Leave);
             activity.waits();
-            assert_due(&activity, limits.stall, Late::Close("nothing is taken"));
+            assert_due(&activity, limits.stall, Late::Close("the client reads nothing"));
             activity.flushed();
             activity.read();
             match protocol {
                 Protocol::Http1 => {
-                    assert_due(&activity, limits.head, Late::Close("the head of the request does not end"));
+                    assert_due(&activity, limits.head, Late::Close("the head of the request is incomplete"));
                 }
                 Protocol::Http2 => assert_due(&activity, limits.idle, Late::Leave),
             }
             activity.leave();
-            assert_due(&activity, limits.farewell, Late::Close("it is over"));
+            assert_due(&activity, limits.farewell, Late::Close("the client does not close it"));
         }
     }
 

@@ -112,7 +112,7 @@ fn without_a_configuration_it_says_where_one_was_looked_for() {
         let (code, _, stderr) = run(&[command]);
         assert_eq!(code, Some(78), "{command}: no configuration has no target");
         let looked =
-            "/etc/marketing-messages-exporter/config.yaml: there is no such file, and --config.file names no other";
+            "/etc/marketing-messages-exporter/config.yaml: the file does not exist, and --config.file names no other";
         assert!(stderr.contains(looked), "{command}: {stderr}");
     }
 }
@@ -251,10 +251,10 @@ fn whatever_a_daemon_answers_it_is_alive() {
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", 0, "403"),
         (b"HTTP/1.1 429 Too Many Requests\r\n\r\n", 0, "429"),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 0, "503"),
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", 1, "name --web.route-prefix"),
-        (b"HTTP/1.0 404 File not found\r\n\r\n", 1, "name --web.route-prefix"),
-        (b"\x15\x03\x03\x00\x02\x02\x32", 0, "it speaks TLS; name its --web.config.file"),
-        (b"", 1, "if it speaks TLS, name its --web.config.file"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", 1, "pass --web.route-prefix"),
+        (b"HTTP/1.0 404 File not found\r\n\r\n", 1, "pass --web.route-prefix"),
+        (b"\x15\x03\x03\x00\x02\x02\x32", 0, "it speaks TLS; pass its --web.config.file"),
+        (b"", 1, "if it speaks TLS, pass its --web.config.file"),
         (b"SSH-2.0-OpenSSH\r\n", 1, "SSH"),
     ] {
         let address = answering(answer);
@@ -279,7 +279,7 @@ fn check_and_plan_call_nothing_and_say_what_will_be() {
     assert_eq!(code, Some(0));
     // Eight families in each window, and the bounds of the one that begins with the campaign.
     assert!(plan.contains("expected series: 18 for") && plan.contains("up to 16 for each campaign"), "{plan}");
-    assert!(plan.contains("meta/main/1 ") && plan.contains("the wanted interval does not fit"), "{plan}");
+    assert!(plan.contains("meta/main/1 ") && plan.contains("the configured interval does not fit"), "{plan}");
     assert!(!stdout.contains("hush-token") && !plan.contains("hush-token"));
 }
 

@@ -88,7 +88,7 @@ fn whoever_sets_everything_by_variables_misses_no_file() {
         let (code, _, stderr) = check(accounts);
         assert_eq!(code, Some(78));
         assert!(stderr.contains(expected), "{stderr}");
-        assert!(!stderr.contains("there is no such file"), "{stderr}");
+        assert!(!stderr.contains("the file does not exist"), "{stderr}");
     }
 
     let token = "EAAGm0PX4ZCpsBAKZCbvTz0123456789";

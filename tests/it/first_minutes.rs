@@ -88,7 +88,7 @@ fn what_simulate_prints_is_a_configuration_that_goes_on_working() {
     let wrong = std::fs::read_to_string(&file).unwrap().replace("demo-app-secret", "wrong");
     let wrong = folder.write("wrong.yaml", &wrong).display().to_string();
     let (code, stdout, _) = run(&["check", "--online", "--config.file", &wrong]);
-    assert!(code == Some(1) && stdout.contains("the app is refused: check app_id and app_secret"), "{stdout}");
+    assert!(code == Some(1) && stdout.contains("the API rejects the app: check app_id and app_secret"), "{stdout}");
     // The demo's account is throttled by then, and its token has expired. A proof of the secret would not be taken by
     // an API whose clock is minutes ahead.
     let text = std::fs::read_to_string(&file).unwrap();

@@ -117,12 +117,12 @@ fn json_has_the_same_fields_and_a_chain_is_told_once() {
     let read = |line: &str| serde_json::from_str::<Json>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     let says = |line: &Json, words: &str| line["message"].as_str().is_some_and(|message| message.contains(words));
     let find = |lines: &[Json], words: &str| lines.iter().find(|line| says(line, words)).cloned();
-    let last = "no access keys again";
+    let last = "again no access keys";
     let lines = talker.until(read, |lines| find(lines, last).is_some() && find(lines, "poll failed").is_some());
     for line in lines.iter().filter(|line| says(line, "access keys")) {
         assert_eq!((&line["source"], &line["credential"]), (&"cams".into(), &"sg".into()), "{line}");
     }
-    let levels = ["no access keys, asking again", last].map(|words| find(&lines, words).unwrap()["level"].clone());
+    let levels = ["no access keys, retrying", last].map(|words| find(&lines, words).unwrap()["level"].clone());
     assert_eq!(levels, ["WARN", "DEBUG"], "told once");
     let fault = find(&lines, "poll failed").unwrap();
     for key in ["source", "credential", "account_id", "target", "window", "reason", "code"] {

@@ -157,9 +157,9 @@ fn what_cannot_be_read_is_set_aside() {
     flipped[whole.len() / 2] ^= 1;
     let lines: Vec<_> = text.lines().collect();
     let cases: [(&str, Vec<u8>); 8] = [
-        ("no state file", b"{}".to_vec()),
-        ("no state file", Vec::new()),
-        ("no state file", packed("{\"format\":\"something else\",\"version\":1}\n")),
+        ("not a state file", b"{}".to_vec()),
+        ("not a state file", Vec::new()),
+        ("not a state file", packed("{\"format\":\"something else\",\"version\":1}\n")),
         ("newer", packed(&text.replacen("\"version\":1", "\"version\":2", 1))),
         ("damaged", whole[..whole.len() - 5].to_vec()),
         ("damaged", flipped),

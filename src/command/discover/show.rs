@@ -82,7 +82,7 @@ impl AccountListing {
             return Some("no marketing-message campaign");
         }
         let polled = (self.source, self.account, self.channel.as_ref().map(|(_, page)| *page));
-        (!seen.insert(polled)).then_some("listed already, and polled once only")
+        (!seen.insert(polled)).then_some("already listed, and polled only once")
     }
 
     fn write_yaml(&self, text: &mut String) {

@@ -1,4 +1,4 @@
-//! Meta's access tiers, and how it is known on which an app is.
+//! Meta's access tiers, and how the tier of an app is known.
 
 /// Meta's access tiers for the Marketing API, by what they grant an ad account. Source: "Rate
 /// limiting" of the Marketing API, 2026-05-05.

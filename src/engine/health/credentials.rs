@@ -1,4 +1,4 @@
-//! How credentials fare.
+//! The state of credentials.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How lanes fare.
+//! The state of lanes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How targets, lanes and credentials fare: the only source of gauges, log lines and the status page.
+//! The state of targets, lanes and credentials: the only source of gauges, log lines and the status page.
 
 mod credentials;
 mod lanes;

@@ -1,5 +1,5 @@
-//! Access keys of the default credentials: which provider the variables name, what to ask there, and what the
-//! answer means.
+//! Alibaba's default credentials on the wire: which provider the variables name, the request to it, and the
+//! meaning of its answer.
 //!
 //! The place follows from the variables alone, in the order of the vendor's clients; one that fails
 //! is not passed over, because the next one would be another identity. The metadata service is
@@ -110,7 +110,9 @@ impl KeyProvider {
             let token = get("SECURITY_TOKEN");
             // Found here it names the variables; later it would be a request that cannot be built.
             if ![Some(id), Some(secret), token].into_iter().flatten().all(fits_a_header) {
-                return Err(unusable("ALIBABA_CLOUD_ACCESS_KEY_ID and its companions hold what no header can carry"));
+                return Err(unusable(
+                    "the variables ALIBABA_CLOUD_ACCESS_KEY_ID, ..._SECRET and ..._SECURITY_TOKEN must be plain ASCII",
+                ));
             }
             let keys = Keys::Cams { id: id.into(), secret: secret.into(), security_token: token.map(Into::into) };
             return Ok(Self::Variables(keys));
@@ -131,11 +133,11 @@ impl KeyProvider {
         }
         if is("ECS_METADATA_DISABLED") {
             return Err(unusable(
-                "the environment names no access keys; set ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, the three of RRSA, or ALIBABA_CLOUD_CREDENTIALS_URI",
+                "the environment configures no access keys; set ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, the three variables of RRSA, or ALIBABA_CLOUD_CREDENTIALS_URI",
             ));
         }
         let role = get("ECS_METADATA")
-            .map(|role| role_name(role).ok_or_else(|| unusable("ALIBABA_CLOUD_ECS_METADATA is no role's name")));
+            .map(|role| role_name(role).ok_or_else(|| unusable("ALIBABA_CLOUD_ECS_METADATA is not a role name")));
         Ok(Self::Ecs(Ecs { role: role.transpose()?, tokenless: !is("IMDSV1_DISABLED") }))
     }
 
@@ -201,7 +203,7 @@ pub fn metadata(base: &str, role: Option<&str>, token: Option<&SecretString>) ->
 /// Asks an address that hands keys out. What is wrong with the address is not repeated: it may be
 /// secret itself.
 pub fn uri(uri: &SecretString) -> Result<Request<Vec<u8>>, Fault> {
-    Request::get(uri.expose_secret()).body(Vec::new()).map_err(|_| unusable("it is no address"))
+    Request::get(uri.expose_secret()).body(Vec::new()).map_err(|_| unusable("it is not a URL"))
 }
 
 /// Whether an address is without TLS: nobody between may see such an answer.
@@ -239,7 +241,7 @@ pub fn read_keys(response: &Response<Bytes>, now: Timestamp) -> Result<Temporary
     };
     // Usually it is our clock that is wrong, and then every signature will be refused as well.
     if expires <= now {
-        return Err(Fault::new(Reason::Malformed, "its keys expired already; is the clock right?"));
+        return Err(Fault::new(Reason::Malformed, "its keys have already expired; is the clock correct?"));
     }
     Ok(Temporary { id: id.into(), secret: secret.into(), security_token: security_token.into(), expires })
 }
@@ -267,7 +269,7 @@ fn host(region: Option<&str>, vpc: bool) -> Result<String, Fault> {
     let Some(region) = region else { return Ok("sts.aliyuncs.com".to_owned()) };
     // It becomes part of a host name to which the service account's token is sent.
     if !region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err(unusable("ALIBABA_CLOUD_STS_REGION is no region, such as ap-southeast-1"));
+        return Err(unusable("ALIBABA_CLOUD_STS_REGION is not a region such as ap-southeast-1"));
     }
     Ok(format!("sts{}.{region}.aliyuncs.com", if vpc { "-vpc" } else { "" }))
 }
@@ -298,7 +300,7 @@ fn unreadable(response: &Response<Bytes>) -> Fault {
     // A body with keys in it may fail too; only a word that cannot be one is repeated.
     let plain = |code: &&str| code.len() <= 80 && code.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.');
     let code = body.text("Code").filter(|code| *code != "Success" && plain(code));
-    let what = code.map_or_else(|| "without what was asked for".to_owned(), |code| format!("and code {code}"));
+    let what = code.map_or_else(|| "without the expected data".to_owned(), |code| format!("and code {code}"));
     Fault::new(Reason::Unavailable, format!("it answered with HTTP {status} {what}"))
 }
 

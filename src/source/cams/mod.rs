@@ -86,7 +86,7 @@ impl Target for CamsTarget {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not an access key"));
         };
         let Selection::Channel { space, page, account } = &self.planned.selection else {
-            return Err(Fault::new(Reason::InvalidRequest, "the target is not one of CAMS'"));
+            return Err(Fault::new(Reason::InvalidRequest, "the target does not belong to CAMS"));
         };
         let key = acs3::AccessKey { id, secret, security_token: security_token.as_ref() };
         self.signed(space, &page.to_string(), &account.to_string(), asked, &key).map_err(|error| unbuildable(&error))

@@ -1,4 +1,4 @@
-//! A list and what stands beside it: each element is given on as soon as it is read.
+//! A list in its envelope: each element is passed on as soon as it is read.
 
 use std::marker::PhantomData;
 

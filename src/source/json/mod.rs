@@ -1,4 +1,4 @@
-//! JSON that is believed in nothing: read in one pass, as a stream, and kept only where it was asked
+//! JSON that is not trusted: read in one pass, as a stream, and kept only where it was asked
 //! for. A value of the wrong kind is passed over and spoils no other.
 
 mod envelope;

@@ -1,4 +1,4 @@
-//! Objects of which only what is named is kept.
+//! JSON objects of which only the named keys are kept.
 
 use serde::de::{IgnoredAny, MapAccess};
 

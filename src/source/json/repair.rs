@@ -1,4 +1,4 @@
-//! Bad letters and numbers in JSON: a stray surrogate in a name must not cost a page of campaigns.
+//! Repairs invalid characters and numbers in JSON: a stray surrogate in a name must not cost a page of campaigns.
 //!
 //! What no reader takes is overwritten in its place, letter by letter: bad UTF-8, bad escapes, control
 //! characters and half surrogates by question marks, numbers that are none or too large by a text of

@@ -135,7 +135,7 @@ impl Graph {
         asked: &RequestContext<'_>,
     ) -> Result<Request<Vec<u8>>, Fault> {
         let Keys::Meta { token, app_secret, .. } = asked.keys else {
-            return Err(Fault::new(Reason::Unauthorized, "the credential is not one of Meta's"));
+            return Err(Fault::new(Reason::Unauthorized, "the credential is not for Meta"));
         };
         if let Some(app_secret) = app_secret {
             // Signed again for each request: the proof is good for five minutes, and a poll of many pages takes longer.
@@ -193,8 +193,8 @@ fn next(top: &Object) -> Result<Option<Cursor>, Fault> {
     let Some(paging) = top.object("paging").filter(|paging| paging.get("next").is_some()) else { return Ok(None) };
     let malformed = |message| Err(Fault::new(Reason::Malformed, message));
     match paging.object("cursors").and_then(|cursors| cursors.text("after")) {
-        None => malformed("a page that says it has a next one gives no cursor"),
-        Some(after) if after.len() > LONGEST_CURSOR => malformed("the cursor of the next page is longer than any"),
+        None => malformed("the page announces a next one but gives no cursor"),
+        Some(after) if after.len() > LONGEST_CURSOR => malformed("the cursor of the next page is implausibly long"),
         Some(after) => Ok(Some(Cursor(after.to_owned()))),
     }
 }

@@ -13,7 +13,7 @@ use crate::source::{Keys, RequestContext, TokenHealth};
 /// body of a POST that Graph reads as a GET, and so stays out of every URL.
 pub(super) fn request(graph: &Graph, asked: &RequestContext<'_>) -> Result<Request<Vec<u8>>, Fault> {
     let Keys::Meta { token, app_secret: Some(secret), app_id: Some(id) } = asked.keys else {
-        return Err(Fault::new(Reason::InvalidRequest, "the token's health needs app_id and app_secret"));
+        return Err(Fault::new(Reason::InvalidRequest, "looking up the token's expiry needs app_id and app_secret"));
     };
     let bearer = HeaderValue::from_str(&format!("Bearer {id}|{}", secret.expose_secret()));
     let mut bearer = bearer.map_err(|error| unbuildable(&error.into()))?;
@@ -35,7 +35,8 @@ pub(super) fn read(answer: Received<'_>) -> Result<Page, Fault> {
         // Only the API's code and trace id are kept: the text says that "the token" is invalid, which would
         // send the operator after the wrong one.
         let origin = fault.message.split_once(" (").map_or_else(String::new, |(_, origin)| format!(" ({origin}"));
-        let message = format!("the app is refused: check app_id and app_secret against the app's settings{origin}");
+        let message =
+            format!("the API rejects the app: check app_id and app_secret against the app's settings{origin}");
         Fault { reason: Reason::InvalidRequest, message, ..fault }
     })?;
     // A token that is no longer valid is reported inside a normal answer, not as an error of the request.

@@ -1,5 +1,5 @@
-//! The headers that tell how much of an allowance is used. Every one may be missing or malformed;
-//! none of them is ever a fault.
+//! The headers that report how much of an allowance is used. Each may be missing or malformed, and is
+//! never a fault.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What is asked of clients, and whether one configuration asks less than another. This is the one
-//! place that weighs them.
+//! What is required of clients, and whether one configuration is less strict than another. Only this file
+//! compares them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,12 +57,12 @@ pub(super) fn given_up(former: &Asks, new: &Asks) -> Vec<String> {
     }
     match (&former.users, &new.users) {
         (None, _) => {}
-        (Some(_), None) => given_up.push("basic_auth_users: no login is asked for".to_owned()),
-        (Some(former), Some(new)) => further("basic_auth_users: further users", former, new, &mut given_up),
+        (Some(_), None) => given_up.push("basic_auth_users: no login is required".to_owned()),
+        (Some(former), Some(new)) => further("basic_auth_users: additional users", former, new, &mut given_up),
     }
     match (former.rate, new.rate) {
         (None, _) => {}
-        (Some(_), None) => given_up.push("rate_limit: there is none".to_owned()),
+        (Some(_), None) => given_up.push("rate_limit: there is no limit".to_owned()),
         (Some((former_interval, former_burst)), Some((interval, burst))) => {
             // Each alone lets more through; one that grew does not make up for the other.
             if interval < former_interval || burst > former_burst {
@@ -75,10 +75,10 @@ pub(super) fn given_up(former: &Asks, new: &Asks) -> Vec<String> {
 
 fn of_tls(former: &TlsAsks, new: &TlsAsks, given_up: &mut Vec<String>) {
     if new.oldest < former.oldest {
-        given_up.push("tls_server_config.min_version: an older version is spoken".to_owned());
+        given_up.push("tls_server_config.min_version: an older version is accepted".to_owned());
     }
-    further("tls_server_config.cipher_suites: further ones", &former.suites, &new.suites, given_up);
-    further("tls_server_config.curve_preferences: further ones", &former.curves, &new.curves, given_up);
+    further("tls_server_config.cipher_suites: additional ones", &former.suites, &new.suites, given_up);
+    further("tls_server_config.curve_preferences: additional ones", &former.curves, &new.curves, given_up);
     of_certificates(former.certificates.as_ref(), new.certificates.as_ref(), given_up);
 }
 
@@ -93,14 +93,14 @@ fn of_certificates(former: Option<&Certificates>, new: Option<&Certificates>, gi
         match &new.authorities {
             None => given_up.push("tls_server_config.client_auth_type: certificates are not verified".to_owned()),
             Some(new) if new.is_subset(former) => {}
-            Some(_) => given_up.push("tls_server_config.client_ca_file: further authorities".to_owned()),
+            Some(_) => given_up.push("tls_server_config.client_ca_file: additional authorities".to_owned()),
         }
     }
     match (&former.names, &new.names) {
         (None, _) => {}
-        (Some(_), None) => given_up.push("tls_server_config.client_allowed_sans: every name is taken".to_owned()),
+        (Some(_), None) => given_up.push("tls_server_config.client_allowed_sans: every name is accepted".to_owned()),
         (Some(former), Some(new)) => {
-            further("tls_server_config.client_allowed_sans: further names", former, new, given_up);
+            further("tls_server_config.client_allowed_sans: additional names", former, new, given_up);
         }
     }
 }
@@ -244,7 +244,7 @@ mod tests {
         assert!(given_up(&names(Some(&["a"])), &names(Some(&[]))).is_empty());
         assert_eq!(
             given_up(&names(Some(&[])), &names(Some(&["a"]))),
-            ["tls_server_config.client_allowed_sans: further names: a"]
+            ["tls_server_config.client_allowed_sans: additional names: a"]
         );
         assert_eq!(given_up(&names(Some(&[])), &names(None)).len(), 1);
     }

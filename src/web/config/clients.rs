@@ -1,4 +1,4 @@
-//! Certificates of clients: which are asked for, which are taken.
+//! Client certificates: when one is requested, and which are accepted.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A YAML mapping that is asked key by key: everything wrong with it is gathered, and keys that nobody
-//! asked for are unknown.
+//! A YAML mapping that is read key by key: all problems are collected, and keys that nobody read are
+//! unknown.
 
 use std::cell::RefCell;
 
@@ -50,7 +50,7 @@ impl<'r> Section<'r> {
             Err(error) => {
                 let twice = "duplicated key in mapping";
                 // It quotes the key.
-                let what = if error.info().ends_with(twice) { "a key stands twice" } else { error.info() };
+                let what = if error.info().ends_with(twice) { "a key is given twice" } else { error.info() };
                 let (line, column) = (error.marker().line(), error.marker().col() + 1);
                 report.problem("", format!("line {line}, column {column}: {what}; correct the syntax there"));
                 return None;

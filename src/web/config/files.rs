@@ -1,4 +1,4 @@
-//! Files that are watched, by what is in them.
+//! Watches files by their contents.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

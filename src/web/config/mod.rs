@@ -157,11 +157,11 @@ impl WebConfig {
         if watched.files.changed() {
             if let Err(problems) = self.reread(file, &mut watched, now) {
                 let problems = problems.to_string().replace('\n', "; ");
-                tracing::error!("the web configuration is wrong, the former one stays in force: {problems}");
+                tracing::error!("the web configuration is wrong, the previous one stays in force: {problems}");
             }
         } else if let Some(waiting) = watched.waiting.take_if(|waiting| now >= waiting.since + FILES_SETTLE_TIME) {
             let given_up = waiting.given_up;
-            tracing::warn!(file = %file.display(), "the web configuration asks less of clients from now on: {given_up}");
+            tracing::warn!(file = %file.display(), "the web configuration is less strict from now on: {given_up}");
             self.put_into_force(waiting.policy);
         }
     }
@@ -187,12 +187,12 @@ impl WebConfig {
         let given_up = given_up(&self.policy.load().asks(), &policy.asks());
         if given_up.is_empty() {
             self.put_into_force(policy);
-            tracing::info!(file = %file.display(), "the web configuration was read again");
+            tracing::info!(file = %file.display(), "the web configuration was reloaded");
         } else {
             let given_up = given_up.join("; ");
             tracing::info!(
                 file = %file.display(),
-                "the web configuration asks less of clients, and waits until its files have not changed for {FILES_SETTLE_TIME:?}: {given_up}"
+                "the new web configuration is less strict and takes effect once its files have not changed for {FILES_SETTLE_TIME:?}: {given_up}"
             );
             watched.waiting = Some(Waiting { policy, given_up, since: now });
         }

@@ -1,4 +1,4 @@
-//! `rate_limit`: so many requests in a while, over all clients.
+//! `rate_limit`: a bound on requests per interval, over all clients.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) fn read(mut at: Section<'_>) -> Option<RateLimit> {
     let interval = at.text("interval").and_then(|text| {
         let interval = humantime::parse_duration(&text).ok().filter(|interval| *interval <= MAX_RATE_INTERVAL);
         if interval.is_none() {
-            at.problem("interval", "this is no duration up to a year; write one such as 1s, or 0 for no limit");
+            at.problem("interval", "this is not a duration of up to a year; write one such as 1s, or 0 for no limit");
         }
         interval
     });

@@ -1,4 +1,4 @@
-//! `tls_server_config`: what is typed becomes what rustls serves with.
+//! `tls_server_config`: from the file's settings to those of rustls.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ pub(super) fn read(mut at: Section<'_>, http2: bool, folder: &Path, files: &mut 
         Err(error) => {
             at.problem(
                 "cert_file",
-                format!("{error}; the key must be that of the first certificate, and of a kind that TLS knows"),
+                format!("{error}; the key must be that of the first certificate, and of a kind that TLS supports"),
             );
             None
         }
@@ -156,7 +156,7 @@ fn versions(at: &mut Section<'_>) -> Vec<&'static SupportedProtocolVersion> {
         let Some(name) = at.text(key) else { return default };
         let index = VERSIONS.iter().position(|(known, _)| *known == name);
         if index.is_none() {
-            at.problem(key, "this version is not spoken; write TLS12 or TLS13");
+            at.problem(key, "this version is not supported; write TLS12 or TLS13");
         }
         index.unwrap_or(default)
     };
@@ -182,7 +182,7 @@ fn provider(at: &mut Section<'_>) -> CryptoProvider {
                 Some(suite) => chosen.push(*suite),
                 None => {
                     let names: Vec<_> = known.iter().map(name).collect();
-                    at.problem(&place, format!("this suite is not spoken; choose of {}", names.join(", ")));
+                    at.problem(&place, format!("this suite is not supported; choose from {}", names.join(", ")));
                 }
             }
         }
@@ -193,7 +193,7 @@ fn provider(at: &mut Section<'_>) -> CryptoProvider {
         for (place, wanted) in names {
             match CURVES.iter().find(|(known, _)| *known == wanted) {
                 Some((_, curve)) => provider.kx_groups.push(*curve),
-                None => at.problem(&place, "this curve is not spoken; choose of CurveP256, CurveP384, X25519"),
+                None => at.problem(&place, "this curve is not supported; choose from CurveP256, CurveP384, X25519"),
             }
         }
     }
@@ -214,7 +214,7 @@ fn clients(
         "VerifyClientCertIfGiven" => (true, false, true),
         "RequireAndVerifyClientCert" => (true, true, true),
         _ => {
-            at.problem("client_auth_type", "there is no such type; write NoClientCert or RequireAndVerifyClientCert");
+            at.problem("client_auth_type", "unknown type; write NoClientCert or RequireAndVerifyClientCert");
             (false, false, false)
         }
     };
@@ -232,7 +232,10 @@ fn clients(
     }
     let issuers = match (issuers, verifies) {
         (Some(_), _) if !asks => {
-            at.problem("client_ca_file", "clients are not asked; set client_auth_type to RequireAndVerifyClientCert");
+            at.problem(
+                "client_ca_file",
+                "clients are not asked for a certificate; set client_auth_type to RequireAndVerifyClientCert",
+            );
             None
         }
         (None, true) => {

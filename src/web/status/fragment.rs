@@ -1,4 +1,4 @@
-//! Pieces of HTML that stand in several tables.
+//! Pieces of HTML that several tables share.
 
 use maud::{Markup, html};
 

@@ -1,4 +1,4 @@
-//! The status page: how every target, allowance and credential fares, for people and for programs.
+//! The status page: the state of every target, allowance and credential, for people and for programs.
 //!
 //! It is written on the server, whole, and needs no script: searching and sorting are links and a form.
 

@@ -1,4 +1,4 @@
-//! What page and JSON show: every target, lane and credential as it stands, in plain data.
+//! The data behind page and JSON: every target, lane and credential.
 
 use std::collections::{BTreeMap, HashMap};
 

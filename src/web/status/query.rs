@@ -1,4 +1,4 @@
-//! Which targets are wanted, and in which order: the query of page and JSON.
+//! The query of page and JSON: filter, order, page.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;

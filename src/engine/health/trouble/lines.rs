@@ -1,4 +1,4 @@
-//! The sentences and the fields of the lines.
+//! The sentences and fields of the log lines about faults.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -72,7 +72,7 @@ pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Lo
                 Trouble::Unreadable => format!("the credential cannot be read, {}", detail.message),
                 Trouble::Refused => format!("the API refuses the credential: {}", detail.message),
                 Trouble::Failing(_) | Trouble::LookupFailing(_) => format!("poll failed: {}", detail.message),
-                Trouble::Stretched => format!("the wanted intervals do not fit the allowance: {}", detail.message),
+                Trouble::Stretched => format!("the configured intervals do not fit the allowance: {}", detail.message),
             };
             emit(severity(detail), cause, fields(cause, member, Some(detail)), said)
         }
@@ -84,7 +84,7 @@ pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Lo
                 Trouble::Failing(_) | Trouble::LookupFailing(_) => {
                     format!("poll still fails, {} in {time}: {message}", times(*polls))
                 }
-                Trouble::Stretched => format!("the wanted intervals still do not fit the allowance: {message}"),
+                Trouble::Stretched => format!("the configured intervals still do not fit the allowance: {message}"),
             };
             let fields = Fields { polls: cause.polls(*polls), ..fields(cause, member, Some(detail)) };
             emit(severity(detail), cause, fields, said)
@@ -106,7 +106,7 @@ fn over(cause: &Cause) -> &'static str {
         Trouble::Unreadable => "the credential can be read again",
         Trouble::Refused => "the API accepts the credential again",
         Trouble::Failing(_) | Trouble::LookupFailing(_) => "poll succeeds again",
-        Trouble::Stretched => "the wanted intervals fit the allowance again",
+        Trouble::Stretched => "the configured intervals fit the allowance again",
     }
 }
 
@@ -122,9 +122,9 @@ fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> LogLine
         Trouble::Unreadable | Trouble::Refused if number == 0 => over(cause).to_owned(),
         Trouble::Unreadable => format!("the credential cannot be read, {}", latest.message),
         Trouble::Refused => format!("the API refuses the credential: {}", latest.message),
-        Trouble::Stretched if number == 0 => format!("the wanted intervals of {place} fit the allowance again"),
+        Trouble::Stretched if number == 0 => format!("the configured intervals of {place} fit the allowance again"),
         Trouble::Stretched => {
-            format!("the wanted intervals of {} of {place} do not fit: {}", counted(number, "lane"), latest.message)
+            format!("the configured intervals of {} of {place} do not fit: {}", counted(number, "lane"), latest.message)
         }
         Trouble::Failing(reason) | Trouble::LookupFailing(reason) => {
             let (reason, all) = (reason.label(), counted(total(cause, account), cause.noun()));
@@ -173,7 +173,7 @@ fn summary(numbers: &[(Cause, usize)]) -> LogLine {
     if said.is_empty() {
         LogLine::new(Severity::Info, "nothing fails any more")
     } else {
-        let line = format!("too many changes for a line each; now in trouble: {said}; the status page shows each");
+        let line = format!("too many changes to log each one; currently failing: {said}; the status page lists them");
         LogLine::new(Severity::Warning, line)
     }
 }

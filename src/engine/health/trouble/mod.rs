@@ -103,7 +103,7 @@ impl TroubleLog {
         out: &mut Outbox,
     ) {
         let fault = trouble.map(|(message, used)| {
-            let used = if used { "its last content is used" } else { "nothing can be asked with it" };
+            let used = if used { "its last content is still used" } else { "no request can be made with it" };
             let detail = Detail { message: format!("{used}: {message}"), code: "", severe: true };
             (Cause { credential: credential.clone(), trouble: Trouble::Unreadable }, detail)
         });
@@ -119,7 +119,7 @@ impl TroubleLog {
         let least = if self.outages.is_failing(&member) { 1.0 } else { STRETCH_TO_REPORT };
         let fault = (load.stretch > least).then(|| {
             let message = format!(
-                "{:.0} requests an hour are wanted, {:.0} allowed: intervals are {:.1} times as long as configured",
+                "{:.0} requests an hour are needed, {:.0} are allowed; intervals are {:.1} times as long as configured",
                 load.demand, load.allowance, load.stretch
             );
             let cause = Cause { credential: lane.credential_id(), trouble: Trouble::Stretched };
@@ -192,8 +192,11 @@ impl TroubleLog {
 
 impl Detail {
     fn of(fault: &Fault) -> Self {
-        let message =
-            if fault.is_abuse() { format!("the API sees abuse and blocks: {fault}") } else { fault.to_string() };
+        let message = if fault.is_abuse() {
+            format!("the API reports abuse and blocks requests: {fault}")
+        } else {
+            fault.to_string()
+        };
         Self { message, code: fault.code.unwrap_or_default(), severe: fault.needs_somebody() }
     }
 }

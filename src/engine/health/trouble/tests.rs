@@ -150,7 +150,7 @@ fn mixed_faults_of_a_thousand_targets_stay_below_the_bound() {
     });
     println!("1,000 targets, 24,000 polls, half of them failing: at most {} lines in an hour, {levels:?}", day.most());
     assert!((1..=MAX_LINES_PER_HOUR).contains(&day.most()), "{:#?}", day.texts());
-    assert!(day.texts().iter().any(|line| line.contains("the status page shows each")), "{:#?}", day.texts());
+    assert!(day.texts().iter().any(|line| line.contains("the status page lists them")), "{:#?}", day.texts());
 }
 
 #[test]
@@ -195,8 +195,7 @@ fn an_unreadable_file_is_one_line_an_hour_beside_whatever_else_fails() {
     day.log.content(&main, None, Uptime::after(2 * HOUR), &mut day.out);
     day.read(Uptime::ZERO);
     let told = day.texts();
-    let place =
-        r#"its last content is used: the file /run/t is empty; put the secret there" source=meta credential=main"#;
+    let place = r#"its last content is still used: the file /run/t is empty; put the secret there" source=meta credential=main"#;
     let starts = [
         format!(r#"level=error msg="the credential cannot be read, {place}"#),
         format!(r#"level=error msg="the credential still cannot be read after 1h, {place}"#),

@@ -29,9 +29,9 @@ fn the_first_place_that_is_configured_counts() {
     assert!(chosen(&[&keys[..1], &OIDC, &uri].concat()).contains("RRSA"));
     assert!(chosen(&[&OIDC[..2], &uri].concat()).contains("URI"));
     assert!(chosen(&[&OIDC[..2], &[("ACCESS_KEY_ID", " ")]].concat()).contains("ECS"));
-    assert!(chosen(&[("ECS_METADATA_DISABLED", "True")]).contains("names no access keys"));
-    assert!(chosen(&[("ECS_METADATA", "../secret")]).contains("no role's name"));
-    assert!(chosen(&[&OIDC[..], &[("STS_REGION", "evil.example/")]].concat()).contains("no region"));
+    assert!(chosen(&[("ECS_METADATA_DISABLED", "True")]).contains("configures no access keys"));
+    assert!(chosen(&[("ECS_METADATA", "../secret")]).contains("not a role name"));
+    assert!(chosen(&[&OIDC[..], &[("STS_REGION", "evil.example/")]].concat()).contains("not a region"));
     let ecs = KeyProvider::choose(&variables(&[("ECS_METADATA", "r-1"), ("IMDSV1_DISABLED", "true")])).unwrap();
     let KeyProvider::Ecs(Ecs { role: Some(role), tokenless: false }) = ecs else { panic!("{ecs:?}") };
     assert_eq!(role, "r-1");
