@@ -94,7 +94,7 @@ pub struct App {
 
 impl App {
     /// Binds every address. Nothing is polled before [`App::run`].
-    /// `load` reads the settings anew when a reload is asked for.
+    /// `load` reads the settings again when a reload is asked for.
     pub fn bind(settings: &Settings, options: &WebOptions, load: LoadSettings) -> anyhow::Result<Self> {
         // First of all: a port that is taken ends a start before anything else has begun.
         let listeners = listeners(options)?;
@@ -128,7 +128,7 @@ impl App {
         self.addresses.first().copied().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
     }
 
-    /// The way to have the settings loaded anew.
+    /// The way to have the settings loaded again.
     pub fn reload(&self) -> Reload {
         self.lifecycle.reload.clone()
     }

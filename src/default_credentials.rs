@@ -48,7 +48,7 @@ struct RenewalState {
 /// What [`DefaultCredentials::keys`] gives.
 #[derive(Debug)]
 pub enum KeyState {
-    /// The newest keys.
+    /// The keys to use. They may have expired: the API knows best.
     Keys(Arc<Keys>),
     /// They are being asked for.
     Pending,
@@ -107,7 +107,7 @@ impl DefaultCredentials {
         }
     }
 
-    /// Has the keys asked for anew at once. Says whether that can bring others.
+    /// Has the keys asked for again at once. Says whether that can bring others.
     pub fn renew(&self) -> bool {
         let Some(wanted) = &self.wanted else { return false };
         wanted.send_replace(self.held.borrow().attempts.saturating_add(1));
@@ -217,7 +217,7 @@ async fn renew(
     }
 }
 
-/// One line when keys fail to come or come again, and one an hour while they fail; the rest is told
+/// One line when keys fail to come or come again, and one an hour while they fail; the rest is logged
 /// at debug level.
 fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, decision: LogDecision) {
     let source = Source::CAMS.label();

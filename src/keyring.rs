@@ -149,7 +149,7 @@ impl Keyring {
         self.credentials.iter().filter(fetched).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Has temporary keys that the API refused asked for anew. Says whether others will come, or are there already.
+    /// Has temporary keys that the API refused asked for again. Says whether others will come, or are there already.
     pub fn renew(&self, id: &CredentialId, refused: Generation) -> bool {
         let Some(KeyringEntry { content: ContentSource::Default(credentials), keys, .. }) = self.credentials.get(id)
         else {

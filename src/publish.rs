@@ -68,7 +68,8 @@ impl PublisherHandle {
     }
 }
 
-/// See the module's documentation.
+/// Owns the snapshot and is the only one that replaces the exposition. Requests come through its handle; those that come while one is
+/// rendered are rendered together.
 #[derive(Debug)]
 pub struct Publisher {
     requests: mpsc::Receiver<PublishRequest>,

@@ -27,7 +27,7 @@ pub struct Reloader {
     telemetry: Arc<Telemetry>,
     store: Arc<Store>,
     state_file: Option<PathBuf>,
-    /// What the log says of the configuration in force: it is told when it changes, not at each reload.
+    /// What the log says of the configuration in force: warnings are logged when they change, not at each reload.
     warned: Vec<String>,
 }
 

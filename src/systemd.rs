@@ -10,12 +10,12 @@ use sd_notify::NotifyState;
 use crate::clock::Clock;
 use crate::heartbeat::Heartbeat;
 
-/// The daemon serves.
+/// Tells systemd that the daemon serves, or that a reload is over, with a status for `systemctl status`.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// The configuration is being loaded anew; [`ready`] ends that, however it went.
+/// The configuration is being loaded again; [`ready`] ends that, however it went.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now, NotifyState::Status("reloading")]),
@@ -23,7 +23,7 @@ pub fn reloading() {
     }
 }
 
-/// The daemon ends.
+/// Tells systemd that the daemon is shutting down, so that it does not count that as a failure.
 pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }

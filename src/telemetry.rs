@@ -159,7 +159,7 @@ impl Telemetry {
         }
     }
 
-    /// Takes out what is told of a credential.
+    /// Removes the series of a credential, which would otherwise keep their last value for ever.
     pub fn forget_credential(&self, source: Source, credential: &str) {
         let of = Forgotten { source: source.label(), credential, account: None };
         for vec in [&self.polls, &self.poll_failures, &self.api_requests, &self.series_dropped] {
@@ -187,7 +187,7 @@ impl Telemetry {
         }
     }
 
-    /// Takes out what is told of a lane.
+    /// Removes the series of a lane.
     pub fn forget_lane(&self, lane: &LaneKey) {
         let account = Some(account_label(lane.account));
         let of = Forgotten { source: lane.source.label(), credential: &lane.credential, account };

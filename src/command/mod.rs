@@ -30,7 +30,7 @@ const DEFAULT_FILE: &str = "/etc/marketing-messages-exporter/config.yaml";
 /// Exit status of a wrong configuration (`EX_CONFIG`).
 const WRONG_CONFIGURATION: u8 = 78;
 
-/// What a command came to: a clean end, or a finding that is told by the status alone.
+/// What a command came to: success, or a finding that the exit status reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// Fine.

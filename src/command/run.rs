@@ -89,7 +89,7 @@ pub(super) async fn serve(
     };
     let first_round = tokio::time::timeout(FIRST_ROUND_WAIT, app.first_round());
     let announcing = async {
-        // A round that takes longer is told of by the log.
+        // The log reports the end of a round that takes longer.
         let _ = first_round.await;
         match announce(&served) {
             Ok(()) => std::future::pending().await,

@@ -36,7 +36,8 @@ pub struct ReloadRequest {
     pub done: oneshot::Sender<anyhow::Result<()>>,
 }
 
-/// See the module's documentation.
+/// Runs an engine: `turn` carries out its effects and waits for the next event, be it an answer, keys, or the time that
+/// the engine asked for. The daemon, `once`, `check --online` and `discover` differ only in the sink.
 #[derive(Debug)]
 pub struct Driver<S> {
     engine: Engine,

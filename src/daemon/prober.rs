@@ -36,7 +36,8 @@ pub enum ProbeError {
     Blocked(Duration),
 }
 
-/// See the module's documentation.
+/// Asks questions one at a time: `ask` gives the answer to one, over all of its pages; `try_each` asks everything that
+/// the settings poll. What was asked before counts: a spent allowance or a refused credential is not tried again.
 #[derive(Debug)]
 pub struct Prober<'s> {
     settings: &'s Settings,
@@ -44,7 +45,7 @@ pub struct Prober<'s> {
     driver: Driver<Answers>,
 }
 
-/// The answers that came.
+/// The first answer to each question; later polls of the same target are dropped.
 #[derive(Debug, Default)]
 struct Answers(BTreeMap<TargetKey, Result<Box<Gathered>, Fault>>);
 

@@ -12,7 +12,7 @@ const FIRST_RETRY_WAIT: Duration = Duration::from_secs(15);
 /// Longest wait for something that can never be read as it is: deleted, forbidden, misspelt.
 const RARE_PROBE: Duration = Duration::from_hours(6);
 
-/// First and longest wait before a dead credential is tried again.
+/// First and longest wait before a refused credential is tried again.
 const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
 
 /// First and longest wait when an allowance is spent and the API does not say until when: the
@@ -37,7 +37,7 @@ pub fn after_fault(reason: Reason, failures: u32, interval: Duration, dice: f64)
     }
 }
 
-/// Wait of a dead credential before its next probe, after `failures` of them.
+/// Wait of a refused credential before its next probe, after `failures` of them.
 pub fn after_rejection(failures: u32) -> Duration {
     doubled(CREDENTIAL_PROBE.0, failures, CREDENTIAL_PROBE.1)
 }

@@ -109,7 +109,7 @@ pub struct Budget {
     tier: Tier,
     /// Whether a header named the tier.
     told: bool,
-    /// Whether a header told of any allowance.
+    /// Whether a header reported any allowance.
     heard: bool,
     score: Bucket,
     hourly: Bucket,
@@ -117,7 +117,7 @@ pub struct Budget {
     quota: f64,
     /// Part of an hour's quota that other clients leave.
     room: f64,
-    /// When headers first told of the quota.
+    /// When a header first reported the quota.
     observed: Option<Uptime>,
     /// Our own requests of the last hour.
     sent: VecDeque<Uptime>,
@@ -158,7 +158,7 @@ impl Budget {
         budget
     }
 
-    /// Another share of the same allowance: what the API told of it stands.
+    /// Another share of the same allowance: what the API reported about it remains valid.
     pub fn regrant(&mut self, grant: Grant) {
         self.grant = grant;
         self.believe(None);

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// `InvalidAccessKeyId` are both [`Reason::Unauthorized`]. `docs/operating.md` lists them with their remedies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// The credential is dead: nobody may use it until it changes or a re-probe succeeds.
+    /// The API refuses the credential: nobody may use it until it changes or a re-probe succeeds.
     Unauthorized,
     /// The credential lives, but may not read this.
     Forbidden,
@@ -26,7 +26,7 @@ pub enum Reason {
     Malformed,
     /// More data than we accept, or than the API gives at once.
     TooLarge,
-    /// The API version is dead.
+    /// The API version has been retired.
     ApiVersion,
     /// Some pages were read and a later one failed.
     Partial,

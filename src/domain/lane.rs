@@ -103,7 +103,7 @@ pub(super) struct CredentialGate {
     pub(super) rejected: Option<Rejection>,
 }
 
-/// A dead credential.
+/// A refused credential.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rejection {
     pub(super) refusals: u32,

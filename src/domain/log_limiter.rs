@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fault::Reason;
 use super::time::Uptime;
 
-/// A fault that goes on is told this often.
+/// A persisting fault is logged this often.
 const REPEAT_EVERY: Duration = Duration::from_hours(1);
 
 /// What a target's polls, or other attempts, came to since their state last changed.
@@ -40,7 +40,7 @@ pub enum LogDecision {
     Changed,
     /// It failed for an hour more: so many polls, for so long.
     Still(u64, Duration),
-    /// It failed as the one before, which was told.
+    /// It failed as the one before, which was logged.
     Known,
 }
 

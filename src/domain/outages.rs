@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::quota::Quota;
 use super::time::Uptime;
 
-/// Members of one cause that are told by name; a reader does not act on longer lists one by one.
+/// Members of one cause that are logged by name; a reader does not act on longer lists one by one.
 pub const MAX_NAMED: usize = 3;
 
 /// How long a count waits for others that fail for the same cause: an API that goes down takes the polls
@@ -26,7 +26,7 @@ const COUNT_GAP: Duration = Duration::from_mins(5);
 /// Time between two lines that sum everything up.
 const SUMMARY_GAP: Duration = Duration::from_mins(10);
 
-/// What goes on is told again this often.
+/// A persisting fault is logged again this often.
 const STILL_EVERY: Duration = Duration::from_hours(1);
 
 /// Lines in an hour that name a member.
@@ -69,7 +69,8 @@ pub struct Count<C, M, D> {
     pub began: usize,
 }
 
-/// See the module's documentation.
+/// Keeps what fails for which cause, and what the log has said of it. `note` is called at the end of every poll and gives
+/// at most one line; `due` gives the counts and summaries that waited for others to join them.
 #[derive(Debug)]
 pub struct Outages<C, M, D> {
     causes: BTreeMap<C, Outage<M, D>>,
@@ -277,7 +278,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
         Some(gap.map_or(settled, |gap| settled.max(gap)))
     }
 
-    /// When what goes on is to be told again.
+    /// When a persisting fault is to be logged again.
     fn again(&self) -> Option<Uptime> {
         if self.untold.is_some() || self.failing.is_empty() {
             return None;
@@ -287,7 +288,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
         last.map(|last| last + STILL_EVERY)
     }
 
-    /// Tells those anew that are known by name; the others are to be counted.
+    /// Repeats the lines of those that are known by name; the others are to be counted.
     fn go_on<C: Clone>(&mut self, cause: &C, naming: &mut Quota, now: Uptime, lines: &mut Vec<Line<C, M, D>>) {
         if !self.is_named() {
             self.untold = Some(now);

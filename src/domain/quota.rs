@@ -7,7 +7,8 @@ use super::time::Uptime;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// See the module's documentation. It remembers as many instants as it allows.
+/// Lets at most `most` of something happen within any 60 minutes, not within each clock hour. It remembers as many
+/// instants as it allows.
 #[derive(Clone, Debug)]
 pub struct Quota {
     most: usize,

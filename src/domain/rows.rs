@@ -51,7 +51,7 @@ pub struct Rows {
     values: Box<[f64]>,
 }
 
-/// Rows are the same when every bit of them is: what has no figure is no reason to render anew.
+/// Rows are the same when every bit of them is: what has no figure is no reason to render again.
 impl PartialEq for Rows {
     fn eq(&self, other: &Self) -> bool {
         self.campaigns == other.campaigns

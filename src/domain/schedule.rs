@@ -73,7 +73,7 @@ pub struct Schedule {
 /// The golden ratio's fraction spreads any number of phases evenly without knowing how many there are.
 const GOLDEN_FRACTION: f64 = 0.618_033_988_749_895;
 
-/// Due instant of a target in the middle of its pages: before everything that starts anew, because
+/// Due instant of a target in the middle of its pages: before everything that starts over, because
 /// cursors are short-lived and a finished answer frees its memory.
 const AT_ONCE: Uptime = Uptime::ZERO;
 
@@ -278,7 +278,7 @@ impl Schedule {
     pub fn all_settled(&self, now: Uptime) -> bool {
         let refused = |lane: &Lane| {
             let credential = &self.credentials[lane.credential];
-            // Without this one dead credential would keep the exporter from ever being ready.
+            // Without this one refused credential would keep the exporter from ever being ready.
             credential.rejected.is_some() || credential.blocked > now || lane.budget.blocked_until(now).is_some()
         };
         self.slots.iter().all(|slot| slot.settled || slot.gone || refused(&self.lanes[slot.lane]))

@@ -57,7 +57,7 @@ pub enum Change {
     Campaigns(TargetKey, GroupKey, Listing, Labels),
     /// How a target fares.
     Status(TargetKey, TargetStatus),
-    /// How a lane fares; nothing is told of it any more when its last target is gone.
+    /// The state of a lane; `None` once its last target is gone.
     Lane(LaneKey, Option<Arc<LaneStatus>>),
     /// How a credential fares.
     Credential(Source, Arc<str>, Arc<CredentialStatus>),
@@ -164,7 +164,7 @@ impl Snapshot {
         std::mem::take(&mut self.changed)
     }
 
-    /// Makes a change. Rows beyond the bound on series are left out as a whole, and told of; the
+    /// Makes a change. Rows beyond the bound on series are left out as a whole, and reported; the
     /// target's former rows leave all the same.
     pub fn apply(&mut self, change: Change) -> Option<Full> {
         match change {

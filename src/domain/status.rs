@@ -121,9 +121,9 @@ pub enum Expiry {
     Unknown,
     /// It is to be asked for.
     Awaited,
-    /// It was asked for in vain.
+    /// The lookup failed.
     Failed,
-    /// The API told.
+    /// The API named a date, or said that there is none.
     Told,
 }
 

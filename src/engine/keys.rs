@@ -9,7 +9,7 @@ use crate::domain::schedule::Ticket;
 use crate::domain::target::CredentialId;
 use crate::domain::time::Uptime;
 
-/// How often a credential is read again that is refused or cannot be read: whoever replaces a dead token waits to see
+/// How often a credential is read again that is refused or cannot be read: whoever replaces an expired token waits to see
 /// it work.
 const READ_EVERY: Duration = Duration::from_secs(1);
 

@@ -52,7 +52,7 @@ use warm_start::SaveTimer;
 /// Longest sleep of an engine that has nothing to do.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
-/// See the module's documentation.
+/// The state behind every decision: the plan, and the owners that the module's documentation names.
 #[derive(Debug, Default)]
 pub struct Engine {
     /// The instant of the event that is being handled.

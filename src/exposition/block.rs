@@ -164,7 +164,7 @@ impl Block {
         self.deflated.slice(self.range(place))
     }
 
-    /// The plain text of the segment at a place, rendered anew.
+    /// The plain text of the segment at a place, rendered again.
     pub(super) fn text(&self, place: usize) -> Vec<u8> {
         let Segment { family, sum, .. } = self.segments[place];
         let mut text = Vec::with_capacity(usize::try_from(sum.len()).unwrap_or_default());

@@ -26,7 +26,8 @@ const MAX_LINES_OF_A_KIND_PER_HOUR: usize = 60;
 /// Where this program's own events come from.
 const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
 
-/// See the module's documentation. Clones are the same gate.
+/// Decides for each event whether it becomes a line. It is a layer of the subscriber, and libraries' events pass it
+/// too. Clones are the same gate.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     log: Arc<RwLock<Log>>,

@@ -41,7 +41,7 @@ const STALE_AFTER: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 /// How far the day of an account may be ahead of the day in UTC.
 const MAX_DAY_AHEAD: SignedDuration = SignedDuration::from_hours(24);
-/// How often Meta computes its figures anew.
+/// How often Meta recomputes its figures.
 const META_REFRESH: Duration = Duration::from_mins(15);
 
 const MOST_LABELS: usize = 16;

@@ -26,7 +26,7 @@ pub(super) fn read(text: &str, reading: &Reading<'_>) -> Option<Node> {
     }
 }
 
-/// Where lines begin: to count them anew for each value would take the square of the file's length.
+/// Where lines begin: to count them again for each value would take the square of the file's length.
 struct Lines(Vec<usize>);
 
 impl Lines {

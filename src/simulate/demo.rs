@@ -8,7 +8,7 @@ use super::spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 /// The account that is throttled now and then.
 const THROTTLED: u64 = 2_398_765_433;
 
-/// The token that expires and is issued anew.
+/// The token that expires and is issued again.
 const EXPIRING: &str = "growth";
 
 /// The higher tier, with less of it, so that usage is visible: the demo polls every few seconds.

@@ -103,7 +103,7 @@ pub struct RequestContext<'a> {
 /// An answer, and what must not be repeated of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
-    /// The answer.
+    /// Status, headers and body, whatever the status is.
     pub response: &'a Response<Bytes>,
     /// What every text of it passes before anybody sees it.
     pub redactor: &'a Redactor,

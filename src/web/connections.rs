@@ -77,7 +77,7 @@ struct Connection {
     task: AbortHandle,
 }
 
-/// What was told of a reason.
+/// What the log has said about a reason.
 #[derive(Default)]
 struct RefusalNotice {
     repeats: LogLimiter<()>,

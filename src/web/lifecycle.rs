@@ -26,7 +26,7 @@ impl Reload {
         (Self(sender), asked)
     }
 
-    /// Has the settings loaded anew. When they are wrong, nothing changes, and every problem is told.
+    /// Has the settings loaded again. When they are wrong, nothing changes, and the answer lists every problem.
     pub async fn ask(&self) -> Result<(), String> {
         let (done, told) = oneshot::channel();
         let stopping = || "the daemon is stopping".to_owned();
@@ -40,7 +40,7 @@ impl Reload {
 pub struct Lifecycle {
     /// Whether they may (`--web.enable-lifecycle`).
     pub enabled: bool,
-    /// Has the settings loaded anew.
+    /// Has the settings loaded again.
     pub reload: Reload,
     /// Notified when the daemon is to stop.
     pub quit: Arc<Notify>,

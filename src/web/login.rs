@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 /// Hashes at a time. One: polls and scrapes need the other processors.
 const CONCURRENT_HASHES: usize = 1;
 
-/// Logins that wait for their hash; more are told to come again.
+/// Logins that wait for their hash; further ones get 503.
 const HASH_QUEUE_LEN: usize = 16;
 
 /// Verdicts that are kept, of each kind.
@@ -86,7 +86,7 @@ impl Logins {
         }
     }
 
-    /// The names of the users.
+    /// Who may log in; a change of this set decides whether a new configuration is less strict.
     pub(super) fn users(&self) -> impl Iterator<Item = &str> {
         self.hashes.keys().map(String::as_str)
     }
@@ -174,7 +174,7 @@ impl Logins {
     }
 }
 
-/// The cost of a hash.
+/// The cost of a hash: two to its power is the number of rounds. `None` for what is not a bcrypt hash.
 pub(super) fn cost(hash: &str) -> Option<u32> {
     hash.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
 }

@@ -74,7 +74,7 @@ impl Schedule {
                     self.refresh_credential(credential);
                 }
             }
-            // The probe of a dead credential that learned nothing is made again later.
+            // The probe of a refused credential that learned nothing is made again later.
             Some(_) if self.credentials[credential].rejected.is_some_and(|rejection| rejection.probing) => {
                 self.reject(credential, now);
             }
@@ -122,7 +122,7 @@ impl Schedule {
         }
     }
 
-    /// Notes anew when the lane opens.
+    /// Brings the index of openings up to date for one lane.
     pub(super) fn refresh(&mut self, at: usize) {
         let lane = &self.lanes[at];
         let opens = lane.opens(&self.credentials[lane.credential]);

@@ -1,6 +1,6 @@
 //! Which targets there are: the schedule in line with the plan and with what was learned.
 //!
-//! What is the same keeps its samples, its schedule and its back-off. What asks another question starts anew. What is
+//! What is the same keeps its samples, its schedule and its back-off. What asks another question starts over. What is
 //! not wanted any more leaves, with everything that it showed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ pub(in crate::engine) struct Planning<'a> {
 pub(in crate::engine) type WantedTarget = (Planned, bool);
 
 impl Targets {
-    /// Targets that are still wanted after a reload ask on the new terms. Says how many start anew.
+    /// Targets that are still wanted after a reload ask on the new terms. Says how many start over.
     pub(in crate::engine) fn take_terms(
         &mut self,
         wanted: &[WantedTarget],

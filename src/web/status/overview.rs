@@ -151,7 +151,7 @@ pub(super) struct LaneView<'a> {
     /// Meta's tier that the allowance rests on, and who says so: `told`, `configured` or `assumed`.
     pub(super) tier: Option<&'static str>,
     pub(super) tier_basis: Option<&'static str>,
-    /// The same for people.
+    /// For the page: a sentence instead of two words.
     #[serde(skip)]
     pub(super) believed: Option<BelievedTier>,
     pub(super) stretch: Option<f64>,

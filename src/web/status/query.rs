@@ -62,7 +62,7 @@ fn instants(one: Option<f64>, other: Option<f64>) -> Ordering {
     one.unwrap_or(f64::NEG_INFINITY).total_cmp(&other.unwrap_or(f64::NEG_INFINITY))
 }
 
-/// See the module's documentation.
+/// What `?q=berlin&state=failing&sort=-samples&page=2` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TargetQuery {
     /// Words that a row must hold, each anywhere.
