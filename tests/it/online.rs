@@ -178,7 +178,7 @@ cams:
     let (code, stdout, stderr) = told(&["check", "--config.file", &credentials, "--config.file", &found]);
     assert_eq!(code, Some(0), "{yaml}{stdout}{stderr}");
     assert!(yaml.contains("\n# meta/main 1002 Account 1002: no marketing-message campaign\n"), "{yaml}");
-    assert!(yaml.contains("\n# cams/sg 1003 Account 1003: listed already"), "{yaml}");
+    assert!(yaml.contains("\n# cams/sg 1003 Account 1003: already listed"), "{yaml}");
     // The level that is configured stays, and the ids are those of that level, each once.
     let upper = "level: campaign\n        campaigns: all  # those of today:\n        #   \"77\"  # ";
     assert!(yaml.contains(upper) && yaml.matches("\"77\"  #").count() == 1, "{yaml}");
