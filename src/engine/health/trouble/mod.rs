@@ -6,7 +6,7 @@ use super::super::effect::{LogLine, Severity};
 use super::super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::{LaneKey, LaneLoad};
-use crate::domain::outages::Outages;
+use crate::domain::outages::{Line, Outages};
 use crate::domain::target::{CredentialId, TargetKey};
 use crate::domain::time::Uptime;
 use lines::{report, total};
@@ -159,9 +159,7 @@ impl TroubleLog {
         targets: &(impl Iterator<Item = &'a TargetKey> + Clone),
         out: &mut Outbox,
     ) {
-        for line in self.outages.due(now) {
-            out.report(report(&line, &|cause, account| total(targets.clone(), cause, account)));
-        }
+        say(&self.outages.due(now), targets, out);
     }
 
     /// Says what was not said yet, at the end.
@@ -171,9 +169,7 @@ impl TroubleLog {
         targets: &(impl Iterator<Item = &'a TargetKey> + Clone),
         out: &mut Outbox,
     ) {
-        for line in self.outages.rest(now) {
-            out.report(report(&line, &|cause, account| total(targets.clone(), cause, account)));
-        }
+        say(&self.outages.rest(now), targets, out);
     }
 
     fn note(
@@ -199,6 +195,17 @@ impl Detail {
             fault.to_string()
         };
         Self { message, code: fault.code.unwrap_or_default(), severe: fault.needs_somebody() }
+    }
+}
+
+/// Writes lines that count their targets; `targets` are all that there are.
+fn say<'a>(
+    lines: &[Line<Cause, Member, Detail>],
+    targets: &(impl Iterator<Item = &'a TargetKey> + Clone),
+    out: &mut Outbox,
+) {
+    for line in lines {
+        out.report(report(line, &|cause, account| total(targets.clone(), cause, account)));
     }
 }
 
