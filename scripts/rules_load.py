@@ -25,12 +25,11 @@ from typing import Any, TextIO
 
 from lib.checks import Checks, run
 from lib.command import command_line
+from lib.fleet import Fleet
 from lib.process import ROOT, START, Failed, Process, free_port
 from lib.web import ask_prometheus, get, query, read
-from lib.world import World
 
 SHIPPED = "deploy/prometheus/rules"
-PER_ACCOUNT = 1000  # campaigns
 FIRST_ROUND = 600  # seconds until every campaign was polled
 ROUND = 20  # seconds between two rounds of a group here
 USUAL = 30  # seconds between them where a group does not say
@@ -40,19 +39,6 @@ SETTLED = 300  # seconds until they are over
 MOST_SECONDS = 1.5  # of evaluation a minute
 MOST_RECORDED = 0.15  # of the series that are scraped
 BUDGETED = 10_000  # campaigns that the budget of seconds is for
-
-CONFIGURATION = """\
-poll: {{interval: 15m}}
-exposition: {{max_series: 100000000}}
-meta:
-  main:
-    token: token-main
-    base_url: {api}
-    budget: 1.0
-    windows: [today, last_7d, last_30d]
-    labels: {{team: growth}}
-    accounts: [{accounts}]
-"""
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -115,22 +101,19 @@ class Measured:
             print(f"    {cost:>6.3f}  {name}", flush=True)
 
 
-class Load(World):
+class Load(Fleet):
     """The fleet, its exporter, and one Prometheus after another."""
 
     def __init__(self, binary: str, campaigns: int) -> None:
-        super().__init__(binary, "rules-load")
-        self.accounts = -(-campaigns // PER_ACCOUNT)
-        self.campaigns = min(campaigns, PER_ACCOUNT)
+        super().__init__(binary, "rules-load", campaigns, ["today", "last_7d", "last_30d"])
         self.address = ""
         self.url = ""
         self.idle = 0.0  # seconds of the processor a second
         self.past: dict[str, list[tuple[str, float]]] = {}
 
     def start_exporter(self) -> None:
-        self.simulate("--accounts", self.accounts, "--campaigns", self.campaigns, "--noise")
-        accounts = ", ".join(f"{{id: {1001 + index}}}" for index in range(self.accounts))
-        file = self.write("config.yaml", CONFIGURATION.format(api=self.api, accounts=accounts))
+        self.serve("--noise")
+        file = self.configure("15m", totals=True)
         exporter = self.daemon("run", "--config.file", file, "--log.level", "error", name="exporter")
         self.address = exporter.address
         self.wait("every campaign was polled", FIRST_ROUND, lambda: get(f"{exporter.url}/-/ready")[0] == 200)
@@ -309,7 +292,7 @@ def whole(checks: Checks, binary: str, campaigns: int, commits: list[str], deare
         raise Failed(f"no {' and no '.join(missing)}: run scripts/install-peers.sh")
     with Load(binary, campaigns) as load:
         load.start_exporter()
-        checks.that(True, f"{load.accounts * load.campaigns:,} campaigns are served in three windows")
+        checks.that(True, f"{load.accounts * load.per_account:,} campaigns are served in three windows")
         load.measure_idle()
         for number, commit in enumerate(commits):
             load.measure(f"rules of {commit}", f"before-{number}", of_commit(commit)).show(dearest)

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from bench.meter import Meter
-from bench.peers import CONFIGURATION, FIRST_ROUND, LOAD, PAUSE, PEERS, Fleet, Peer, Running, start_floor, start_peer
+from bench.peers import EXPORTER, FIRST_ROUND, LOAD, PAUSE, PEERS, Peer, Running, start_floor, start_peer
+from lib.fleet import Fleet
 from lib.process import Failed, wait
 from lib.web import HTTP
 
@@ -53,7 +54,8 @@ class Scenario:
         self.peers = [peer for peer in PEERS if peer.name in names]
         self.rounds, self.connections = rounds, connections
         self.series = campaigns * FAMILIES * windows
-        self.fleet = Fleet(f"{campaigns}-{windows}", campaigns, WINDOWS[:windows])
+        self.fleet = Fleet(EXPORTER, f"bench-{campaigns}-{windows}", campaigns, WINDOWS[:windows])
+        self.simulation = self.fleet.serve()
         self.folder = self.fleet.folder
         # What the first scrape took, by exporter and encoding.
         self.first_ms: dict[tuple[str, str], float] = {}
@@ -73,11 +75,7 @@ class Scenario:
 
     def start_ours(self, interval: int) -> Running:
         begun = time.monotonic()
-        accounts = ", ".join(f"{{id: {1001 + index}, totals: false}}" for index in range(self.fleet.accounts))
-        text = CONFIGURATION.format(
-            interval=f"{interval}s", api=self.fleet.api, windows=", ".join(self.fleet.windows), accounts=accounts
-        )
-        config = self.fleet.write("config.yaml", text)
+        config = self.fleet.configure(f"{interval}s", totals=False)
         words = ["run", "--config.file", config, "--web.disable-exporter-metrics", "--log.level", "error"]
         daemon = self.fleet.daemon(*words, name="ours", pause=PAUSE)
         running = Running("ours", daemon, daemon.address)
@@ -238,7 +236,7 @@ class Scenario:
         """CPU of polling without scrapes; then scrapes while it polls."""
         time.sleep(1)
         before, begun = self.statistics()["insights"], time.monotonic()
-        meter, api = Meter(running.process), Meter(self.fleet.simulation)
+        meter, api = Meter(running.process), Meter(self.simulation)
         time.sleep(seconds)
         while self.statistics()["insights"] < before + self.pages() and time.monotonic() < begun + 60:
             time.sleep(0.1)

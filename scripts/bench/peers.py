@@ -3,12 +3,12 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.fleet import Fleet
 from lib.process import ROOT, Process
-from lib.world import World
 
 HERE = ROOT / "benches" / "peers"
 TARGET = ROOT / "target" / "bench"
@@ -17,33 +17,8 @@ LOAD = BINARIES / "load"
 EXPORTER = ROOT / "target" / "release" / "marketing-messages-exporter"
 VENV = TARGET / "venv"
 
-PER_ACCOUNT = 1000  # campaigns
 FIRST_ROUND = 1800  # seconds that the slowest may take for all campaigns
 PAUSE = 0.002  # seconds between two looks at what starts, because its start is measured
-
-CONFIGURATION = """\
-poll: {{interval: {interval}}}
-exposition: {{max_series: 100000000}}
-meta:
-  main:
-    token: token-main
-    base_url: {api}
-    budget: 1.0
-    windows: [{windows}]
-    labels: {{team: growth}}
-    accounts: [{accounts}]
-"""
-
-
-class Fleet(World):
-    """A simulated API, what is read of it, and those who read."""
-
-    def __init__(self, folder: str, campaigns: int, windows: Sequence[str]) -> None:
-        super().__init__(EXPORTER, f"bench-{folder}")
-        self.accounts = -(-campaigns // PER_ACCOUNT)
-        self.windows = windows
-        flags = ["--accounts", self.accounts, "--campaigns", min(campaigns, PER_ACCOUNT)]
-        self.simulation = self.simulate(*flags)
 
 
 def build_rust() -> None:
