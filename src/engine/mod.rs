@@ -160,7 +160,7 @@ impl Engine {
         self.membership.retain(&self.plan.fleet);
         let wanted = self.wanted();
         let (targets, mut with) = self.planning();
-        let anew = targets.take_terms(&wanted, &former, &mut with);
+        let anew = targets.take_terms(&wanted, &mut with);
         targets.replan(wanted, &mut with);
         for credential in gone {
             self.health.trouble.forget_credential(&credential, self.now.uptime);
@@ -256,7 +256,7 @@ impl Engine {
     fn save(&mut self) {
         if let Some(saving) = &mut self.saving {
             *saving = SaveTimer::from(self.now.uptime);
-            self.out.save(warm_start::state(&self.targets, &self.schedule, &self.membership, &self.plan, self.now));
+            self.out.save(warm_start::state(&self.targets, &self.schedule, &self.membership, self.now));
         }
     }
 

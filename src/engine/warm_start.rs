@@ -44,19 +44,13 @@ impl SaveTimer {
 }
 
 /// What is to survive. Rows and names are added by whoever publishes them.
-pub(super) fn state(
-    targets: &Targets,
-    schedule: &Schedule,
-    membership: &Membership,
-    plan: &PollPlan,
-    now: Moment,
-) -> SavedState {
+pub(super) fn state(targets: &Targets, schedule: &Schedule, membership: &Membership, now: Moment) -> SavedState {
     let mut state = SavedState { members: membership.saved(), ..SavedState::default() };
     // What was never answered has nothing to go on from; it starts at once after a restart, too.
     for (key, ticket) in targets.iter().filter(|(_, ticket)| schedule.is_settled(*ticket)) {
         let Some(target) = targets.get(ticket) else { continue };
         let saved = SavedTarget {
-            asks: plan.fingerprint(&target.planned),
+            asks: target.asks.clone(),
             due: now.wall_at(schedule.due(ticket)),
             failures: schedule.failures(ticket),
             ..SavedTarget::default()
@@ -71,7 +65,7 @@ pub(super) fn state(
 /// Notes which campaigns the channels had, as far as their listings ask what they asked then.
 pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &SavedState) {
     for (key, _, listing) in &state.listings {
-        let channel = plan.fleet.channel_of_all(key).filter(|_| asks_the_same(targets, plan, key, &state.targets));
+        let channel = plan.fleet.channel_of_all(key).filter(|_| asks_the_same(targets, key, &state.targets));
         if let Some(channel) = channel {
             targets.note_listed(channel.id(), listing.iter().map(|listed| listed.campaign).collect());
         }
@@ -93,7 +87,7 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
 
     let mut restored = 0;
     for (key, ticket) in targets.iter() {
-        if !asks_the_same(targets, with.plan, key, &state.targets) {
+        if !asks_the_same(targets, key, &state.targets) {
             continue;
         }
         let (Some(saved), Some(target)) = (state.targets.get_mut(key), targets.get(ticket)) else { continue };
@@ -116,12 +110,12 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
         }
     }
     for (key, home, facts) in state.accounts {
-        if let Some(labels) = labels_of(targets, with.plan, &key, &state.targets) {
+        if let Some(labels) = labels_of(targets, &key, &state.targets) {
             with.out.change(Change::Account(key, home, facts, labels));
         }
     }
     for (key, home, listing) in state.listings {
-        if let Some(labels) = labels_of(targets, with.plan, &key, &state.targets) {
+        if let Some(labels) = labels_of(targets, &key, &state.targets) {
             with.out.change(Change::Campaigns(key, home, listing, labels));
         }
     }
@@ -131,12 +125,11 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
 type Saved = BTreeMap<TargetKey, SavedTarget>;
 
 /// Whether a target is still wanted and asks what it asked then: rows that answer another question are not shown.
-fn asks_the_same(targets: &Targets, plan: &PollPlan, key: &TargetKey, saved: &Saved) -> bool {
-    let target = targets.by_key(key);
-    saved.get(key).zip(target).is_some_and(|(saved, target)| saved.asks == plan.fingerprint(&target.planned))
+fn asks_the_same(targets: &Targets, key: &TargetKey, saved: &Saved) -> bool {
+    saved.get(key).zip(targets.by_key(key)).is_some_and(|(saved, target)| saved.asks == target.asks)
 }
 
-fn labels_of(targets: &Targets, plan: &PollPlan, key: &TargetKey, saved: &Saved) -> Option<Labels> {
-    let target = targets.by_key(key).filter(|_| asks_the_same(targets, plan, key, saved))?;
+fn labels_of(targets: &Targets, key: &TargetKey, saved: &Saved) -> Option<Labels> {
+    let target = targets.by_key(key).filter(|_| asks_the_same(targets, key, saved))?;
     Some(target.planned.terms.labels.clone())
 }

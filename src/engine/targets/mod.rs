@@ -18,6 +18,8 @@ use crate::source::Target;
 /// target keeps its ticket and its samples over a reload unless what it asks for has changed.
 pub(super) struct PolledTarget {
     pub(super) planned: Planned,
+    /// The fingerprint of what it asks for: each save needs it, and it seldom changes.
+    pub(super) asks: String,
     /// Builds its requests and reads their answers.
     pub(super) wire: Arc<dyn Target>,
     pub(super) poll: Option<Poll>,

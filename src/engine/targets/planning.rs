@@ -30,12 +30,7 @@ pub(in crate::engine) type WantedTarget = (Planned, bool);
 
 impl Targets {
     /// Targets that are still wanted after a reload ask on the new terms. Says how many start over.
-    pub(in crate::engine) fn take_terms(
-        &mut self,
-        wanted: &[WantedTarget],
-        former: &PollPlan,
-        with: &mut Planning<'_>,
-    ) -> usize {
+    pub(in crate::engine) fn take_terms(&mut self, wanted: &[WantedTarget], with: &mut Planning<'_>) -> usize {
         let wanted: BTreeMap<_, _> = wanted.iter().map(|(planned, _)| (&planned.key, planned)).collect();
         let held: Vec<_> = self.iter().map(|(key, ticket)| (key.clone(), ticket)).collect();
         let mut anew = 0;
@@ -43,7 +38,7 @@ impl Targets {
             let Some(planned) = wanted.get(&key) else { continue };
             let Some(target) = self.get_mut(ticket) else { continue };
             // Its rows answer another question: they leave now, and not only when the new answer comes.
-            if former.fingerprint(&target.planned) != with.plan.fingerprint(planned) {
+            if target.asks != with.plan.fingerprint(planned) {
                 anew += usize::from(!key.subject.is_discovery());
                 self.forget(&key, with);
                 continue;
@@ -103,6 +98,7 @@ impl Targets {
         let target = PolledTarget {
             wire: credential.api.target(&planned),
             page: PageSize::new(credential.api.page_rows()),
+            asks: with.plan.fingerprint(&planned),
             planned,
             poll: None,
             outgrown: false,
@@ -114,13 +110,14 @@ impl Targets {
     /// A target asks for another list of campaigns.
     fn ask_otherwise(&mut self, ticket: Ticket, planned: Planned, with: &mut Planning<'_>) {
         let Some((wire, target)) = with.plan.wire(&planned).zip(self.get_mut(ticket)) else { return };
+        let asks = with.plan.fingerprint(&planned);
         // Its pages so far answer the shorter list; the poll goes on, but does not count as whole.
         target.outgrown = target.poll.is_some();
         if planned.key.subject.is_discovery() {
             // Names of campaigns that just joined are not waited for until the next listing.
             with.schedule.reschedule(ticket, with.now.uptime);
         }
-        (target.planned, target.wire) = (planned, wire);
+        (target.asks, target.planned, target.wire) = (asks, planned, wire);
     }
 
     /// Takes a target out with everything that it showed.
