@@ -87,11 +87,11 @@ impl Reloader {
         for warning in warnings.iter().filter(|warning| !self.warned.contains(warning)) {
             tracing::warn!("{warning}");
         }
-        self.warned = warnings;
         let (printed, log) = (settings.printed.clone(), settings.log.clone());
         let (done, told) = oneshot::channel();
         orders.send(ReloadRequest { settings: Box::new(settings), done }).await.ok().context("the poller ended")?;
         told.await.context("the poller ended")??;
+        self.warned = warnings;
         // Only when a scrape shows it: the page must not describe settings that are not in force yet.
         self.store.set_configuration(printed);
         logging::follow(&log);
