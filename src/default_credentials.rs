@@ -15,6 +15,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::target::Source;
 use crate::fetch::Fetch;
+use crate::random::dice;
 use crate::settings::Secret;
 use crate::source::cams::credentials::{self, Ecs, KeyProvider, METADATA_URL, Temporary, Variables};
 use crate::source::{Keys, Redactor};
@@ -246,11 +247,6 @@ fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, d
         }
     };
     tracing::warn!(source, credential, reason, code, attempts, "{provider}: {told}: {fault}");
-}
-
-/// A number in 0..1.
-fn dice() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

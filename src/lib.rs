@@ -23,6 +23,7 @@ pub mod logfmt;
 pub mod logging;
 pub mod panics;
 pub mod publish;
+mod random;
 pub mod reload;
 pub mod replace;
 pub mod settings;

@@ -24,6 +24,7 @@ use crate::heartbeat::Heartbeat;
 use crate::keyring::{Keyring, Read, Unread};
 use crate::panics::joined;
 use crate::publish::PublishRequest;
+use crate::random::{dice, nonce};
 use crate::settings::Settings;
 use crate::source::RequestContext;
 
@@ -278,14 +279,4 @@ fn unread_content(unread: Unread) -> KeyContent {
 
 fn door(settings: &Settings) -> anyhow::Result<Fetch> {
     Fetch::new(settings.poll.timeout, settings.poll.max_response).context("the HTTP client cannot be set up")
-}
-
-/// Unique for each request. Without the system's randomness the process could not make TLS either.
-fn nonce() -> u128 {
-    u128::from(getrandom::u64().unwrap_or_default()) << 64 | u128::from(getrandom::u64().unwrap_or_default())
-}
-
-/// A number in 0..1.
-fn dice() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }

@@ -19,7 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
@@ -32,7 +32,6 @@ use super::shares::Network;
 use super::stream::TimedStream;
 use super::timeouts::{Activity, Late, Limits, Protocol, Watch};
 use crate::clock::Clock;
-use crate::panics::joined;
 use crate::telemetry::Telemetry;
 
 /// Requests at a time on a connection of HTTP/2.
@@ -96,15 +95,14 @@ impl Server {
                     let config = self.config.clone();
                     tasks.spawn_blocking(move || config.look());
                 }
-                Some(ended) = tasks.join_next() => tell(ended),
+                // A panic is in the log already, and costs the connection that ran into it.
+                Some(_) = tasks.join_next() => {}
                 () = over(&mut stopped) => break,
             }
         }
         // At once: a client that connects now shall reach the next process, not wait for this one to end.
         drop(listener);
-        while let Some(ended) = tasks.join_next().await {
-            tell(ended);
-        }
+        while tasks.join_next().await.is_some() {}
         Ok(())
     }
 
@@ -300,15 +298,6 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, answer: F) {
         // It is called as soon as the service was. An error means that the connection is over.
         let _ = self.answers.send((self.activity.last(), Box::pin(answer)));
-    }
-}
-
-/// A panic is a bug, and costs the connection that ran into it.
-fn tell(ended: Result<(), JoinError>) {
-    if ended.as_ref().is_err_and(JoinError::is_panic)
-        && let Err(error) = joined(ended, "a connection")
-    {
-        tracing::error!("{error}");
     }
 }
 
