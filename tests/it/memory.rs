@@ -182,11 +182,11 @@ struct Peaks {
 
 #[allow(clippy::print_stdout, reason = "the figures are what `make memory` is for")]
 impl Peaks {
-    /// `connections` is what all requests at a time may take beside their bodies.
-    async fn above(trial: Trial, connections: u64) -> Self {
+    /// `beside` is what may be taken beside the bodies: by all requests at a time, or by the campaigns of a listing.
+    async fn above(trial: Trial, beside: u64) -> Self {
         let most = trial.most as u64;
         let idle = idle(trial).await;
-        let bound = idle + 3 * most + connections;
+        let bound = idle + 3 * most + beside;
         println!("{:>6.1} MiB  with empty answers; the bound is {:.1} MiB", mib(idle), mib(bound));
         Self { bound, over: Vec::new() }
     }
@@ -263,10 +263,10 @@ async fn many_requests_at_a_time_take_little_more_than_one() {
 #[ignore = "takes minutes: make memory"]
 async fn a_listing_of_many_pages_ends() {
     let trial = || Trial { targets: 1, ..Trial::of(8 << 20) };
-    let idle = idle(trial()).await;
+    let mut peaks = Peaks::above(trial(), 500_000 * CAMPAIGN).await;
     let peak = trial().peak(move |uri, number| trial().wrap(page(uri, number))).await;
-    println!("{:>6.1} MiB  idle; {:.1} MiB with listings of 500,000 campaigns", mib(idle), mib(peak));
-    assert!(peak < idle + 3 * (8 << 20) + 500_000 * CAMPAIGN, "{:.1} MiB", mib(peak));
+    peaks.note(peak, "listings of 500,000 campaigns");
+    peaks.judge();
 }
 
 /// A page of a listing that has a next one, or nothing.

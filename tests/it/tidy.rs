@@ -20,17 +20,18 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("clock.rs", &["domain"], &["std", "jiff"]),
     ("fetch", &["domain", "fetch"], &["std", "bytes", "http", "memmap2", "reqwest", "tokio"]),
     ("telemetry.rs", &["domain", "engine"], &["std", "prometheus"]),
-    ("default_credentials.rs", &["clock", "domain", "fetch", "settings", "source"], &["std", "bytes", "http", "secrecy", "tokio"]),
+    ("default_credentials.rs", &["clock", "domain", "fetch", "random", "settings", "source"], &["std", "bytes", "http", "secrecy", "tokio"]),
     ("keyring.rs", &["default_credentials", "domain", "engine", "panics", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
     ("heartbeat.rs", &["domain"], &["std"]),
     ("logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
-    ("daemon/", &["clock", "daemon", "domain", "engine", "fetch", "heartbeat", "keyring", "logging", "panics", "publish", "settings", "source", "telemetry"], &["*"]),
+    ("daemon/", &["clock", "daemon", "domain", "engine", "fetch", "heartbeat", "keyring", "logging", "panics", "publish", "random", "settings", "source", "telemetry"], &["*"]),
     ("panics.rs", &[], &["std", "anyhow", "tokio", "tracing"]),
+    ("random.rs", &[], &["getrandom"]),
     ("publish", &["clock", "domain", "panics", "publish", "state", "store", "telemetry"], &["std", "anyhow", "tokio"]),
     ("replace.rs", &[], &["std"]),
     ("state/", &["domain", "replace", "state"], &["std", "flate2", "jiff", "serde", "thiserror"]),
-    ("web/", &["clock", "domain", "exposition", "panics", "settings", "store", "telemetry", "web"], &["*"]),
+    ("web/", &["clock", "domain", "exposition", "settings", "store", "telemetry", "web"], &["*"]),
 ];
 
 /// What the pure modules must not even name.
@@ -147,13 +148,10 @@ fn nothing_is_left_to_do() {
     }
 }
 
-/// Names of top-level types that two files of `src` may share, and why.
-const MAY_BE_SHARED: &[(&str, &str)] = &[];
-
 /// Files that may hold inherent `impl`s of one type.
 const MAX_IMPL_FILES: usize = 2;
 
-/// The code of each file of `src` without its tests. What is typed (`settings/raw.rs`) has the names of what is meant.
+/// The code of each file of `src` without its tests.
 fn production() -> BTreeMap<String, String> {
     let ours = sources().into_iter().filter_map(|(name, text)| Some((name.strip_prefix("src/")?.to_owned(), text)));
     let code = ours.filter(|(name, _)| !name.ends_with("tests.rs") && !name.contains("tests/"));
@@ -172,6 +170,7 @@ fn named<'a>(line: &'a str, keywords: &[&str]) -> Option<&'a str> {
 #[test]
 fn a_name_is_that_of_one_type() {
     let mut files = BTreeMap::<String, BTreeSet<String>>::new();
+    // What is typed has the names of what is meant.
     for (file, text) in production().into_iter().filter(|(file, _)| file != "settings/raw.rs") {
         for name in text.lines().filter_map(|line| named(line, &["struct ", "enum ", "type ", "trait "])) {
             files.entry(name.to_owned()).or_default().insert(file.clone());
@@ -179,10 +178,7 @@ fn a_name_is_that_of_one_type() {
     }
     assert!(files.len() > 200, "types are found: {}", files.len());
     for (name, files) in &files {
-        let shared = files.len() > 1;
-        let allowed = MAY_BE_SHARED.iter().any(|(allowed, _)| allowed == name);
-        assert!(!shared || allowed, "{name} is a type in {files:?}: rename the more special one");
-        assert!(shared || !allowed, "{name} is not shared any more: take it from MAY_BE_SHARED");
+        assert!(files.len() == 1, "{name} is a type in {files:?}: rename the more special one");
     }
 }
 
