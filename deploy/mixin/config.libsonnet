@@ -1,31 +1,31 @@
-// What an installation changes. `mixin.libsonnet + { _config+:: { ... } }` puts its own values in their place.
+// What an installation may change, with `mixin.libsonnet + { _config+:: { ... } }`.
 {
   _config+:: {
-    // Defaults of the thresholds that differ from the shipped ones, by name: { cost_rise: 1.5 }. By currency, where a default
-    // depends on it: { minimum_spend: { INR: 800 } }. deploy/prometheus/rules/thresholds.yml lists the names. What is meant for one
-    // account or campaign only is a rule of your own instead (docs/alerting.md).
+    // Thresholds whose default differs from the shipped one, by name: { cost_rise: 1.5 }. If a default depends on the currency,
+    // also by currency: { minimum_spend: { INR: 800 } }. deploy/prometheus/rules/thresholds.yml lists the names. For a single
+    // account or campaign, write a rule of your own instead (docs/alerting.md).
     thresholds: {},
 
-    // Where the runbooks lie. %s becomes the name of the alert.
+    // Address of the runbooks. %s becomes the name of the alert.
     runbookURLPattern: 'https://github.com/example/marketing-messages-exporter/blob/main/docs/runbooks/%s.md',
 
-    // Where Grafana shows the dashboards, without a slash at the end: it becomes the beginning of the dashboard_url of each
-    // alert that has one; no shipped alert has. Alertmanager's templates need a whole address; links inside Grafana have none.
+    // Address of Grafana, without a slash at the end: every dashboard_url of an alert begins with it. Alertmanager's templates
+    // need a full address; links inside Grafana do not.
     grafanaURL: 'https://grafana.example.com',
 
-    // How the status page of an instance is reached. %s becomes the label `instance`.
+    // Address of an instance's status page. %s becomes the label `instance`.
     statusURLPattern: 'http://%s/',
 
-    // Matchers that every family of the exporter gets, such as 'job="marketing"' or 'cluster="eu"'. Empty selects all.
+    // Matchers added to every family of the exporter, such as 'job="marketing"' or 'cluster="eu"'. Empty selects all.
     exporterSelector: '',
 
-    // How often rules are evaluated, for all groups; null keeps what each group says.
+    // How often all groups of rules are evaluated; null keeps the interval of each group.
     interval: null,
 
-    // Settings of single alerts: { MarketingMessagesDataStale: { 'for': '10m', keep_firing_for: '1h', severity: 'critical' } }.
+    // Settings of individual alerts: { MarketingMessagesDataStale: { 'for': '10m', keep_firing_for: '1h', severity: 'critical' } }.
     alerts: {},
 
-    // Of all dashboards.
+    // For all dashboards.
     tags: ['marketing-messages'],
     refresh: '1m',
     timezone: 'browser',

@@ -1,4 +1,4 @@
-// The shipped rules and dashboards as a monitoring mixin (https://monitoring.mixins.dev). README.md says how to use it.
+// The shipped rules and dashboards as a monitoring mixin (https://monitoring.mixins.dev). README.md explains how to use it.
 local dashboards = import 'dashboards.libsonnet';
 local rules = import 'rules.libsonnet';
 
@@ -19,7 +19,7 @@ local rules = import 'rules.libsonnet';
     'overview.json': import '../grafana/dashboards/overview.json',
   },
 
-  // The files of rules as text, comments included, by name.
+  // The files of rules as text, with their comments, by file name.
   prometheusRuleFiles:: rules(shippedRules, config).files,
 
   local groups = std.flattenArrays([std.parseYaml(self.prometheusRuleFiles[file]).groups for file in std.objectFields(self.prometheusRuleFiles)]),

@@ -1,6 +1,6 @@
 // The shipped files of rules, with an installation's values in place of the shipped ones.
 //
-// A file is cut into blocks, each of one rule and the comments after it. The indent of a line tells what it belongs to:
+// A file is cut into blocks, each of one rule and the comments after it. The indent of a line shows what it belongs to:
 // 4 to a group, 8 to a rule, 10 to its labels and annotations.
 local text = import 'text.libsonnet';
 

@@ -1,4 +1,4 @@
-// Edits of the shipped text. Rules are edited line by line and not rendered anew, so that their comments survive.
+// Edits of the shipped text. Rules are edited line by line instead of being rendered again, so that their comments survive.
 local identifier = std.set(std.stringChars('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:'));
 
 {
