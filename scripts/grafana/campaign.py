@@ -84,7 +84,7 @@ PANELS = [
     stat(
         "Usual cost per click",
         4,
-        "Cost per click of the long window used for comparison.",
+        "Cost per click of the long window, without the days of the short one.",
         USUAL_HERE,
         "none",
         3,
@@ -94,8 +94,8 @@ PANELS = [
     stat(
         "Of the threshold",
         3,
-        "Times the usual, as a share of the threshold `cost_rise` for this campaign's account: at 100 % "
-        "the rise is large enough for an alert, which also requires enough clicks.",
+        "Times the usual, as a share of the account's threshold `cost_rise`. At 100 %, the rise is large enough for an "
+        "alert, which also requires enough clicks.",
         f"{TIMES_USUAL} / on ({ACCOUNT}, currency) group_left () {COST_RISE}",
         "percentunit",
         0,
@@ -104,7 +104,7 @@ PANELS = [
     stat(
         "Costs more than usual",
         4,
-        "Spend of the window minus the price of its clicks at the usual cost. Below zero it costs less than usual.",
+        "Spend of the window minus the price of its clicks at the usual cost. Negative: it costs less than usual.",
         extra(CHOSEN),
         "none",
         2,
@@ -113,10 +113,9 @@ PANELS = [
     lines(
         "Cost per click, and what chance allows",
         24,
-        f"In the selected window. The band is {CHANCE} standard deviations of a Poisson count wide on either side "
-        f"around the usual cost: a cost inside may be chance. Drawn from {JUDGED} expected clicks on, so "
-        f"`today` begins some hours "
-        "after midnight.",
+        f"In the selected window. A cost inside the band may be chance: the band reaches {CHANCE} standard deviations "
+        f"of a Poisson count to either side of the usual cost. It is drawn once {JUDGED} clicks are expected, so "
+        "`today` begins some hours after midnight.",
         [
             (f"{COST} and on ({CAMPAIGN}) {EXPECTED}", "cost per click {{currency}}"),
             (edge("-"), "upper edge"),
@@ -149,7 +148,7 @@ PANELS = [
     days(
         "Cost per click a day",
         12,
-        "What a click cost on each day. Days begin at midnight of the dashboard's time zone: set it to the account's.",
+        "What a click cost each day. Days begin at midnight in the dashboard's time zone: set it to the account's.",
         [(DAILY_COST, "{{currency}}")],
         "none",
         3,
@@ -158,16 +157,17 @@ PANELS = [
     days(
         "Cost beyond the usual, a day",
         12,
-        "Spend of each day less its clicks at the usual cost: what a rise costs in money. Days below zero cost less.",
+        "Spend of each day minus the price of its clicks at the usual cost: what a rise costs in money. Negative: the "
+        "day cost less than usual.",
         [(DAILY_EXTRA, "{{currency}}")],
         "none",
     ),
     lines(
         "Cost of the last clicks",
         12,
-        "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in "
-        "that time. It moves before the day's mean does. Times with fewer clicks than “Clicks at least” are left "
-        "out, because a cost of a few clicks is noise.",
+        "Spend of the last hours (variable “Last”), or since midnight if that is later, divided by the clicks in that "
+        "time. It moves earlier than the day's mean. Times with fewer clicks than “Clicks at least” are left out, "
+        "because the cost of a few clicks is noise.",
         [
             (
                 f"{gained('spend', 'currency')} / on ({CAMPAIGN}) group_left () ({gained('link_clicks')} >= $least)",
@@ -180,7 +180,7 @@ PANELS = [
     lines(
         "Cost per click, against a week ago",
         12,
-        "In the selected window, now and at the same time a week ago.",
+        "Cost in the selected window, now and at the same time a week ago.",
         [
             (f"{COST} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})", "now {{currency}}"),
             (

@@ -41,8 +41,8 @@ PANELS = [
         "Side by side",
         24,
         8,
-        "The selected campaigns in the selected window. “Extra cost” is the spend minus "
-        "the price of the clicks at the usual cost.",
+        "The selected campaigns in the selected window. “Extra cost” is the spend minus the price of the clicks at the "
+        "usual cost.",
         [
             column("Spend", f"({spend(MONEY)}) {NAME_AND_TEAM}", "none", 2),
             column("Delivered", f"({figure('delivered', CHOSEN)}) {NAME_AND_TEAM}", "locale", 0),
@@ -90,7 +90,7 @@ PANELS = [
     lines(
         "Cost per click in $currency",
         24,
-        f"In the selected window, from {JUDGED} clicks on.",
+        f"In the selected window, once a campaign has {JUDGED} clicks.",
         [(named(f"{cost()} and on ({CAMPAIGN}) ({clicks(CHOSEN)} >= {JUDGED})"), "{{campaign_name}}")],
         "none",
         3,

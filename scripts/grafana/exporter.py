@@ -38,7 +38,7 @@ PANELS = [
     stat(
         "On time",
         4,
-        "Share of targets whose last successful poll is no older than their interval and five minutes.",
+        "Share of targets that were polled successfully within their interval plus five minutes.",
         f"avg({ON_TIME})",
         "percentunit",
         1,
@@ -65,7 +65,7 @@ PANELS = [
     stat(
         "Allowance used",
         4,
-        "The most used allowance of any account, counting everyone who uses it.",
+        "How much of the fullest allowance is used, by this exporter and everyone else.",
         f"max({OWN}api_usage_ratio{{{ACCOUNTS}}})",
         "percentunit",
         1,
@@ -74,7 +74,7 @@ PANELS = [
     stat(
         "Rejected",
         4,
-        "Values that could not be read, and series that were left out, in the last day.",
+        "Values that could not be read, plus series that were left out, in the last day.",
         f"sum(max by (source, credential) (increase({OWN}series_dropped_total{{{SOURCES}}}[1d]))) "
         f"+ (sum(max by (source, field) (increase({OWN}samples_rejected_total{{{SOURCES}}}[1d]))) or vector(0))",
         "none",
@@ -103,7 +103,7 @@ PANELS = [
         "Exporters",
         12,
         5,
-        "Each instance links to its status page. Series are the samples of its last scrape.",
+        "Click an instance for its status page. Series counts the samples of its last scrape.",
         [
             column(
                 "Up since",
@@ -126,8 +126,8 @@ PANELS = [
         "Credentials",
         12,
         5,
-        "Whether the API accepts each, when it was last read, and how many days its token has left; "
-        "none if it never expires or its expiry is unknown.",
+        "Whether the API accepts each credential, when it was last read, and how many days its token has left: "
+        "“-” if it never expires or its expiry is unknown.",
         [
             column("Valid", f"min by (source, credential) ({OWN}credential_valid{{{SOURCES}}})", "bool_yes_no"),
             column(
@@ -149,7 +149,7 @@ PANELS = [
     lines(
         "Targets on time",
         12,
-        "Share of targets whose last successful poll is no older than their interval and five minutes.",
+        "Share of targets that were polled successfully within their interval plus five minutes.",
         [(f"avg by (source) ({ON_TIME})", "{{source}}")],
         "percentunit",
         0,
@@ -158,7 +158,8 @@ PANELS = [
     lines(
         "Age of the figures",
         12,
-        "Age of each account's oldest target. It rises until the next poll, then falls to 0.",
+        "Time since the last successful poll of each account's oldest target. It rises until the next poll, then falls "
+        "to 0.",
         [(f"max by ({ACCOUNT}) ({AGE})", "{{source}} {{account_id}}")],
         "s",
         0,
@@ -166,8 +167,8 @@ PANELS = [
     lines(
         "Demand for the allowance",
         12,
-        "Requests that the configured intervals need, as a share of what the budget allows. Above 100 %, intervals are "
-        "stretched.",
+        "Requests that the configured intervals need, as a share of what the budget allows. Above 100 %, targets are "
+        "polled less often than configured.",
         [
             (
                 lane(
@@ -184,8 +185,8 @@ PANELS = [
     lines(
         "Allowance used",
         12,
-        "Used share of each account's most used allowance, counting everyone who uses "
-        "it, as reported in the API's headers.",
+        "How much of each account's fullest allowance is used, by this exporter and everyone else, as reported in the "
+        "API's headers.",
         [(f"max by ({ACCOUNT}) ({OWN}api_usage_ratio{{{ACCOUNTS}}})", "{{source}} {{account_id}}")],
         "percentunit",
         0,
@@ -212,7 +213,7 @@ PANELS = [
     lines(
         "Failed polls",
         12,
-        "Polls that failed, by reason.",
+        "Number of failed polls, by reason.",
         [(f"sum by (reason) (increase({OWN}poll_failures_total{{{SOURCES}}}[$__rate_interval]))", "{{reason}}")],
         "none",
         0,
@@ -234,7 +235,7 @@ PANELS = [
     lines(
         "Duration of a request",
         12,
-        "Half of the requests take longer than the median, one in twenty longer than 95 %.",
+        "Median and 95th percentile: one request in twenty takes longer than the line “95 %”.",
         [
             (
                 f"histogram_quantile({quantile}, sum by (source, le) "
@@ -257,7 +258,7 @@ PANELS = [
     lines(
         "Duration of a scrape",
         12,
-        "For each exporter. Prometheus gives up after its `scrape_timeout`.",
+        "How long Prometheus takes to scrape each exporter. It gives up after `scrape_timeout`.",
         [(f"scrape_duration_seconds {IS_EXPORTER}", "{{instance}}")],
         "s",
         2,
@@ -265,9 +266,8 @@ PANELS = [
     lines(
         "Duration of the rules",
         12,
-        "How long Prometheus takes for one round of each group, as a share of the group's interval. At "
-        "100 % rounds are "
-        "missed. Needs Prometheus to scrape itself.",
+        "How long Prometheus takes to evaluate each group of rules, as a share of the group's interval. At 100 %, it "
+        "starts to skip evaluations. Prometheus must scrape itself.",
         [
             (
                 group(

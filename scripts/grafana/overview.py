@@ -148,8 +148,7 @@ PANELS = [
         "Alerts that fire",
         24,
         7,
-        "By name, with the campaign or credential concerned. Click an alert for its runbook, "
-        "or a campaign for its dashboard.",
+        "Each alert with its campaign or credential. Click an alert for its runbook, or a campaign for its dashboard.",
         [column("For", SINCE, "s", 0)],
         {
             "alertname": "Alert",
@@ -187,10 +186,9 @@ PANELS = [
         "Top movers",
         24,
         8,
-        "Campaigns whose clicks cost more or less than usual, largest extra cost first. “Extra cost” is the "
-        f"spend of the window less its clicks at the usual cost. Only changes beyond chance are listed: at "
-        f"least {JUDGED} clicks "
-        f"clicks were expected, and the actual number differs by {CHANCE} standard deviations or more.",
+        "Campaigns whose clicks cost more or less than usual, largest extra cost first. “Extra cost” is the spend "
+        "of the window minus the price of its clicks at the usual cost. Only changes beyond chance are listed: at "
+        f"least {JUDGED} clicks were expected, and the actual number differs by {CHANCE} standard deviations or more.",
         [
             column("Extra cost", moved(extra(WINDOW)), "none", 2),
             column("Cost per click", moved(per_click(spend(WINDOW), clicks(WINDOW))), "none", 3),
@@ -214,8 +212,8 @@ PANELS = [
         "Budget of the month",
         16,
         7,
-        "Accounts with a threshold `budget_month` and the window `this_month`. “Projected” is the "
-        "spend for the whole month at the current rate.",
+        "Accounts that have a threshold `budget_month` and poll the window `this_month`. “Projected” is the spend of "
+        "the whole month if it continues at the current rate.",
         [
             column("Budget", named_account(BUDGET), "none", 2),
             column("Spent", named_account(f"{SPENT} and on ({ACCOUNT}, currency) {BUDGET}"), "none", 2),
@@ -238,9 +236,8 @@ PANELS = [
     lines(
         "Pacing",
         8,
-        "Share of the monthly budget that is spent, and share of the month that is over. Above the dashed "
-        "line an account "
-        "spends too fast.",
+        "How much of the monthly budget is spent, and how much of the month has passed (dashed). An account above the "
+        "dashed line spends too fast.",
         [
             (named_account(SHARE_SPENT), "{{account_name}} {{currency}}"),
             (f"max({MONTH_GONE} and on ({ACCOUNT}) {BUDGET})", "month"),
@@ -264,7 +261,7 @@ PANELS = [
         "Spend a day in $currency",
         24,
         "What each account spent each day. Days begin at midnight in the dashboard's time zone: set it to the "
-        "account's. For CAMS, the increase of its only window.",
+        "account's. For CAMS, a day is the increase of its only window.",
         [(named_account(daily_of_account("spend", f"{ACCOUNTS}, {CURRENCY}", "currency")), "{{account_name}}")],
         "none",
         stacked=True,
@@ -334,8 +331,8 @@ PANELS = [
         "Teams",
         12,
         7,
-        "By the static label `team` of the configuration, from the campaigns' sums. Campaigns without one "
-        "have none here.",
+        "Totals of each team's campaigns. The team is the static label `team` of the configuration; the row without a "
+        "name is for campaigns without one.",
         [
             column("Spend", by_team(spend(MONEY), "currency"), "none", 2),
             column("Link clicks", by_team(CLICKS_WITH_CURRENCY, "currency"), "locale", 0),
@@ -353,7 +350,7 @@ PANELS = [
         "Currencies",
         12,
         7,
-        "Totals of the accounts in each currency.",
+        "Totals of the accounts in each currency. Amounts in different currencies are never added up.",
         [
             column("Spend", SPEND_BY_CURRENCY, "none", 2),
             column("Link clicks", CLICKS_BY_CURRENCY, "locale", 0),
@@ -366,7 +363,8 @@ PANELS = [
     lines(
         "Age of the figures",
         24,
-        "Age of each account's oldest target. It rises until the next poll, then falls to 0.",
+        "Time since the last successful poll of each account's oldest target. It rises until the next poll, then falls "
+        "to 0.",
         [
             (
                 f"max by ({ACCOUNT}) (target:marketing_messages_data:age_seconds{{{ACCOUNTS}}})",
