@@ -129,7 +129,7 @@ impl Telemetry {
             samples_rejected: add.counter("samples_rejected_total", "Values that were not numbers, by field; row for a row without a readable id.", &["source", "field"])?,
             series_dropped: add.counter("series_dropped_total", "Series left out because exposition.max_series was reached.", &CREDENTIAL)?,
             credential_valid: add.int_gauge("credential_valid", "Whether the API accepted the credential when it was last used.", &CREDENTIAL)?,
-            credential_readable: add.int_gauge("credential_readable", "0 while the credential's file or variable cannot be read; until then the last content that was read is used.", &CREDENTIAL)?,
+            credential_readable: add.int_gauge("credential_readable", "0 while the credential's file or variable cannot be read; meanwhile, the content that was read last is used.", &CREDENTIAL)?,
             field_supported: add.int_gauge("field_supported", "0 for a field that the API refused and that is left out of requests for a day.", &["source", "credential", "field"])?,
             credential_expires: add.gauge("credential_expires_timestamp_seconds", "When the token expires; absent if it never does.", &CREDENTIAL)?,
             credential_data_access_expires: add.gauge("credential_data_access_expires_timestamp_seconds", "When the token's access to data ends; absent if it never does.", &CREDENTIAL)?,
