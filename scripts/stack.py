@@ -30,7 +30,7 @@ HOUR = 3  # seconds
 FIRST_DAY, DAY = 37, 10  # seconds: of the first, and of each after it
 HOURS = {"m": 1 / 60, "h": 1, "d": 24}
 
-# Thresholds of one's own, as docs/alerting.md tells to write them.
+# Custom thresholds, written as docs/alerting.md shows.
 OWN_RULES = """
 groups:
   - name: own-thresholds
