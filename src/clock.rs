@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::domain::time::Uptime;
+use crate::domain::time::{UnixSeconds, Uptime};
 
 /// Deadlines and schedules: monotonic time since the process started.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,8 @@ impl Clock {
     }
 
     /// The wall-clock instant of an uptime, as the wall clock stands now.
-    pub fn wall_at(self, uptime: Uptime) -> f64 {
-        wall().as_duration().as_secs_f64() + uptime.as_secs_f64() - self.uptime().as_secs_f64()
+    pub fn wall_at(self, uptime: Uptime) -> UnixSeconds {
+        wall_seconds().of_uptime(uptime, self.uptime())
     }
 }
 
@@ -41,7 +41,7 @@ pub fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// Wall-clock time as Unix seconds.
-pub fn wall_seconds() -> f64 {
-    wall().as_duration().as_secs_f64()
+/// The same, where it is shown or saved.
+pub fn wall_seconds() -> UnixSeconds {
+    wall().into()
 }

@@ -249,7 +249,7 @@ impl Worker {
         if let LogDecision::Recovered(attempts) = decision {
             tracing::info!(attempts, "the state is written again");
         }
-        self.telemetry.state_last_write.with_label_values::<&str>(&[]).set(clock::wall_seconds());
+        self.telemetry.state_last_write.with_label_values::<&str>(&[]).set(clock::wall_seconds().as_f64());
     }
 }
 

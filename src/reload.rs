@@ -101,7 +101,7 @@ impl Reloader {
     fn note(&self, success: bool) {
         self.telemetry.config_last_reload_successful.set(f64::from(u8::from(success)));
         if success {
-            self.telemetry.config_last_reload_success.set(clock::wall_seconds());
+            self.telemetry.config_last_reload_success.set(clock::wall_seconds().as_f64());
         }
         self.telemetry.mark_changed();
     }

@@ -13,6 +13,7 @@ use prometheus::{
 use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::target::{CredentialId, Source, account_label};
+use crate::domain::time::UnixSeconds;
 use crate::engine::Measurement;
 
 const PREFIX: &str = "marketing_messages_exporter_";
@@ -233,7 +234,7 @@ impl Telemetry {
                 // out.
                 self.api_blocked_until.reset();
                 for (lane, until) in lanes {
-                    self.api_blocked_until.with_label_values(&lane_labels(lane)).set(*until);
+                    self.api_blocked_until.with_label_values(&lane_labels(lane)).set(until.as_f64());
                 }
             }
             Measurement::LaneGone(lane) => self.forget_lane(lane),
@@ -245,7 +246,7 @@ impl Telemetry {
                 self.credential_readable.with_label_values(&labels(credential)).set(i64::from(*readable));
             }
             Measurement::KeysRead(credential, at) => {
-                self.credential_last_read.with_label_values(&labels(credential)).set(*at);
+                self.credential_last_read.with_label_values(&labels(credential)).set(at.as_f64());
             }
             Measurement::Expiry { credential, expires, data_access_expires } => {
                 let labels = labels(credential);
@@ -307,9 +308,9 @@ fn lane_labels(lane: &LaneKey) -> [String; 3] {
 }
 
 /// What is not known has no sample.
-fn set_or_remove(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
-    match value {
-        Some(value) => gauge.with_label_values(labels).set(value),
+fn set_or_remove(gauge: &GaugeVec, labels: &[&str], instant: Option<UnixSeconds>) {
+    match instant {
+        Some(instant) => gauge.with_label_values(labels).set(instant.as_f64()),
         None => drop(gauge.remove_label_values(labels)),
     }
 }

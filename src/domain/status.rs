@@ -8,20 +8,21 @@ use super::budget::BelievedTier;
 use super::fault::Reason;
 use super::lane::LaneKey;
 use super::target::Source;
+use super::time::UnixSeconds;
 
-/// The state of a target after its last poll. Instants are Unix seconds.
+/// The state of a target after its last poll.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TargetStatus {
     /// Whether the last poll succeeded; `None` before the first.
     pub up: Option<bool>,
     /// Since when that is so.
-    pub since: Option<f64>,
+    pub since: Option<UnixSeconds>,
     /// When it was last polled with success.
-    pub last_success: Option<f64>,
+    pub last_success: Option<UnixSeconds>,
     /// When it was last polled.
-    pub last_attempt: Option<f64>,
+    pub last_attempt: Option<UnixSeconds>,
     /// When it is due next; its lane may make it wait longer.
-    pub next_poll: Option<f64>,
+    pub next_poll: Option<UnixSeconds>,
     /// Time between two polls that is in force.
     pub interval: Duration,
     /// Failed polls since its last success; `None` before the first poll.
@@ -42,12 +43,12 @@ pub struct LastFault {
     /// The sentence of the log, free of secrets.
     pub message: String,
     /// When.
-    pub at: f64,
+    pub at: UnixSeconds,
 }
 
 impl TargetStatus {
     /// A poll ended at an instant, with or without a fault.
-    pub fn note(&mut self, fault: Option<(Reason, &str)>, at: f64) {
+    pub fn note(&mut self, fault: Option<(Reason, &str)>, at: UnixSeconds) {
         let up = fault.is_none();
         // State files of the first version restore a state without its instant.
         if self.up != Some(up) || self.since.is_none() {
@@ -63,7 +64,7 @@ impl TargetStatus {
     }
 }
 
-/// What of a lane's allowance is wanted and used. Instants are Unix seconds.
+/// What of a lane's allowance is wanted and used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneStatus {
     /// Requests an hour that the budget allows.
@@ -77,13 +78,13 @@ pub struct LaneStatus {
     /// What is used of each allowance, as the API tells: 1 is all of it.
     pub usage: BTreeMap<&'static str, f64>,
     /// Until when nothing goes out.
-    pub blocked_until: Option<f64>,
+    pub blocked_until: Option<UnixSeconds>,
 }
 
 /// How many seconds before its end a token is worth a warning; an alert has the same time.
 pub const ENDS_SOON: f64 = 14.0 * 86_400.0;
 
-/// Whether a credential is good. Instants are Unix seconds.
+/// Whether a credential is good.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CredentialStatus {
     /// Whether the API accepted it the last time; `None` before it was used.
@@ -91,11 +92,11 @@ pub struct CredentialStatus {
     /// Why not.
     pub fault: Option<Arc<LastFault>>,
     /// When the token expires, as far as it is known to.
-    pub expires: Option<f64>,
+    pub expires: Option<UnixSeconds>,
     /// When its access to data ends.
-    pub data_access_expires: Option<f64>,
+    pub data_access_expires: Option<UnixSeconds>,
     /// When a new content was last read.
-    pub last_read: Option<f64>,
+    pub last_read: Option<UnixSeconds>,
     /// Since when, and why, its file or variable cannot be read.
     pub unreadable: Option<Arc<Unreadable>>,
     /// What is known of the end of its token.
@@ -108,7 +109,7 @@ pub struct Unreadable {
     /// Names the place, never the content.
     pub message: String,
     /// Since when.
-    pub since: f64,
+    pub since: UnixSeconds,
 }
 
 /// What is known of the end of a token.
@@ -142,7 +143,7 @@ impl Expiry {
 
 impl CredentialStatus {
     /// Its file or variable was read at an instant, or could not be.
-    pub fn note_content(&mut self, trouble: Option<&str>, at: f64) {
+    pub fn note_content(&mut self, trouble: Option<&str>, at: UnixSeconds) {
         let since = self.unreadable.as_ref().map_or(at, |known| known.since);
         // It is read every second while it cannot be: the same trouble is not a change.
         let same = self.unreadable.as_ref().is_some_and(|known| trouble == Some(&*known.message));
@@ -152,7 +153,7 @@ impl CredentialStatus {
     }
 
     /// The API accepted it, or refused it at an instant.
-    pub fn note(&mut self, refusal: Option<&str>, at: f64) {
+    pub fn note(&mut self, refusal: Option<&str>, at: UnixSeconds) {
         self.accepted = Some(refusal.is_none());
         // The first refusal says since when.
         if let (Some(message), None) = (refusal, &self.fault) {
@@ -189,15 +190,16 @@ mod tests {
 
     #[test]
     fn a_state_lasts_since_it_changed_and_the_last_fault_is_kept() {
+        let at = UnixSeconds::new;
         let mut status = TargetStatus::default();
-        status.note(None, 1.0);
-        status.note(None, 2.0);
-        assert_eq!((status.up, status.since, status.last_success), (Some(true), Some(1.0), Some(2.0)));
-        status.note(Some((Reason::Timeout, "late")), 3.0);
-        status.note(Some((Reason::Forbidden, "no")), 4.0);
-        assert_eq!((status.up, status.since, status.last_success), (Some(false), Some(3.0), Some(2.0)));
-        status.note(None, 5.0);
+        status.note(None, at(1.0));
+        status.note(None, at(2.0));
+        assert_eq!((status.up, status.since, status.last_success), (Some(true), Some(at(1.0)), Some(at(2.0))));
+        status.note(Some((Reason::Timeout, "late")), at(3.0));
+        status.note(Some((Reason::Forbidden, "no")), at(4.0));
+        assert_eq!((status.up, status.since, status.last_success), (Some(false), Some(at(3.0)), Some(at(2.0))));
+        status.note(None, at(5.0));
         let fault = status.fault.as_deref().map(|fault| (fault.reason, &*fault.message, fault.at));
-        assert_eq!((status.since, fault), (Some(5.0), Some((Reason::Forbidden, "no", 4.0))));
+        assert_eq!((status.since, fault), (Some(at(5.0)), Some((Reason::Forbidden, "no", at(4.0)))));
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::saved::SavedState;
 use crate::domain::schedule::Ticket;
 use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Source, TargetKey, account_label};
-use crate::domain::time::Uptime;
+use crate::domain::time::{UnixSeconds, Uptime};
 use crate::source::{Cursor, Target};
 
 /// Something to be done. Effects are carried out in the order in which they come.
@@ -131,8 +131,8 @@ pub enum Measurement {
         /// What the intervals take.
         demand: f64,
     },
-    /// The lanes that are stopped, all of them, and until when (Unix seconds).
-    Blocked(Vec<(LaneKey, f64)>),
+    /// The lanes that are stopped, all of them, and until when.
+    Blocked(Vec<(LaneKey, UnixSeconds)>),
     /// A lane has no targets any more.
     LaneGone(LaneKey),
     /// A credential is configured: its counters start at 0.
@@ -141,16 +141,16 @@ pub enum Measurement {
     Accepted(CredentialId, bool),
     /// Whether the file or variable of a credential can be read.
     Readable(CredentialId, bool),
-    /// A new content of a credential was read (Unix seconds).
-    KeysRead(CredentialId, f64),
-    /// When a token expires and when its access to data ends (Unix seconds); `None` for never, or unknown.
+    /// A new content of a credential was read, and when.
+    KeysRead(CredentialId, UnixSeconds),
+    /// When a token expires and when its access to data ends; `None` for never, or unknown.
     Expiry {
         /// Whose.
         credential: CredentialId,
         /// The token.
-        expires: Option<f64>,
+        expires: Option<UnixSeconds>,
         /// Its access to data.
-        data_access_expires: Option<f64>,
+        data_access_expires: Option<UnixSeconds>,
     },
     /// Whether a field is left out because the API refused it.
     Field {

@@ -14,7 +14,7 @@ use crate::domain::saved::SavedState;
 use crate::domain::schedule::Ticket;
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
-use crate::domain::time::Uptime;
+use crate::domain::time::{UnixSeconds, Uptime};
 use crate::source::{Api, Page, ServedVersion, Target, hex};
 
 /// One instant on both clocks, and a throw of the dice. The engine has none of the three itself, which is
@@ -23,16 +23,16 @@ use crate::source::{Api, Page, ServedVersion, Target, hex};
 pub struct Moment {
     /// Monotonic time: what every decision is made by.
     pub uptime: Uptime,
-    /// Wall-clock time as Unix seconds: what is exported and saved.
-    pub wall: f64,
+    /// Wall-clock time: what is exported and saved.
+    pub wall: UnixSeconds,
     /// In 0..1: spreads what would otherwise happen at once.
     pub dice: f64,
 }
 
 impl Moment {
     /// The wall-clock instant of an uptime, as the wall clock reads now.
-    pub fn wall_at(&self, uptime: Uptime) -> f64 {
-        self.wall + uptime.as_secs_f64() - self.uptime.as_secs_f64()
+    pub fn wall_at(&self, uptime: Uptime) -> UnixSeconds {
+        self.wall.of_uptime(uptime, self.uptime)
     }
 }
 

@@ -300,7 +300,7 @@ fn a_saved_state_goes_on_where_it_was() {
     let due = |play: &Play| {
         let targets = play.engine.targets.iter();
         targets
-            .map(|(key, ticket)| (key.clone(), play.now.wall_at(play.engine.schedule.due(ticket)).round()))
+            .map(|(key, ticket)| (key.clone(), play.now.wall_at(play.engine.schedule.due(ticket)).as_f64().round()))
             .collect::<Vec<_>>()
     };
     let before = due(&play);
@@ -311,7 +311,7 @@ fn a_saved_state_goes_on_where_it_was() {
         _ => None,
     });
     let state: SavedState = saved.unwrap();
-    let wall = play.now.wall + 60.0;
+    let wall = play.now.wall_at(play.now.uptime + 60 * SECOND);
 
     let mut later = Play::new(accounts([7, 8]));
     later.now.wall = wall;

@@ -11,7 +11,7 @@ use crate::domain::saved::{SavedState, SavedTarget};
 use crate::domain::schedule::Schedule;
 use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::target::{Labels, TargetKey};
-use crate::domain::time::Uptime;
+use crate::domain::time::{UnixSeconds, Uptime};
 
 /// How old the file may grow while there is news.
 const SAVE_EVERY: Duration = Duration::from_secs(15);
@@ -75,7 +75,7 @@ pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &S
 /// Goes on where an earlier life ended, as far as that is still wanted. Says how many targets do.
 pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Planning<'_>) -> usize {
     let now = with.now;
-    let uptime = |instant: f64| {
+    let uptime = |instant: UnixSeconds| {
         let wait = Duration::try_from_secs_f64(instant - now.wall).unwrap_or_default();
         now.uptime + wait.min(MAX_RESTORED_WAIT)
     };

@@ -4,6 +4,7 @@ use super::family::{self, FAMILIES, FamilySet, Other};
 use super::line;
 use crate::domain::status::TargetStatus;
 use crate::domain::target::{TargetKey, account_label};
+use crate::domain::time::UnixSeconds;
 
 /// A run of targets.
 #[derive(Debug, PartialEq)]
@@ -65,9 +66,9 @@ impl States {
 fn value(status: &TargetStatus, family: usize) -> Option<f64> {
     match SHOWN.into_iter().find(|shown| family::other(*shown) == family)? {
         Other::TargetUp => status.up.map(|up| f64::from(u8::from(up))),
-        Other::TargetLastSuccess => status.last_success,
-        Other::TargetLastAttempt => status.last_attempt,
-        Other::TargetNextPoll => status.next_poll,
+        Other::TargetLastSuccess => status.last_success.map(UnixSeconds::as_f64),
+        Other::TargetLastAttempt => status.last_attempt.map(UnixSeconds::as_f64),
+        Other::TargetNextPoll => status.next_poll.map(UnixSeconds::as_f64),
         Other::TargetPollInterval => Some(status.interval.as_secs_f64()),
         Other::TargetConsecutiveFailures => status.failures.map(f64::from),
         _ => status.rows.map(|rows| rows as f64),

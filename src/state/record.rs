@@ -27,7 +27,7 @@ pub(super) enum Record {
     Account { key: KeyRecord, home: Home, name: String, currency: Option<String>, timezone: String, status: String },
     Listing { key: KeyRecord, home: Home, campaigns: Vec<(u64, String, String, bool)> },
     Member { credential: String, campaign: u64, account: Option<(u64, bool)> },
-    Blocked { source: String, credential: String, account: Option<u64>, until: UnixSeconds },
+    Blocked { source: String, credential: String, account: Option<u64>, until: f64 },
     End { records: usize },
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Record {
 pub(super) struct TargetRecord {
     key: KeyRecord,
     asks: String,
-    due: UnixSeconds,
+    due: f64,
     failures: u32,
     status: Option<StatusRecord>,
     rows: Option<Columns>,
@@ -59,23 +59,23 @@ pub(super) struct KeyRecord {
 #[derive(Debug, Serialize, Deserialize)]
 struct StatusRecord {
     up: Option<bool>,
-    last_success: Option<UnixSeconds>,
-    last_attempt: Option<UnixSeconds>,
-    next_poll: Option<UnixSeconds>,
+    last_success: Option<f64>,
+    last_attempt: Option<f64>,
+    next_poll: Option<f64>,
     interval: Duration,
     failures: Option<u32>,
     rows: Option<usize>,
     /// Files of the first version have none of these.
     #[serde(default)]
-    since: Option<UnixSeconds>,
+    since: Option<f64>,
     #[serde(default)]
-    fault: Option<(String, String, UnixSeconds)>,
+    fault: Option<(String, String, f64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Columns {
     account: Option<u64>,
-    expires: UnixSeconds,
+    expires: f64,
     campaigns: Vec<Option<u64>>,
     currencies: Vec<Option<String>>,
     days: Vec<Option<(Date, Date)>>,
@@ -162,41 +162,44 @@ impl TargetRecord {
     pub(super) fn of(key: &TargetKey, kept: &SavedTarget) -> Self {
         let status = kept.status.as_ref().map(|status| StatusRecord {
             up: status.up,
-            last_success: status.last_success,
-            last_attempt: status.last_attempt,
-            next_poll: status.next_poll,
+            last_success: status.last_success.map(UnixSeconds::as_f64),
+            last_attempt: status.last_attempt.map(UnixSeconds::as_f64),
+            next_poll: status.next_poll.map(UnixSeconds::as_f64),
             interval: status.interval,
             failures: status.failures,
             rows: status.rows,
-            since: status.since,
+            since: status.since.map(UnixSeconds::as_f64),
             fault: status
                 .fault
                 .as_ref()
-                .map(|fault| (fault.reason.label().to_owned(), fault.message.clone(), fault.at)),
+                .map(|fault| (fault.reason.label().to_owned(), fault.message.clone(), fault.at.as_f64())),
         });
         let (asks, rows) = (kept.asks.clone(), kept.rows.as_ref().map(Columns::of));
-        Self { key: KeyRecord::of(key), asks, due: kept.due, failures: kept.failures, status, rows }
+        Self { key: KeyRecord::of(key), asks, due: kept.due.as_f64(), failures: kept.failures, status, rows }
     }
 
     pub(super) fn read(self) -> Result<(TargetKey, SavedTarget), Unknown> {
         let status = self.status.map(|status| TargetStatus {
             up: status.up,
-            last_success: status.last_success,
-            last_attempt: status.last_attempt,
-            next_poll: status.next_poll,
+            last_success: status.last_success.map(UnixSeconds::new),
+            last_attempt: status.last_attempt.map(UnixSeconds::new),
+            next_poll: status.next_poll.map(UnixSeconds::new),
             interval: status.interval,
             failures: status.failures,
             rows: status.rows,
-            since: status.since,
+            since: status.since.map(UnixSeconds::new),
             fault: status.fault.and_then(|(reason, message, at)| {
                 let reason = Reason::ALL.into_iter().find(|known| known.label() == reason)?;
-                Some(Arc::new(LastFault { reason, message, at }))
+                Some(Arc::new(LastFault { reason, message, at: UnixSeconds::new(at) }))
             }),
             // The snapshot counts them when the rows are back.
             samples: None,
         });
         let rows = self.rows.map(Columns::read).transpose()?;
-        Ok((self.key.read()?, SavedTarget { asks: self.asks, due: self.due, failures: self.failures, status, rows }))
+        Ok((
+            self.key.read()?,
+            SavedTarget { asks: self.asks, due: UnixSeconds::new(self.due), failures: self.failures, status, rows },
+        ))
     }
 }
 
@@ -210,7 +213,7 @@ impl Columns {
         };
         Self {
             account: kept.account.map(AccountId::number),
-            expires: kept.expires,
+            expires: kept.expires.as_f64(),
             campaigns: rows.campaigns().iter().map(|campaign| campaign.map(CampaignId::number)).collect(),
             currencies: rows.currencies().iter().map(|code| code.map(|code| code.as_str().to_owned())).collect(),
             days: rows.days().to_vec(),
@@ -244,7 +247,11 @@ impl Columns {
             })
         };
         let rows: Result<Vec<Row>, Unknown> = self.campaigns.iter().enumerate().map(row).collect();
-        Ok(SavedRows { account: account(self.account)?, expires: self.expires, rows: Arc::new(Rows::new(rows?)) })
+        Ok(SavedRows {
+            account: account(self.account)?,
+            expires: UnixSeconds::new(self.expires),
+            rows: Arc::new(Rows::new(rows?)),
+        })
     }
 }
 
@@ -277,7 +284,7 @@ impl Record {
             source: lane.source.label().to_owned(),
             credential: lane.credential.as_ref().to_owned(),
             account: lane.account.map(AccountId::number),
-            until,
+            until: until.as_f64(),
         }
     }
 
@@ -308,7 +315,7 @@ impl Record {
             Self::Blocked { source: label, credential, account: id, until } => {
                 let credential = credential.as_str().into();
                 let lane = LaneKey { source: source(&label)?, credential, account: account(id)? };
-                state.blocked.push((lane, until));
+                state.blocked.push((lane, UnixSeconds::new(until)));
             }
             Self::End { .. } => {}
         }

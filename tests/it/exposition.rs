@@ -14,7 +14,7 @@ use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };
-use marketing_messages_exporter::domain::time::Uptime;
+use marketing_messages_exporter::domain::time::{UnixSeconds, Uptime};
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::store::Store;
 use proptest::prelude::*;
@@ -167,7 +167,7 @@ fn change() -> impl Strategy<Value = Change> {
         }),
         2 => (key(), proptest::option::of(any::<bool>()), proptest::option::of(0.0..2e9_f64), 0..9_u32).prop_map(|(key, up, at, failures)| {
             let interval = Duration::from_millis(u64::from(failures) * 300);
-            Change::Status(key, TargetStatus { up, last_success: at, failures: Some(failures), interval, ..TargetStatus::default() })
+            Change::Status(key, TargetStatus { up, last_success: at.map(UnixSeconds::new), failures: Some(failures), interval, ..TargetStatus::default() })
         }),
     ]
 }

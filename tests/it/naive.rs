@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use marketing_messages_exporter::domain::metric::{METRICS, PREFIX, Unit};
 use marketing_messages_exporter::domain::snapshot::{Group, GroupKey, Snapshot};
 use marketing_messages_exporter::domain::target::{CampaignId, Currency, Labels, account_label};
+use marketing_messages_exporter::domain::time::UnixSeconds;
 use marketing_messages_exporter::exposition::{FAMILIES, Format, header};
 
 /// What the exporter says of itself behind everything else.
@@ -114,9 +115,9 @@ fn naive_states(snapshot: &Snapshot, lines: &mut BTreeMap<String, Vec<String>>) 
         ];
         let values = [
             ("up", status.up.map(|up| if up { 1.0 } else { 0.0 })),
-            ("last_success_timestamp_seconds", status.last_success),
-            ("last_attempt_timestamp_seconds", status.last_attempt),
-            ("next_poll_timestamp_seconds", status.next_poll),
+            ("last_success_timestamp_seconds", status.last_success.map(UnixSeconds::as_f64)),
+            ("last_attempt_timestamp_seconds", status.last_attempt.map(UnixSeconds::as_f64)),
+            ("next_poll_timestamp_seconds", status.next_poll.map(UnixSeconds::as_f64)),
             ("poll_interval_seconds", Some(status.interval.as_secs_f64())),
             ("consecutive_failures", status.failures.map(f64::from)),
             ("rows", status.rows.map(|rows| rows as f64)),

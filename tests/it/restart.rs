@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
 use marketing_messages_exporter::domain::saved::{SavedRows, SavedState, SavedTarget};
 use marketing_messages_exporter::domain::target::{CampaignId, Source, Subject, TargetKey, Window};
+use marketing_messages_exporter::domain::time::UnixSeconds;
 use marketing_messages_exporter::simulate::{Channel, Key, ScriptedFault, Spec};
 use marketing_messages_exporter::state::{self, StateFileError};
 
@@ -198,8 +199,9 @@ fn some_state(number: u32) -> SavedState {
     };
     let rows = Arc::new(Rows::new((0..10 * (number % 100)).map(row).collect()));
     let kept = |part: u32| {
-        let rows = Some(SavedRows { account: None, expires: f64::from(number), rows: rows.clone() });
-        (TargetKey { part, ..key.clone() }, SavedTarget { due: f64::from(number), rows, ..SavedTarget::default() })
+        let at = UnixSeconds::new(f64::from(number));
+        let rows = Some(SavedRows { account: None, expires: at, rows: rows.clone() });
+        (TargetKey { part, ..key.clone() }, SavedTarget { due: at, rows, ..SavedTarget::default() })
     };
     SavedState { targets: (0..4).map(kept).collect(), ..SavedState::default() }
 }
@@ -241,7 +243,7 @@ fn a_kill_at_any_moment_leaves_a_whole_file() {
         child.kill().unwrap();
         child.wait().unwrap();
         let state = state::read(&path).expect("the file is whole").expect("there is one");
-        let number = state.targets.values().next().unwrap().due;
+        let number = state.targets.values().next().unwrap().due.as_f64();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it counts from one")]
         let expected = some_state(number as u32);
         assert_eq!(state, expected, "and holds one state");

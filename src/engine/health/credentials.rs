@@ -10,6 +10,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::snapshot::Change;
 use crate::domain::status::{CredentialStatus, ENDS_SOON, Expiry};
 use crate::domain::target::CredentialId;
+use crate::domain::time::UnixSeconds;
 use crate::source::TokenHealth;
 
 /// What the publisher last saw of each credential.
@@ -94,12 +95,12 @@ impl Credentials {
         now: Moment,
         out: &mut Outbox,
     ) {
-        let seconds = |instant: jiff::Timestamp| instant.as_duration().as_secs_f64();
-        self.set_expiry(credential, health.expires.map(seconds), health.data_access_expires.map(seconds), out);
+        let (expires, data_access_expires) = (health.expires, health.data_access_expires);
+        self.set_expiry(credential, expires.map(Into::into), data_access_expires.map(Into::into), out);
         self.change(credential, out, |status| status.expiry = Expiry::Told);
-        for (instant, what) in [(health.expires, "expires"), (health.data_access_expires, "loses its access to data")] {
+        for (instant, what) in [(expires, "expires"), (data_access_expires, "loses its access to data")] {
             // The gauges say it all along; this is for whoever has only the log.
-            if let Some(instant) = instant.filter(|instant| seconds(*instant) - now.wall < ENDS_SOON) {
+            if let Some(instant) = instant.filter(|instant| UnixSeconds::from(*instant) - now.wall < ENDS_SOON) {
                 let line = format!("the token {what} soon: issue a new one");
                 out.report(LogLine::of_credential(Severity::Warning, credential, line).with("at", instant.to_string()));
             }
@@ -120,8 +121,8 @@ impl Credentials {
     fn set_expiry(
         &mut self,
         credential: &CredentialId,
-        expires: Option<f64>,
-        data_access_expires: Option<f64>,
+        expires: Option<UnixSeconds>,
+        data_access_expires: Option<UnixSeconds>,
         out: &mut Outbox,
     ) {
         out.observe(Measurement::Expiry { credential: credential.clone(), expires, data_access_expires });

@@ -60,7 +60,7 @@ impl Lanes {
             self.change(lane, out, |status| {
                 // The instant is reckoned from two clocks each time: without the tolerance each answer would change
                 // the page.
-                if status.blocked_until.is_none_or(|former| (former - until).abs() > BLOCK_JITTER) {
+                if status.blocked_until.is_none_or(|former| (former - *until).abs() > BLOCK_JITTER) {
                     status.blocked_until = Some(*until);
                 }
             });

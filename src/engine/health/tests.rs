@@ -9,9 +9,11 @@ use crate::domain::budget::Usage;
 use crate::domain::lane::LaneKey;
 use crate::domain::status::Expiry;
 use crate::domain::target::{CredentialId, Source, Subject, Window};
+use crate::domain::time::UnixSeconds;
 use crate::source::TokenHealth;
 
-const NOW: Moment = Moment { uptime: Uptime::after(Duration::from_secs(100)), wall: 1_000_100.0, dice: 0.5 };
+const NOW: Moment =
+    Moment { uptime: Uptime::after(Duration::from_secs(100)), wall: UnixSeconds::new(1_000_100.0), dice: 0.5 };
 
 fn key(subject: Subject) -> TargetKey {
     TargetKey {
@@ -64,7 +66,10 @@ fn a_target_shows_before_it_is_polled_and_then_how_its_last_poll_went() {
     assert_eq!(drain(&mut out).0[0].up, None);
     health.note_poll(&key, &end(None), NOW, &mut out);
     let (statuses, _, measured) = drain(&mut out);
-    assert_eq!((statuses[0].up, statuses[0].rows, statuses[0].next_poll), (Some(true), Some(3), Some(1_001_000.0)));
+    assert_eq!(
+        (statuses[0].up, statuses[0].rows, statuses[0].next_poll),
+        (Some(true), Some(3), Some(UnixSeconds::new(1_001_000.0)))
+    );
     assert!(matches!(measured[..], [Measurement::Poll { reason: None, took, .. }] if took.as_secs() == 2));
     assert!(!health.is_failing(&key));
 

@@ -15,6 +15,7 @@ use crate::domain::rows::Row;
 use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::status::Expiry;
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
+use crate::domain::time::UnixSeconds;
 use crate::source::{Api, Cursor, Page, Received, RequestContext, Target};
 
 pub(super) const INTERVAL: Duration = Duration::from_mins(15);
@@ -133,7 +134,7 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn new(wanted: PollPlan) -> Self {
-        let now = Moment { uptime: Uptime::ZERO, wall: 1_000_000.0, dice: 0.5 };
+        let now = Moment { uptime: Uptime::ZERO, wall: UnixSeconds::new(1_000_000.0), dice: 0.5 };
         let mut play = Self { engine: Engine::default(), now, generation: 1, sent: Vec::new(), others: Vec::new() };
         play.handle(Event::Plan(Box::new(wanted)));
         play
@@ -154,7 +155,7 @@ impl Play {
         let end = self.now.uptime + time;
         loop {
             let wake = self.engine.timeout().max(self.now.uptime).min(end);
-            self.now.wall += (wake - self.now.uptime).as_secs_f64();
+            self.now.wall = self.now.wall_at(wake);
             self.now.uptime = wake;
             self.handle(Event::Time);
             if wake == end {

@@ -22,7 +22,7 @@ use super::WebState;
 use super::peer::Peer;
 use super::places::PlaceUse;
 use crate::clock::{self, Clock};
-use crate::domain::time::Uptime;
+use crate::domain::time::{UnixSeconds, Uptime};
 use crate::exposition::Exposition;
 use crate::telemetry::Telemetry;
 
@@ -46,7 +46,7 @@ impl ProcessFacts {
     }
 
     fn exporter(&self, ready: bool) -> Exporter {
-        let at = self.telemetry.config_last_reload_success.get();
+        let loaded = UnixSeconds::new(self.telemetry.config_last_reload_success.get());
         Exporter {
             version: env!("CARGO_PKG_VERSION"),
             revision: env!("MME_REVISION"),
@@ -54,7 +54,7 @@ impl ProcessFacts {
             start_time: InstantView(self.clock.wall_at(Uptime::ZERO)),
             ready,
             config_reload_successful: self.telemetry.config_last_reload_successful.get() > 0.0,
-            config_last_success: Some(InstantView(at)).filter(|_| at > 0.0),
+            config_last_success: Some(loaded).filter(|at| *at > UnixSeconds::default()).map(InstantView),
         }
     }
 }

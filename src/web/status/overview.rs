@@ -10,6 +10,7 @@ use crate::domain::lane::LaneKey;
 use crate::domain::snapshot::GroupKey;
 use crate::domain::status::{CredentialStatus, FleetHealth, LaneStatus, LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, Subject, TargetKey, account_label};
+use crate::domain::time::UnixSeconds;
 use crate::exposition::Exposition;
 
 /// A target's state in one word, the worst first.
@@ -261,7 +262,7 @@ impl<'a> Overview<'a> {
     }
 }
 
-fn blocked(lane: &LaneStatus, now: f64) -> Option<f64> {
+fn blocked(lane: &LaneStatus, now: UnixSeconds) -> Option<UnixSeconds> {
     lane.blocked_until.filter(|until| *until > now)
 }
 
@@ -271,7 +272,7 @@ impl<'a> TargetView<'a> {
         status: &'a TargetStatus,
         health: &'a FleetHealth,
         names: &NamesView<'a>,
-        now: f64,
+        now: UnixSeconds,
     ) -> Self {
         let credential = health.credentials.get(&(key.source, key.credential.clone()));
         let lane = health.lanes.get(&LaneKey::of(key));
@@ -294,7 +295,7 @@ impl<'a> TargetView<'a> {
             last_success: status.last_success.map(InstantView),
             last_attempt: status.last_attempt.map(InstantView),
             // Its lane may open only later.
-            next_poll: status.next_poll.map(|next| InstantView(next.max(blocked.unwrap_or(next)))),
+            next_poll: status.next_poll.map(|next| InstantView(blocked.filter(|until| *until > next).unwrap_or(next))),
             interval_seconds: status.interval.as_secs_f64(),
             stretch: lane.and_then(|lane| lane.stretch).unwrap_or(1.0),
             consecutive_failures: status.failures.unwrap_or_default(),
@@ -322,7 +323,7 @@ impl<'a> FaultView<'a> {
 }
 
 impl<'a> LaneView<'a> {
-    fn of(key: &'a LaneKey, status: &'a LaneStatus, names: &NamesView<'a>, now: f64) -> Self {
+    fn of(key: &'a LaneKey, status: &'a LaneStatus, names: &NamesView<'a>, now: UnixSeconds) -> Self {
         Self {
             source: key.source.label(),
             credential: &key.credential,

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::overview::{TargetState, TargetView};
+use super::when::InstantView;
 
 /// Rows of a page.
 pub(super) const PAGE_ROWS: usize = 500;
@@ -48,8 +49,8 @@ impl SortKey {
             Self::State => one.state.cmp(&other.state),
             // They come in this order.
             Self::Target => Ordering::Equal,
-            Self::Success => instants(one.last_success.map(|at| at.0), other.last_success.map(|at| at.0)),
-            Self::Next => instants(one.next_poll.map(|at| at.0), other.next_poll.map(|at| at.0)),
+            Self::Success => instants(one.last_success, other.last_success),
+            Self::Next => instants(one.next_poll, other.next_poll),
             Self::Interval => one.interval_seconds.total_cmp(&other.interval_seconds),
             Self::Failures => one.consecutive_failures.cmp(&other.consecutive_failures),
             Self::Samples => one.samples.cmp(&other.samples),
@@ -58,8 +59,9 @@ impl SortKey {
 }
 
 /// What never was comes first.
-fn instants(one: Option<f64>, other: Option<f64>) -> Ordering {
-    one.unwrap_or(f64::NEG_INFINITY).total_cmp(&other.unwrap_or(f64::NEG_INFINITY))
+fn instants(one: Option<InstantView>, other: Option<InstantView>) -> Ordering {
+    let [one, other] = [one, other].map(|at| at.map_or(f64::NEG_INFINITY, |at| at.0.as_f64()));
+    one.total_cmp(&other)
 }
 
 /// What `?q=berlin&state=failing&sort=-samples&page=2` asks for.

@@ -3,14 +3,16 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// An instant in Unix seconds. Programs get RFC 3339.
+use crate::domain::time::UnixSeconds;
+
+/// An instant. Programs get RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub(super) struct InstantView(pub(super) f64);
+pub(super) struct InstantView(pub(super) UnixSeconds);
 
 impl InstantView {
     #[expect(clippy::cast_possible_truncation, reason = "a number beyond the range is no instant, and refused")]
     fn timestamp(self) -> Option<Timestamp> {
-        Timestamp::from_millisecond((self.0 * 1000.0) as i64).ok()
+        Timestamp::from_millisecond((self.0.as_f64() * 1000.0) as i64).ok()
     }
 
     /// For programs.
@@ -79,15 +81,16 @@ mod tests {
 
     #[test]
     fn instants_are_told_as_they_are_seen() {
-        let now = InstantView(1_790_000_000.0);
-        assert_eq!(InstantView(now.0 - 125.0).seen_from(now), "2 min 5 s ago");
-        assert_eq!(InstantView(now.0 + 12.0).seen_from(now), "in 12 s");
-        assert_eq!(InstantView(now.0 + 0.4).seen_from(now), "now");
+        let at = |seconds| InstantView(UnixSeconds::new(seconds));
+        let now = at(1_790_000_000.0);
+        assert_eq!(at(1_789_999_875.0).seen_from(now), "2 min 5 s ago");
+        assert_eq!(at(1_790_000_012.0).seen_from(now), "in 12 s");
+        assert_eq!(at(1_790_000_000.4).seen_from(now), "now");
         assert_eq!(
             (now.exact(), now.rfc3339()),
             ("2026-09-21 14:13:20 UTC".to_owned(), "2026-09-21T14:13:20Z".to_owned())
         );
-        assert_eq!(InstantView(f64::NAN).exact(), "1970-01-01 00:00:00 UTC");
-        assert_eq!(InstantView(1e300).exact(), "");
+        assert_eq!(at(f64::NAN).exact(), "1970-01-01 00:00:00 UTC");
+        assert_eq!(at(1e300).exact(), "");
     }
 }
