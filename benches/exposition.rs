@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use marketing_messages_exporter::domain::change::{Change, PolledRows};
 use marketing_messages_exporter::domain::metric::METRICS;
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
-use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot};
+use marketing_messages_exporter::domain::snapshot::Snapshot;
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,
 };

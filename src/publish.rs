@@ -16,10 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::missing::{Missing, MissingReport};
 use crate::clock::{self, Clock};
+use crate::domain::change::{Change, PolledRows};
 use crate::domain::counted::counted;
 use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::saved::SavedState;
-use crate::domain::snapshot::{Change, Full, PolledRows, Snapshot};
+use crate::domain::snapshot::{Full, Snapshot};
 use crate::panics::joined;
 use crate::state;
 use crate::store::Store;

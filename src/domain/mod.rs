@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod budget;
+pub mod change;
 pub mod counted;
 pub mod facts;
 pub mod fault;

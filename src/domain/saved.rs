@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::change::GroupKey;
 use super::facts::{AccountFacts, Listing};
 use super::lane::LaneKey;
 use super::rows::Rows;
-use super::snapshot::{GroupKey, Snapshot};
+use super::snapshot::Snapshot;
 use super::status::TargetStatus;
 use super::target::{AccountId, CampaignId, Level, TargetKey};
 use super::time::{UnixSeconds, Uptime};

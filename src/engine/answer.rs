@@ -7,13 +7,13 @@ use super::health::PollEnd;
 use super::keys::Parked;
 use super::poll::{Gathered, Poll};
 use super::targets::PolledTarget;
+use crate::domain::change::{Change, GroupKey, PolledRows};
 use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::FleetChannel;
 use crate::domain::schedule::{Outcome, Ticket};
-use crate::domain::snapshot::{Change, GroupKey, PolledRows};
 use crate::domain::target::{Subject, TargetKey};
 use crate::domain::time::Uptime;
 

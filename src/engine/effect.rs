@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::event::Generation;
 use super::poll::Gathered;
+use crate::domain::change::Change;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{Metric, MetricSet};
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::Ticket;
-use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Source, TargetKey, account_label};
 use crate::domain::time::{UnixSeconds, Uptime};
 use crate::source::{Cursor, Target};

@@ -34,10 +34,10 @@ pub use effect::{Effect, Failed, LogLine, Measurement, Outgoing, Outlook, Severi
 pub use event::{Answer, CredentialPlan, Event, Generation, KeyContent, Moment, PollPlan};
 pub use poll::Gathered;
 
+use crate::domain::change::Change;
 use crate::domain::counted::counted;
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::{Next, Schedule, Ticket};
-use crate::domain::snapshot::Change;
 use crate::domain::target::{CredentialId, Subject, TargetKey};
 use crate::domain::time::Uptime;
 use health::Health;

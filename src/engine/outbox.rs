@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::effect::{Effect, LogLine, Measurement, Update};
+use crate::domain::change::Change;
 use crate::domain::saved::SavedState;
-use crate::domain::snapshot::Change;
 
 /// Effects in the order in which they came about. Changes of what is shown wait for the end of the event, so that
 /// they are published together.

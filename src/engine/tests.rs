@@ -12,11 +12,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::budget::Usage;
+use crate::domain::change::Change;
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::metric::{METRICS, MetricSet};
 use crate::domain::plan::Fleet;
 use crate::domain::saved::SavedState;
-use crate::domain::snapshot::Change;
 use crate::domain::target::Labels;
 use crate::source::{Cursor, Page, ServedVersion, TokenHealth};
 use play::*;

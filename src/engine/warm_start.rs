@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::event::{Moment, PollPlan};
 use super::membership::Membership;
 use super::targets::{Planning, Targets};
+use crate::domain::change::{Change, PolledRows};
 use crate::domain::saved::{SavedState, SavedTarget};
 use crate::domain::schedule::Schedule;
-use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::target::{Labels, TargetKey};
 use crate::domain::time::{UnixSeconds, Uptime};
 

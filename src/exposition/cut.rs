@@ -12,7 +12,8 @@ use super::figures::{FigureRun, TargetRows};
 use super::info::{self, CampaignRun};
 use super::state::States;
 use super::windows::Windows;
-use crate::domain::snapshot::{Group, GroupKey, Snapshot};
+use crate::domain::change::GroupKey;
+use crate::domain::snapshot::{Group, Snapshot};
 use crate::domain::target::{CampaignId, TargetKey};
 
 /// A block has this many members in the mean, as a power of two.

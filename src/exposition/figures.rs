@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 
 use super::family::{self, FAMILIES, FamilySet, Other};
 use super::line;
+use crate::domain::change::GroupKey;
 use crate::domain::metric::{ACTIONS, METRICS, Unit};
 use crate::domain::rows::{Column, Rows, same_bits};
-use crate::domain::snapshot::GroupKey;
 use crate::domain::target::{Currency, Labels, Window, account_label};
 
 /// Rows of one account that stand together.

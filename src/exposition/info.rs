@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::family::{self, FAMILIES, Other};
 use super::line;
+use crate::domain::change::GroupKey;
 use crate::domain::facts::{AccountFacts, ListedCampaign, Listing};
-use crate::domain::snapshot::{Group, GroupKey};
+use crate::domain::snapshot::Group;
 use crate::domain::target::{CampaignId, Currency, Labels, account_label};
 
 /// A run of an account's campaigns.

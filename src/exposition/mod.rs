@@ -23,7 +23,8 @@ pub use family::{FAMILIES, Family, Format, header, target_families};
 pub use line::escape;
 pub use scrape::{Deflated, Scrape};
 
-use crate::domain::snapshot::{Changed, GroupKey, Snapshot};
+use crate::domain::change::GroupKey;
+use crate::domain::snapshot::{Changed, Snapshot};
 use crate::domain::status::{FleetHealth, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, TargetKey};
 

@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use super::family::{self, FAMILIES, FamilySet, Other};
 use super::figures::instant;
 use super::line;
+use crate::domain::change::GroupKey;
 use crate::domain::rows::newer_days;
-use crate::domain::snapshot::{Group, GroupKey};
+use crate::domain::snapshot::Group;
 use crate::domain::target::{Labels, Window, account_label};
 
 /// The windows of an account, each once for each set of static labels.

@@ -8,13 +8,13 @@ use std::time::Duration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::change::GroupKey;
 use crate::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{ACTIONS, METRICS};
 use crate::domain::rows::{Column, Figure, Row, Rows};
 use crate::domain::saved::{SavedRows, SavedTarget};
-use crate::domain::snapshot::GroupKey;
 use crate::domain::status::{LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subject, TargetKey, Window};
 use crate::domain::time::UnixSeconds;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::civil::date;
+use marketing_messages_exporter::domain::change::{Change, PolledRows};
 use marketing_messages_exporter::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
-use marketing_messages_exporter::domain::snapshot::{Change, PolledRows, Snapshot};
+use marketing_messages_exporter::domain::snapshot::Snapshot;
 use marketing_messages_exporter::domain::status::TargetStatus;
 use marketing_messages_exporter::domain::target::{
     AccountId, CampaignId, Currency, Labels, Source, Subject, TargetKey, Window,

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use marketing_messages_exporter::domain::change::GroupKey;
 use marketing_messages_exporter::domain::metric::{METRICS, PREFIX, Unit};
-use marketing_messages_exporter::domain::snapshot::{Group, GroupKey, Snapshot};
+use marketing_messages_exporter::domain::snapshot::{Group, Snapshot};
 use marketing_messages_exporter::domain::target::{CampaignId, Currency, Labels, account_label};
 use marketing_messages_exporter::domain::time::UnixSeconds;
 use marketing_messages_exporter::exposition::{FAMILIES, Format, header};

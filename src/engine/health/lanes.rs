@@ -7,8 +7,8 @@ use super::super::effect::Measurement;
 use super::super::event::Moment;
 use super::super::outbox::Outbox;
 use crate::domain::budget::Usage;
+use crate::domain::change::Change;
 use crate::domain::lane::{LaneKey, LaneLoad};
-use crate::domain::snapshot::Change;
 use crate::domain::status::LaneStatus;
 use crate::domain::time::Uptime;
 

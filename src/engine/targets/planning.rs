@@ -10,10 +10,10 @@ use super::super::health::Health;
 use super::super::outbox::Outbox;
 use super::super::quirks::PageSize;
 use super::{PolledTarget, Targets};
+use crate::domain::change::Change;
 use crate::domain::lane::LaneKey;
 use crate::domain::plan::Planned;
 use crate::domain::schedule::{Schedule, Ticket};
-use crate::domain::snapshot::Change;
 use crate::domain::target::{Subject, TargetKey};
 
 /// What a change of targets goes by, and whom it concerns.

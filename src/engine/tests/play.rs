@@ -8,11 +8,11 @@ use http::Request;
 
 use super::super::*;
 use crate::domain::budget::{Grant, Tier, Usage};
+use crate::domain::change::{Change, PolledRows};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::plan::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, Planned, PollTerms, WantedCampaigns};
 use crate::domain::rows::Row;
-use crate::domain::snapshot::{Change, PolledRows};
 use crate::domain::status::Expiry;
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
 use crate::domain::time::UnixSeconds;

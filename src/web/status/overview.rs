@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::when::InstantView;
 use crate::domain::budget::BelievedTier;
+use crate::domain::change::GroupKey;
 use crate::domain::lane::LaneKey;
-use crate::domain::snapshot::GroupKey;
 use crate::domain::status::{CredentialStatus, FleetHealth, LaneStatus, LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Source, Subject, TargetKey, account_label};
 use crate::domain::time::UnixSeconds;

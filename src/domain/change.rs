@@ -1,0 +1,58 @@
+//! What polls, the plan and the state of targets change in the snapshot, as data on its way there.
+
+use std::sync::Arc;
+
+use super::facts::{AccountFacts, Listing};
+use super::lane::LaneKey;
+use super::rows::Rows;
+use super::status::{CredentialStatus, LaneStatus, TargetStatus};
+use super::target::{AccountId, Labels, Source, TargetKey};
+use super::time::Uptime;
+
+/// An account whose samples stand together in the exposition; `None` collects what has no account.
+pub type GroupKey = (Source, Option<AccountId>);
+
+/// One thing that a poll, or the plan, changes.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// What a poll brought.
+    Rows(PolledRows),
+    /// The rows of some targets are shown by another from now on, beside its own.
+    Move(Vec<TargetKey>, TargetKey, Labels),
+    /// A target is gone, with its rows, its listing and its state.
+    Gone(TargetKey),
+    /// A credential is gone; its targets went before.
+    CredentialGone(Source, Arc<str>),
+    /// A target has other static labels.
+    Labels(TargetKey, Labels),
+    /// Another bound on series, from the next rows on.
+    Bound(usize),
+    /// What is known of an account.
+    Account(TargetKey, GroupKey, AccountFacts, Labels),
+    /// What a discovery knows of an account's campaigns.
+    Campaigns(TargetKey, GroupKey, Listing, Labels),
+    /// How a target fares.
+    Status(TargetKey, TargetStatus),
+    /// The state of a lane; `None` once its last target is gone.
+    Lane(LaneKey, Option<Arc<LaneStatus>>),
+    /// How a credential fares.
+    Credential(Source, Arc<str>, Arc<CredentialStatus>),
+}
+
+/// A target's rows, as a poll brought them.
+#[derive(Clone, Debug)]
+pub struct PolledRows {
+    /// Whose they are.
+    pub key: TargetKey,
+    /// The account that they name, where the key does not.
+    pub account: Option<AccountId>,
+    /// Page by page.
+    pub rows: Vec<Rows>,
+    /// Whether these are all. Otherwise the others stay as they are, and the target as old as it
+    /// was: what a poll did not bring grows no younger by what it brought.
+    pub whole: bool,
+    /// Static labels.
+    pub labels: Labels,
+    /// When the rows leave unless they are replaced.
+    pub expires: Uptime,
+}
