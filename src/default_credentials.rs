@@ -237,7 +237,7 @@ fn report(credential: &str, provider: &str, asked: Result<&Temporary, &Fault>, d
     let (reason, code) = (fault.reason.label(), fault.code.unwrap_or_default());
     let (told, attempts) = match decision {
         LogDecision::Changed => ("no access keys, retrying".to_owned(), None),
-        LogDecision::Still(attempts, time) => {
+        LogDecision::Still { times: attempts, time } => {
             let time = humantime::format_duration(Duration::from_secs(time.as_secs()));
             (format!("still no access keys after {attempts} attempts in {time}"), Some(attempts))
         }

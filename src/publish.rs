@@ -170,8 +170,8 @@ impl Worker {
         let state = request.iter_mut().rev().find_map(|request| request.state.take());
         let done: Vec<_> = request.iter_mut().filter_map(|request| request.done.take()).collect();
         for change in request.into_iter().flat_map(|request| request.changes) {
-            if let Change::CredentialGone(source, name) = &change {
-                self.telemetry.forget_credential(*source, name);
+            if let Change::CredentialGone(credential) = &change {
+                self.telemetry.forget_credential(credential);
             }
             let brought = match &change {
                 Change::Rows(PolledRows { key, .. }) => Some(key.clone()),
@@ -191,8 +191,8 @@ impl Worker {
             self.missing.note(&key, Some(Missing::Stale), self.clock.uptime());
         }
         self.missing.tell(self.clock.uptime());
-        for ((source, credential), samples) in self.snapshot.samples() {
-            let gauge = self.telemetry.samples.with_label_values(&[source.label(), &**credential]);
+        for (credential, samples) in self.snapshot.samples() {
+            let gauge = self.telemetry.samples.with_label_values(&[credential.source.label(), &*credential.name]);
             gauge.set(i64::try_from(*samples).unwrap_or(i64::MAX));
         }
         self.telemetry.mark_changed();
@@ -240,7 +240,7 @@ impl Worker {
             let file = file.display();
             match decision {
                 LogDecision::Known => tracing::debug!("the state cannot be written to {file} again: {error}"),
-                LogDecision::Still(attempts, _) => {
+                LogDecision::Still { times: attempts, .. } => {
                     tracing::error!(attempts, "the state still cannot be written to {file}: {error}");
                 }
                 _ => tracing::error!("the state cannot be written to {file}: {error}"),

@@ -161,8 +161,8 @@ impl Telemetry {
     }
 
     /// Removes the series of a credential, which would otherwise keep their last value for ever.
-    pub fn forget_credential(&self, source: Source, credential: &str) {
-        let of = Forgotten { source: source.label(), credential, account: None };
+    pub fn forget_credential(&self, credential: &CredentialId) {
+        let of = Forgotten { source: credential.source.label(), credential: &credential.name, account: None };
         for vec in [&self.polls, &self.poll_failures, &self.api_requests, &self.series_dropped] {
             of.forget(vec);
         }
@@ -239,13 +239,13 @@ impl Telemetry {
             }
             Measurement::LaneGone(lane) => self.forget_lane(lane),
             Measurement::CredentialExpected(credential) => self.expect_credential(credential.source, &credential.name),
-            Measurement::Accepted(credential, accepted) => {
+            Measurement::Accepted { credential, accepted } => {
                 self.credential_valid.with_label_values(&labels(credential)).set(i64::from(*accepted));
             }
-            Measurement::Readable(credential, readable) => {
+            Measurement::Readable { credential, readable } => {
                 self.credential_readable.with_label_values(&labels(credential)).set(i64::from(*readable));
             }
-            Measurement::KeysRead(credential, at) => {
+            Measurement::KeysRead { credential, at } => {
                 self.credential_last_read.with_label_values(&labels(credential)).set(at.as_f64());
             }
             Measurement::Expiry { credential, expires, data_access_expires } => {

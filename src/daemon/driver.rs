@@ -94,7 +94,7 @@ impl<S: Sink> Driver<S> {
             match effect {
                 Effect::Send(outgoing) => self.send(outgoing),
                 Effect::ReadKeys(credential) => self.read_keys(&credential),
-                Effect::RenewKeys(credential, refused) => self.renew_keys(&credential, refused),
+                Effect::RenewKeys { credential, refused } => self.renew_keys(&credential, refused),
                 effect => self.sink.take(effect).await,
             }
         }

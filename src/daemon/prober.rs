@@ -52,7 +52,7 @@ struct Answers(BTreeMap<TargetKey, Result<Box<Gathered>, Fault>>);
 impl Sink for Answers {
     async fn take(&mut self, effect: Effect) {
         match effect {
-            Effect::Found(key, found) => {
+            Effect::Found { key, found } => {
                 // Later polls of the same target say nothing that was not asked for.
                 self.0.entry(key).or_insert(found);
             }

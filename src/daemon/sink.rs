@@ -57,7 +57,7 @@ impl Publication {
             Effect::Observe(measurement) => self.telemetry.observe(&measurement),
             Effect::Report(report) => logging::emit(&report),
             // The driver carries these out itself; the daemon has no surveys.
-            Effect::Send(_) | Effect::ReadKeys(_) | Effect::RenewKeys(..) | Effect::Found(..) => {}
+            Effect::Send(_) | Effect::ReadKeys(_) | Effect::RenewKeys { .. } | Effect::Found { .. } => {}
         }
     }
 }

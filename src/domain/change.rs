@@ -6,7 +6,7 @@ use super::facts::{AccountFacts, Listing};
 use super::lane::LaneKey;
 use super::rows::Rows;
 use super::status::{CredentialStatus, LaneStatus, TargetStatus};
-use super::target::{AccountId, Labels, Source, TargetKey};
+use super::target::{AccountId, CredentialId, Labels, Source, TargetKey};
 use super::time::Uptime;
 
 /// An account whose samples stand together in the exposition; `None` collects what has no account.
@@ -18,25 +18,70 @@ pub enum Change {
     /// What a poll brought.
     Rows(PolledRows),
     /// The rows of some targets are shown by another from now on, beside its own.
-    Move(Vec<TargetKey>, TargetKey, Labels),
+    Move {
+        /// Whose they were.
+        from: Vec<TargetKey>,
+        /// Who shows them.
+        to: TargetKey,
+        /// The static labels of that one.
+        labels: Labels,
+    },
     /// A target is gone, with its rows, its listing and its state.
     Gone(TargetKey),
     /// A credential is gone; its targets went before.
-    CredentialGone(Source, Arc<str>),
+    CredentialGone(CredentialId),
     /// A target has other static labels.
-    Labels(TargetKey, Labels),
+    Labels {
+        /// Which target.
+        key: TargetKey,
+        /// Its labels from now on.
+        labels: Labels,
+    },
     /// Another bound on series, from the next rows on.
     Bound(usize),
     /// What is known of an account.
-    Account(TargetKey, GroupKey, AccountFacts, Labels),
+    Account {
+        /// The discovery that found it.
+        key: TargetKey,
+        /// The account.
+        home: GroupKey,
+        /// What was found.
+        facts: AccountFacts,
+        /// Static labels.
+        labels: Labels,
+    },
     /// What a discovery knows of an account's campaigns.
-    Campaigns(TargetKey, GroupKey, Listing, Labels),
+    Campaigns {
+        /// The discovery that found them.
+        key: TargetKey,
+        /// Their account.
+        home: GroupKey,
+        /// Their names and states.
+        listing: Listing,
+        /// Static labels.
+        labels: Labels,
+    },
     /// How a target fares.
-    Status(TargetKey, TargetStatus),
-    /// The state of a lane; `None` once its last target is gone.
-    Lane(LaneKey, Option<Arc<LaneStatus>>),
+    Status {
+        /// Which target.
+        key: TargetKey,
+        /// Its state from now on.
+        status: TargetStatus,
+    },
+    /// The state of a lane.
+    Lane {
+        /// Which.
+        lane: LaneKey,
+        /// Its state from now on; `None` once its last target is gone.
+        status: Option<Arc<LaneStatus>>,
+    },
     /// How a credential fares.
-    Credential(Source, Arc<str>, Arc<CredentialStatus>),
+    Credential {
+        /// Which.
+        credential: CredentialId,
+        /// Its state from now on.
+        status: Arc<CredentialStatus>,
+    },
 }
 
 /// A target's rows, as a poll brought them.

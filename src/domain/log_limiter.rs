@@ -38,8 +38,13 @@ pub enum LogDecision {
     Recovered(u64),
     /// It failed, and the one before did not, or for another reason.
     Changed,
-    /// It failed for an hour more: so many polls, for so long.
-    Still(u64, Duration),
+    /// It failed for an hour more.
+    Still {
+        /// How many times since it began.
+        times: u64,
+        /// For how long.
+        time: Duration,
+    },
     /// It failed as the one before, which was logged.
     Known,
 }
@@ -57,7 +62,7 @@ impl<R: PartialEq> LogLimiter<R> {
                     return LogDecision::Known;
                 }
                 streak.told = now;
-                LogDecision::Still(streak.polls, now - streak.since)
+                LogDecision::Still { times: streak.polls, time: now - streak.since }
             }
             other => {
                 *other = Some(Streak { reason, polls: 1, since: now, told: now });
@@ -81,9 +86,9 @@ mod tests {
             (15, timeout, LogDecision::Changed),
             (30, timeout, LogDecision::Known),
             (74, timeout, LogDecision::Known),
-            (75, timeout, LogDecision::Still(4, hour)),
+            (75, timeout, LogDecision::Still { times: 4, time: hour }),
             (90, timeout, LogDecision::Known),
-            (136, timeout, LogDecision::Still(6, Duration::from_mins(121))),
+            (136, timeout, LogDecision::Still { times: 6, time: Duration::from_mins(121) }),
             (140, malformed, LogDecision::Changed),
             (141, None, LogDecision::Recovered(1)),
             (142, None, LogDecision::Fine),

@@ -45,11 +45,36 @@ pub const TOLD_WITHIN: Duration = Duration::from_secs(SETTLE_TIME.as_secs() + SU
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line<C, M, D> {
     /// A member fails, which it did not, or for another cause.
-    Began(C, M, D),
-    /// A member has failed for an hour more: so many times, for so long.
-    Still(C, M, D, u64, Duration),
-    /// A member that was named does not fail any more, after so many times.
-    Ended(C, M, u64),
+    Began {
+        /// Why.
+        cause: C,
+        /// Who.
+        member: M,
+        /// The fault.
+        detail: D,
+    },
+    /// A member has failed for an hour more.
+    Still {
+        /// Why.
+        cause: C,
+        /// Who.
+        member: M,
+        /// The latest fault.
+        detail: D,
+        /// How many times since it began.
+        times: u64,
+        /// For how long.
+        time: Duration,
+    },
+    /// A member that was named does not fail any more.
+    Ended {
+        /// Why it failed.
+        cause: C,
+        /// Who.
+        member: M,
+        /// How many times it failed.
+        times: u64,
+    },
     /// How many fail for a cause.
     Count(Count<C, M, D>),
     /// How many fail for each cause, when there are too many changes to tell each.
@@ -209,7 +234,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
         if nameable && self.naming.take(now) {
             outage.named.insert(member.clone());
             outage.told += 1;
-            return Some(Line::Began(cause, member.clone(), detail));
+            return Some(Line::Began { cause, member: member.clone(), detail });
         }
         outage.untold.get_or_insert(now);
         None
@@ -230,7 +255,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
         let times = outage.failing.get(member).map_or(1, |streak| streak.times);
         let told = outage.is_named() && self.naming.take(now);
         self.leave(cause, member, told, now);
-        told.then(|| Line::Ended(cause.clone(), member.clone(), times))
+        told.then(|| Line::Ended { cause: cause.clone(), member: member.clone(), times })
     }
 
     /// A member does not fail for a cause any more; `told` when a line about it has just said so.
@@ -302,7 +327,13 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
             }
             streak.told = now;
             let time = now - streak.since;
-            lines.push(Line::Still(cause.clone(), member.clone(), streak.detail.clone(), streak.times, time));
+            lines.push(Line::Still {
+                cause: cause.clone(),
+                member: member.clone(),
+                detail: streak.detail.clone(),
+                times: streak.times,
+                time,
+            });
         }
     }
 

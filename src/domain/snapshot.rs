@@ -8,7 +8,7 @@ use super::change::{Change, GroupKey, PolledRows};
 use super::facts::{AccountFacts, Listing};
 use super::rows::Rows;
 use super::status::{FleetHealth, TargetStatus};
-use super::target::{AccountId, CampaignId, Labels, Source, Subject, TargetKey, Window};
+use super::target::{AccountId, CampaignId, CredentialId, Labels, Source, Subject, TargetKey, Window};
 use super::time::Uptime;
 
 /// Everything known of one account.
@@ -61,7 +61,7 @@ pub struct Snapshot {
     /// Where a target's rows stand: a single campaign's account shows only in its answer.
     homes: BTreeMap<TargetKey, GroupKey>,
     /// Figures held, by credential.
-    samples: BTreeMap<(Source, Arc<str>), usize>,
+    samples: BTreeMap<CredentialId, usize>,
     series: usize,
     max_series: usize,
     /// No target expires before.
@@ -101,7 +101,7 @@ impl Snapshot {
     }
 
     /// Figures held, by credential.
-    pub fn samples(&self) -> &BTreeMap<(Source, Arc<str>), usize> {
+    pub fn samples(&self) -> &BTreeMap<CredentialId, usize> {
         &self.samples
     }
 
@@ -121,19 +121,18 @@ impl Snapshot {
     pub fn apply(&mut self, change: Change) -> Option<Full> {
         match change {
             Change::Rows(brought) => return self.take_in(brought),
-            Change::Move(from, to, labels) => return self.hand_over(&from, to, labels),
+            Change::Move { from, to, labels } => return self.hand_over(&from, to, labels),
             Change::Gone(key) => {
                 self.changed.statuses |= self.statuses.remove(&key).is_some();
                 self.remove(&key);
             }
-            Change::CredentialGone(source, name) => {
-                let key = (source, name);
-                self.samples.remove(&key);
-                Arc::make_mut(&mut self.health).credentials.remove(&key);
+            Change::CredentialGone(credential) => {
+                self.samples.remove(&credential);
+                Arc::make_mut(&mut self.health).credentials.remove(&credential);
             }
-            Change::Labels(key, labels) => self.relabel(&key, &labels),
+            Change::Labels { key, labels } => self.relabel(&key, &labels),
             Change::Bound(max_series) => self.max_series = max_series,
-            Change::Account(key, home, facts, labels) => {
+            Change::Account { key, home, facts, labels } => {
                 let group = self.groups.entry(home).or_default();
                 let known = Some((facts, labels));
                 if group.facts.get(&key) != known.as_ref() {
@@ -142,7 +141,7 @@ impl Snapshot {
                 }
                 self.homes.insert(key, home);
             }
-            Change::Campaigns(key, home, listing, labels) => {
+            Change::Campaigns { key, home, listing, labels } => {
                 let group = self.groups.entry(home).or_default();
                 let same = |(former, with): &(Arc<Listing>, Labels)| **former == listing && *with == labels;
                 if !group.listings.get(&key).is_some_and(same) {
@@ -151,11 +150,11 @@ impl Snapshot {
                 }
                 self.homes.insert(key, home);
             }
-            Change::Lane(lane, status) => Arc::make_mut(&mut self.health).set_lane(lane, status),
-            Change::Credential(source, name, status) => {
-                Arc::make_mut(&mut self.health).credentials.insert((source, name), status);
+            Change::Lane { lane, status } => Arc::make_mut(&mut self.health).set_lane(lane, status),
+            Change::Credential { credential, status } => {
+                Arc::make_mut(&mut self.health).credentials.insert(credential, status);
             }
-            Change::Status(key, status) => {
+            Change::Status { key, status } => {
                 let samples = self.statuses.get(&key).and_then(|former| former.samples);
                 let samples = samples.or_else(|| self.published(&key).map(|published| published.rows.samples()));
                 let status = TargetStatus { samples, ..status };
@@ -277,7 +276,7 @@ impl Snapshot {
     fn insert(&mut self, key: TargetKey, home: GroupKey, published: Published) {
         let samples = published.rows.samples();
         self.series += published.rows.series(key.window.is_of_each(home.1));
-        *self.samples.entry((key.source, key.credential.clone())).or_default() += samples;
+        *self.samples.entry(key.credential_id()).or_default() += samples;
         self.note_samples(&key, Some(samples));
         self.groups.entry(home).or_default().targets.insert(key.clone(), published);
         self.homes.insert(key, home);
@@ -290,7 +289,7 @@ impl Snapshot {
         let Some(group) = self.groups.get_mut(&home) else { return };
         if let Some(published) = group.targets.remove(key) {
             self.series -= published.rows.series(key.window.is_of_each(home.1));
-            if let Some(samples) = self.samples.get_mut(&(key.source, key.credential.clone())) {
+            if let Some(samples) = self.samples.get_mut(&key.credential_id()) {
                 *samples -= published.rows.samples();
             }
         }

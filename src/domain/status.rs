@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::budget::BelievedTier;
 use super::fault::Reason;
 use super::lane::LaneKey;
-use super::target::Source;
+use super::target::CredentialId;
 use super::time::UnixSeconds;
 
 /// The state of a target after its last poll.
@@ -170,7 +170,7 @@ pub struct FleetHealth {
     /// Those that have targets.
     pub lanes: BTreeMap<LaneKey, Arc<LaneStatus>>,
     /// Those that are configured.
-    pub credentials: BTreeMap<(Source, Arc<str>), Arc<CredentialStatus>>,
+    pub credentials: BTreeMap<CredentialId, Arc<CredentialStatus>>,
 }
 
 impl FleetHealth {

@@ -106,7 +106,7 @@ impl Engine {
             return false;
         }
         let credential = target.planned.key.credential_id();
-        self.out.effect(Effect::RenewKeys(credential.clone(), generation));
+        self.out.effect(Effect::RenewKeys { credential: credential.clone(), refused: generation });
         self.keys.park(Parked { credential, ticket, refused: Some((generation, fault.clone())) });
         true
     }
@@ -138,7 +138,7 @@ impl Engine {
         // Whoever asked gets it, whole or not at all, and the exposition never sees it.
         if target.survey {
             let found = result.clone().map(|()| Box::new(gathered));
-            self.out.effect(Effect::Found(key.clone(), found));
+            self.out.effect(Effect::Found { key: key.clone(), found });
         } else if result.is_ok() || partial {
             replan |= self.take_in(ticket, gathered, partial);
         }
@@ -226,14 +226,14 @@ impl Engine {
             }
             Subject::AccountFacts => {
                 if let Some(facts) = gathered.facts {
-                    self.out.change(Change::Account(key, home, facts, terms.labels));
+                    self.out.change(Change::Account { key, home, facts, labels: terms.labels });
                 }
                 false
             }
             Subject::Listing | Subject::CampaignFacts(_) => {
                 let listing = Listing::new(&gathered.campaigns);
                 let channel = self.plan.fleet.channel_of_all(&key).map(FleetChannel::id);
-                self.out.change(Change::Campaigns(key, home, listing, terms.labels));
+                self.out.change(Change::Campaigns { key, home, listing, labels: terms.labels });
                 let campaigns = gathered.campaigns.into_keys().collect();
                 // Some APIs have no request for all campaigns: each of those listed becomes a target of its own.
                 channel.is_some_and(|channel| self.targets.note_listed(channel, campaigns))

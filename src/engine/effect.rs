@@ -23,11 +23,21 @@ pub enum Effect {
     /// Look whether a credential has other keys by now.
     ReadKeys(CredentialId),
     /// Have the temporary keys of a credential replaced before they expire: the API refused this content.
-    RenewKeys(CredentialId, Generation),
+    RenewKeys {
+        /// Whose.
+        credential: CredentialId,
+        /// The content that was refused.
+        refused: Generation,
+    },
     /// Show what changed.
     Publish(Update),
     /// Give an answer to whoever asked for it, outside what is published.
-    Found(TargetKey, Result<Box<Gathered>, Fault>),
+    Found {
+        /// What was asked.
+        key: TargetKey,
+        /// What came of it.
+        found: Result<Box<Gathered>, Fault>,
+    },
     /// Count.
     Observe(Measurement),
     /// Log.
@@ -138,11 +148,26 @@ pub enum Measurement {
     /// A credential is configured: its counters start at 0.
     CredentialExpected(CredentialId),
     /// Whether the API accepted a credential.
-    Accepted(CredentialId, bool),
+    Accepted {
+        /// Which.
+        credential: CredentialId,
+        /// Whether it did.
+        accepted: bool,
+    },
     /// Whether the file or variable of a credential can be read.
-    Readable(CredentialId, bool),
-    /// A new content of a credential was read, and when.
-    KeysRead(CredentialId, UnixSeconds),
+    Readable {
+        /// Which.
+        credential: CredentialId,
+        /// Whether it can.
+        readable: bool,
+    },
+    /// A new content of a credential was read.
+    KeysRead {
+        /// Which.
+        credential: CredentialId,
+        /// When.
+        at: UnixSeconds,
+    },
     /// When a token expires and when its access to data ends; `None` for never, or unknown.
     Expiry {
         /// Whose.

@@ -16,7 +16,7 @@ use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Subject}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MemberHome {
     /// Its account, and what its id means there.
-    In(AccountId, Level),
+    In { account: AccountId, level: Level },
     /// The account's own request brings nothing of it: it is asked for by itself.
     Apart,
 }
@@ -32,7 +32,7 @@ impl Membership {
     /// The fleet with each campaign whose account is known moved to that account.
     pub(super) fn join(&self, fleet: &Fleet) -> Fleet {
         fleet.joined(|campaign| match self.places.get(&place_of(campaign))? {
-            MemberHome::In(account, level) => Some((*account, *level)),
+            MemberHome::In { account, level } => Some((*account, *level)),
             MemberHome::Apart => None,
         })
     }
@@ -46,7 +46,7 @@ impl Membership {
         if self.places.contains_key(&member) {
             return false;
         }
-        self.places.insert(member, MemberHome::In(account, level));
+        self.places.insert(member, MemberHome::In { account, level });
         true
     }
 
@@ -76,7 +76,7 @@ impl Membership {
     /// What survives a restart.
     pub(super) fn saved(&self) -> Vec<SavedMember> {
         let member = |((credential, campaign), place): (&(CredentialId, CampaignId), &MemberHome)| match place {
-            MemberHome::In(account, level) => (credential.name.clone(), *campaign, Some((*account, *level))),
+            MemberHome::In { account, level } => (credential.name.clone(), *campaign, Some((*account, *level))),
             MemberHome::Apart => (credential.name.clone(), *campaign, None),
         };
         self.places.iter().map(member).collect()
@@ -86,7 +86,7 @@ impl Membership {
     pub(super) fn restore(&mut self, fleet: &Fleet, members: Vec<SavedMember>) {
         for (name, campaign, place) in members {
             let single = fleet.campaigns.iter().find(|one| one.id == campaign && one.terms.credential.name == name);
-            let place = place.map_or(MemberHome::Apart, |(account, level)| MemberHome::In(account, level));
+            let place = place.map_or(MemberHome::Apart, |(account, level)| MemberHome::In { account, level });
             self.places.extend(single.map(|single| (place_of(single), place)));
         }
     }

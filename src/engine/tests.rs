@@ -26,7 +26,7 @@ fn nothing_is_sent_before_the_plan_is_published_and_then_every_lane_at_once() {
     let mut play = Play::new(accounts(1..=10));
     assert!(play.take_sent().is_empty());
     assert!(
-        play.changes().iter().any(|change| matches!(change, Change::Status(..))),
+        play.changes().iter().any(|change| matches!(change, Change::Status { .. })),
         "targets show before they are polled"
     );
     assert_eq!(play.engine.timeout(), Uptime::ZERO, "the requests are due");
@@ -110,7 +110,10 @@ fn a_late_refusal_of_replaced_keys_says_nothing_about_the_new_ones() {
     play.read_keys();
     play.others.clear();
     play.handle(Event::Answer(Box::new(answer)));
-    assert_eq!(play.count(|effect| matches!(effect, Effect::Observe(Measurement::Accepted(_, false)))), 0);
+    assert_eq!(
+        play.count(|effect| matches!(effect, Effect::Observe(Measurement::Accepted { accepted: false, .. }))),
+        0
+    );
     play.pass(SECOND);
     assert!(
         play.take_sent().iter().any(|outgoing| outgoing.ticket == asked.ticket),
@@ -138,14 +141,14 @@ fn expired_keys_are_renewed_once_a_poll_and_what_does_not_come_is_a_refusal() {
         play.others.clear();
         let expired = Fault { code: Some("expired"), ..refusal() };
         play.answer(&asked, Err(expired.clone()));
-        assert_eq!(play.count(|effect| matches!(effect, Effect::RenewKeys(_, Generation(1)))), 1);
+        assert_eq!(play.count(|effect| matches!(effect, Effect::RenewKeys { refused: Generation(1), .. })), 1);
         play.generation += u64::from(better);
         play.read_keys();
         let again: Vec<_> = play.take_sent().into_iter().filter(|sent| sent.ticket == asked.ticket).collect();
         assert_eq!(again.len(), usize::from(better));
         if better {
             play.answer(&again[0], Err(expired));
-            assert_eq!(play.count(|effect| matches!(effect, Effect::RenewKeys(..))), 0, "once is enough");
+            assert_eq!(play.count(|effect| matches!(effect, Effect::RenewKeys { .. })), 0, "once is enough");
         }
         assert!(play.engine.schedule.is_rejected(&main_id()));
     }
@@ -196,7 +199,7 @@ fn other_labels_are_shown_without_a_request() {
     other.fleet.accounts[0].terms.labels = labels.clone();
     play.handle(Event::Plan(Box::new(other)));
     let changes = play.changes();
-    let relabelled = |change: &&Change| matches!(change, Change::Labels(_, new) if *new == labels);
+    let relabelled = |change: &&Change| matches!(change, Change::Labels { labels: new, .. } if *new == labels);
     assert_eq!(changes.iter().filter(relabelled).count(), 3, "rows, names, account");
     assert!(!changes.iter().any(|change| matches!(change, Change::Gone(_))));
     play.pass(60 * SECOND);
@@ -265,7 +268,7 @@ fn a_single_campaign_joins_its_account_and_keeps_being_shown() {
     let keys: Vec<_> = play.engine.targets.iter().map(|(key, _)| key.to_string()).collect();
     assert!(keys.contains(&"meta/main/7/account/today".to_owned()), "{keys:?}");
     assert!(!keys.contains(&"meta/main/1/today".to_owned()), "{keys:?}");
-    let moved = |change: &Change| matches!(change, Change::Move(..));
+    let moved = |change: &Change| matches!(change, Change::Move { .. });
     assert!(play.changes().iter().any(moved), "its rows are shown by the account until that is polled");
 }
 

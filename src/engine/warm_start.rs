@@ -111,12 +111,12 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
     }
     for (key, home, facts) in state.accounts {
         if let Some(labels) = labels_of(targets, &key, &state.targets) {
-            with.out.change(Change::Account(key, home, facts, labels));
+            with.out.change(Change::Account { key, home, facts, labels });
         }
     }
     for (key, home, listing) in state.listings {
         if let Some(labels) = labels_of(targets, &key, &state.targets) {
-            with.out.change(Change::Campaigns(key, home, listing, labels));
+            with.out.change(Change::Campaigns { key, home, listing, labels });
         }
     }
     restored

@@ -80,7 +80,7 @@ impl MissingReport {
 
 fn write(line: &Line<MissingCause, TargetKey, usize>) {
     match line {
-        Line::Began(cause, key, left_out) => {
+        Line::Began { cause, member: key, detail: left_out } => {
             let said = if cause.stale {
                 "stale: no successful poll for too long, its samples are dropped".to_owned()
             } else {
@@ -88,7 +88,7 @@ fn write(line: &Line<MissingCause, TargetKey, usize>) {
             };
             emit(cause, key, *left_out, None, &said);
         }
-        Line::Still(cause, key, left_out, polls, _) => {
+        Line::Still { cause, member: key, detail: left_out, times: polls, .. } => {
             let said = if cause.stale {
                 "still stale: no successful poll, no samples".to_owned()
             } else {
@@ -96,7 +96,7 @@ fn write(line: &Line<MissingCause, TargetKey, usize>) {
             };
             emit(cause, key, *left_out, Some(*polls), &said);
         }
-        Line::Ended(cause, key, _) => {
+        Line::Ended { cause, member: key, .. } => {
             let (source, credential, account_id) =
                 (cause.source.label(), &*cause.credential, account_label(key.account));
             let (target, window) = (key.label(), key.window.label());

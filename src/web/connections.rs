@@ -171,7 +171,7 @@ impl RefusalNotice {
         self.last = now;
         match self.repeats.note(Some(()), now) {
             LogDecision::Changed => Some(1),
-            LogDecision::Still(times, _) => Some(times),
+            LogDecision::Still { times, .. } => Some(times),
             _ => None,
         }
     }

@@ -154,21 +154,23 @@ fn change() -> impl Strategy<Value = Change> {
     let home = |cams, at: u64| (if cams { Source::CAMS } else { Source::META }, (at > 0).then(|| account(at)));
     prop_oneof![
         6 => brought,
-        1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move(vec![from], TargetKey { subject: Subject::Campaigns, ..to }, labels)),
+        1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move { from: vec![from], to: TargetKey { subject: Subject::Campaigns, ..to }, labels }),
         1 => key().prop_map(Change::Gone),
         1 => (any::<bool>(), 0..4_u64, text(), text(), labels()).prop_map(move |(cams, at, name, status, labels)| {
             let facts = AccountFacts { name, currency: Currency::parse("USD"), timezone: "Europe/Berlin".to_owned(), status };
-            let (source, account) = home(cams, at);
+            let home = home(cams, at);
+            let (source, account) = home;
             let key = TargetKey { source, account, subject: Subject::AccountFacts, credential: "main".into(), part: 0, window: Window::Unspecified };
-            Change::Account(key, (source, account), facts, labels)
+            Change::Account { key, home, facts, labels }
         }),
         2 => (key(), proptest::collection::btree_map((1..1500_u64).prop_map(campaign), facts, 0..20), labels()).prop_map(|(key, facts, labels)| {
             let home = (key.source, key.account);
-            Change::Campaigns(TargetKey { subject: Subject::Listing, ..key }, home, Listing::new(&facts), labels)
+            Change::Campaigns { key: TargetKey { subject: Subject::Listing, ..key }, home, listing: Listing::new(&facts), labels }
         }),
         2 => (key(), proptest::option::of(any::<bool>()), proptest::option::of(0.0..2e9_f64), 0..9_u32).prop_map(|(key, up, at, failures)| {
             let interval = Duration::from_millis(u64::from(failures) * 300);
-            Change::Status(key, TargetStatus { up, last_success: at.map(UnixSeconds::new), failures: Some(failures), interval, ..TargetStatus::default() })
+            let status = TargetStatus { up, last_success: at.map(UnixSeconds::new), failures: Some(failures), interval, ..TargetStatus::default() };
+            Change::Status { key, status }
         }),
     ]
 }

@@ -140,10 +140,11 @@ fn check(file: &Path, source: Source) {
     let home = (source, planned.key.account);
     let (key, labels) = (planned.key, planned.terms.labels);
     if let Some(facts) = page.facts {
-        snapshot.apply(Change::Account(key.clone(), home, facts, labels.clone()));
+        snapshot.apply(Change::Account { key: key.clone(), home, facts, labels: labels.clone() });
     }
     if !page.campaigns.is_empty() {
-        snapshot.apply(Change::Campaigns(key.clone(), home, Listing::new(&page.campaigns), labels.clone()));
+        let listing = Listing::new(&page.campaigns);
+        snapshot.apply(Change::Campaigns { key: key.clone(), home, listing, labels: labels.clone() });
     }
     if !key.subject.is_discovery() {
         let account = page.rows.first().and_then(|row| row.account);

@@ -21,16 +21,16 @@ impl Reader {
         self.lines.push(now);
         self.most = self.most.max(self.lines.iter().rev().take_while(|at| **at + HOUR > now).count());
         match line {
-            Line::Began(cause, member, _) => {
+            Line::Began { cause, member, .. } => {
                 self.unname(*member);
                 *self.failing.entry(*cause).or_default() += 1;
                 self.named.insert(*member, *cause);
             }
-            Line::Ended(cause, member, _) => {
+            Line::Ended { cause, member, .. } => {
                 assert_eq!(self.named.get(member), Some(cause), "only who was named is told to be well again");
                 self.unname(*member);
             }
-            Line::Still(cause, member, ..) => assert_eq!(self.named.get(member), Some(cause)),
+            Line::Still { cause, member, .. } => assert_eq!(self.named.get(member), Some(cause)),
             Line::Count(count) => self.count(count.cause, count.members.len()),
             Line::Summary(numbers) => numbers.iter().for_each(|(cause, number)| self.count(*cause, *number)),
         }
@@ -126,16 +126,20 @@ const HOUR: Duration = Duration::from_hours(1);
 #[test]
 fn a_single_fault_is_told_at_once_then_hourly_and_when_it_is_over() {
     let mut play = Play::default();
-    assert_eq!(play.note(1, Some(7)), Some(Line::Began(7, 1, "why")));
+    assert_eq!(play.note(1, Some(7)), Some(Line::Began { cause: 7, member: 1, detail: "why" }));
     for _ in 0..3 {
         play.wait(15 * MINUTE);
         assert_eq!(play.note(1, Some(7)), None);
     }
     play.now += 15 * MINUTE;
-    assert_eq!(play.tell(), [Line::Still(7, 1, "why", 4, HOUR)]);
-    assert_eq!(play.note(1, Some(8)), Some(Line::Began(8, 1, "why")), "another reason is news");
+    assert_eq!(play.tell(), [Line::Still { cause: 7, member: 1, detail: "why", times: 4, time: HOUR }]);
+    assert_eq!(
+        play.note(1, Some(8)),
+        Some(Line::Began { cause: 8, member: 1, detail: "why" }),
+        "another reason is news"
+    );
     play.wait(MINUTE);
-    assert_eq!(play.note(1, None), Some(Line::Ended(8, 1, 1)));
+    assert_eq!(play.note(1, None), Some(Line::Ended { cause: 8, member: 1, times: 1 }));
     play.wait(24 * HOUR);
     assert_eq!(play.reader.lines.len(), 4);
 }
@@ -159,7 +163,11 @@ fn many_are_counted_and_the_count_follows() {
     }
     play.wait(SETTLE_TIME);
     assert_eq!((play.reader.failing[&1], play.reader.lines.len()), (0, before + 3), "that all is well comes soon");
-    assert_eq!(play.note(5, Some(1)), Some(Line::Began(1, 5, "why")), "and then names count again");
+    assert_eq!(
+        play.note(5, Some(1)),
+        Some(Line::Began { cause: 1, member: 5, detail: "why" }),
+        "and then names count again"
+    );
 }
 
 #[test]

@@ -109,7 +109,8 @@ fn of_two_credentials_that_read_a_campaign_one_is_shown() {
         publish(&mut snapshot, target, vec![row(1, 1.0)]);
     }
     assert_eq!((shown(&snapshot, &first).len(), shown(&snapshot, &second).len()), (1, 0));
-    let samples: Vec<_> = snapshot.samples().iter().map(|((_, name), samples)| (&**name, *samples)).collect();
+    let samples: Vec<_> =
+        snapshot.samples().iter().map(|(credential, samples)| (&*credential.name, *samples)).collect();
     assert_eq!(samples, [("main", 1), ("other", 0)]);
 }
 
@@ -142,7 +143,7 @@ fn what_changes_hands_grows_no_younger() {
     let mut snapshot = Snapshot::new(10);
     publish(&mut snapshot, &single, vec![row(1, 1.0)]);
     snapshot.apply(brought(&account, vec![row(2, 1.0)], true, minute(9)));
-    snapshot.apply(Change::Move(vec![single.clone()], account.clone(), Arc::new([])));
+    snapshot.apply(Change::Move { from: vec![single.clone()], to: account.clone(), labels: Arc::new([]) });
     snapshot.apply(Change::Gone(single));
     assert_eq!(shown(&snapshot, &account), [row(1, 1.0), row(2, 1.0)]);
     assert_eq!(snapshot.expire(LATER), [account]);
@@ -175,7 +176,7 @@ fn a_target_that_is_gone_leaves_with_everything() {
     let mut snapshot = Snapshot::new(10);
     let key = key(Some(7), Subject::Campaigns);
     publish(&mut snapshot, &key, vec![row(1, 1.0)]);
-    snapshot.apply(Change::Status(key.clone(), TargetStatus::default()));
+    snapshot.apply(Change::Status { key: key.clone(), status: TargetStatus::default() });
     snapshot.take_changed();
     snapshot.apply(Change::Gone(key));
     assert_eq!((snapshot.series(), snapshot.statuses().len()), (0, 0));

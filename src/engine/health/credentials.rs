@@ -47,7 +47,7 @@ impl Credentials {
         now: Moment,
         out: &mut Outbox,
     ) {
-        out.observe(Measurement::Readable(credential.clone(), problem.is_none()));
+        out.observe(Measurement::Readable { credential: credential.clone(), readable: problem.is_none() });
         self.change(credential, out, |status| status.note_content(problem, now.wall));
     }
 
@@ -59,7 +59,7 @@ impl Credentials {
     /// A credential is not configured any more. Its targets went before.
     pub(in crate::engine) fn forget(&mut self, credential: &CredentialId, out: &mut Outbox) {
         self.0.remove(credential);
-        out.change(Change::CredentialGone(credential.source, credential.name.clone()));
+        out.change(Change::CredentialGone(credential.clone()));
     }
 
     /// What the end of a poll says about its credential: accepted, refused, or nothing.
@@ -76,13 +76,13 @@ impl Credentials {
             // A time-out or a spent allowance says nothing about the credential: it stays as it was.
             Some(_) => return,
         };
-        out.observe(Measurement::Accepted(credential.clone(), refusal.is_none()));
+        out.observe(Measurement::Accepted { credential: credential.clone(), accepted: refusal.is_none() });
         self.change(credential, out, |status| status.note(refusal, now.wall));
     }
 
     /// New content was read.
     pub(in crate::engine) fn note_keys_read(&mut self, credential: &CredentialId, now: Moment, out: &mut Outbox) {
-        out.observe(Measurement::KeysRead(credential.clone(), now.wall));
+        out.observe(Measurement::KeysRead { credential: credential.clone(), at: now.wall });
         self.change(credential, out, |status| status.last_read = Some(now.wall));
     }
 
@@ -139,7 +139,7 @@ impl Credentials {
         if held.is_none_or(|held| **held != status) {
             let status = Arc::new(status);
             self.0.insert(credential.clone(), status.clone());
-            out.change(Change::Credential(credential.source, credential.name.clone(), status));
+            out.change(Change::Credential { credential: credential.clone(), status });
         }
     }
 }

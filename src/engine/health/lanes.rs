@@ -97,6 +97,6 @@ impl Lanes {
             Some(status) => self.statuses.insert(lane.clone(), status.clone()),
             None => self.statuses.remove(&lane),
         };
-        out.change(Change::Lane(lane, status));
+        out.change(Change::Lane { lane, status });
     }
 }

@@ -105,7 +105,7 @@ impl Health {
 /// Discovery is not shown as a target.
 fn publish(key: &TargetKey, status: &TargetStatus, out: &mut Outbox) {
     if !key.subject.is_discovery() {
-        out.change(Change::Status(key.clone(), status.clone()));
+        out.change(Change::Status { key: key.clone(), status: status.clone() });
     }
 }
 

@@ -48,7 +48,7 @@ fn drain(out: &mut Outbox) -> (Vec<TargetStatus>, Vec<Severity>, Vec<Measurement
     while let Some(effect) = out.next() {
         match effect {
             Effect::Publish(update) => statuses.extend(update.changes.into_iter().filter_map(|change| match change {
-                Change::Status(_, status) => Some(status),
+                Change::Status { status, .. } => Some(status),
                 _ => None,
             })),
             Effect::Report(report) => lines.push(report.severity),
@@ -145,7 +145,8 @@ fn a_credential_is_refused_by_its_own_refusal_alone() {
             &mut out,
         );
         let measured = drain(&mut out).2;
-        let said = measured.first().map(|measurement| matches!(measurement, Measurement::Accepted(_, true)));
+        let said =
+            measured.first().map(|measurement| matches!(measurement, Measurement::Accepted { accepted: true, .. }));
         assert_eq!(said, accepted, "{fault:?}");
     }
 }

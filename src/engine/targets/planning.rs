@@ -49,7 +49,7 @@ impl Targets {
                 with.health.set_interval(&key, terms.interval, with.out);
             }
             if target.planned.terms.labels != terms.labels {
-                with.out.change(Change::Labels(key, terms.labels.clone()));
+                with.out.change(Change::Labels { key, labels: terms.labels.clone() });
             }
             // An answer means the same whatever version gives it; the next request is of the new one.
             target.wire = with.plan.wire(planned).unwrap_or_else(|| target.wire.clone());
@@ -141,8 +141,8 @@ fn hand_over(planned: &Planned, gone: &[TargetKey], out: &mut Outbox) {
             && key.credential_id() == planned.key.credential_id()
             && matches!(key.subject, Subject::Campaign(id) if listed.contains(&id))
     };
-    let givers: Vec<_> = gone.iter().filter(takes).cloned().collect();
-    if !givers.is_empty() {
-        out.change(Change::Move(givers, planned.key.clone(), planned.terms.labels.clone()));
+    let from: Vec<_> = gone.iter().filter(takes).cloned().collect();
+    if !from.is_empty() {
+        out.change(Change::Move { from, to: planned.key.clone(), labels: planned.terms.labels.clone() });
     }
 }

@@ -242,12 +242,12 @@ impl<'a> Overview<'a> {
             targets.push(target);
         }
         let lanes = health.lanes.iter().map(|(key, status)| LaneView::of(key, status, &names, now)).collect();
-        let credentials = health.credentials.iter().map(|((source, name), status)| CredentialView {
-            source: source.label(),
-            name,
+        let credentials = health.credentials.iter().map(|(id, status)| CredentialView {
+            source: id.source.label(),
+            name: &id.name,
             accepted: status.accepted,
             refusal: status.fault.as_deref().map(FaultView::of),
-            targets: members.get(&(*source, &**name)).copied().unwrap_or_default(),
+            targets: members.get(&(id.source, &*id.name)).copied().unwrap_or_default(),
             readable: status.unreadable.is_none(),
             unreadable: status.unreadable.as_deref().map(|unreadable| UnreadableView {
                 message: &unreadable.message,
@@ -274,7 +274,7 @@ impl<'a> TargetView<'a> {
         names: &NamesView<'a>,
         now: UnixSeconds,
     ) -> Self {
-        let credential = health.credentials.get(&(key.source, key.credential.clone()));
+        let credential = health.credentials.get(&key.credential_id());
         let lane = health.lanes.get(&LaneKey::of(key));
         let blocked = lane.and_then(|lane| blocked(lane, now));
         let state = TargetState::of(status, credential.map(|credential| &**credential), blocked.is_some());

@@ -67,7 +67,7 @@ pub(super) type Total<'t> = &'t dyn Fn(&Cause, Option<AccountId>) -> usize;
 
 pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> LogLine {
     match line {
-        Line::Began(cause, member, detail) => {
+        Line::Began { cause, member, detail } => {
             let said = match cause.trouble {
                 Trouble::Unreadable => format!("the credential cannot be read, {}", detail.message),
                 Trouble::Refused => format!("the API refuses the credential: {}", detail.message),
@@ -76,7 +76,7 @@ pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Lo
             };
             emit(severity(detail), cause, fields(cause, member, Some(detail)), said)
         }
-        Line::Still(cause, member, detail, polls, time) => {
+        Line::Still { cause, member, detail, times: polls, time } => {
             let (time, message) = (span(*time), &detail.message);
             let said = match cause.trouble {
                 Trouble::Unreadable => format!("the credential still cannot be read after {time}, {message}"),
@@ -89,7 +89,7 @@ pub(super) fn report(line: &Line<Cause, Member, Detail>, total: Total<'_>) -> Lo
             let fields = Fields { polls: cause.polls(*polls), ..fields(cause, member, Some(detail)) };
             emit(severity(detail), cause, fields, said)
         }
-        Line::Ended(cause, member, polls) => emit(
+        Line::Ended { cause, member, times: polls } => emit(
             Severity::Info,
             cause,
             Fields { polls: cause.polls(*polls), ..fields(cause, member, None) },
