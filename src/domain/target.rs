@@ -1,5 +1,6 @@
 //! What can be asked for: ids, windows, and the key of a target.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -359,6 +360,17 @@ impl TargetKey {
     pub fn label(&self) -> String {
         if self.part == 0 { self.subject.to_string() } else { format!("{}_{}", self.subject, self.part) }
     }
+
+    /// What names it in samples and in the log, in the order of both.
+    pub fn labels(&self) -> [(&'static str, Cow<'_, str>); 5] {
+        [
+            ("source", self.source.label().into()),
+            ("credential", (*self.credential).into()),
+            ("account_id", account_label(self.account).into()),
+            ("target", self.label().into()),
+            ("window", self.window.label().into()),
+        ]
+    }
 }
 
 /// As people find it: `meta/main/2398765432/account/last_7d`.
@@ -378,23 +390,4 @@ impl fmt::Display for TargetKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_digits() {
-        assert_eq!(AccountId::parse("act_2398765432").map(|id| id.to_string()).as_deref(), Ok("2398765432"));
-        assert_eq!(CampaignId::parse("120201234567890").map(|id| id.to_string()).as_deref(), Ok("120201234567890"));
-        for text in ["", "act_", "12a", "-1", "+1", "1.5", "01", "0", "99999999999999999999", "１２", " 1"] {
-            assert_eq!(AccountId::parse(text), Err(NotAnId), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn currencies_are_three_capital_letters() {
-        assert_eq!(Currency::parse("EUR").map(|c| c.as_str().to_owned()).as_deref(), Some("EUR"));
-        for text in ["", "eur", "EURO", "E1R", "€"] {
-            assert_eq!(Currency::parse(text), None, "{text:?}");
-        }
-    }
-}
+mod tests;

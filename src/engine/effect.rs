@@ -11,7 +11,7 @@ use crate::domain::lane::LaneKey;
 use crate::domain::metric::{Metric, MetricSet};
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::Ticket;
-use crate::domain::target::{CredentialId, Source, TargetKey, account_label};
+use crate::domain::target::{CredentialId, Source, TargetKey};
 use crate::domain::time::{UnixSeconds, Uptime};
 use crate::source::{Cursor, Target};
 
@@ -236,10 +236,8 @@ impl LogLine {
 
     /// About a target.
     pub fn of_target(severity: Severity, key: &TargetKey, message: impl Into<String>) -> Self {
-        let report = Self::new(severity, message);
-        let report = report.with("source", key.source.label()).with("credential", &*key.credential);
-        let report = report.with("account_id", account_label(key.account));
-        report.with("target", key.label()).with("window", key.window.label())
+        let fields = key.labels().map(|(name, value)| (name, value.into_owned()));
+        Self { severity, message: message.into(), fields: fields.into() }
     }
 
     /// Whether it says how a poll went.

@@ -3,7 +3,7 @@
 use super::family::{self, FAMILIES, FamilySet, Other};
 use super::line;
 use crate::domain::status::TargetStatus;
-use crate::domain::target::{TargetKey, account_label};
+use crate::domain::target::TargetKey;
 use crate::domain::time::UnixSeconds;
 
 /// A run of targets.
@@ -50,11 +50,9 @@ impl States {
             text.clear();
             text.push_str(&FAMILIES[family].name);
             text.push('{');
-            line::label("source", key.source.label(), &mut text);
-            line::label("credential", &key.credential, &mut text);
-            line::label("account_id", &account_label(key.account), &mut text);
-            line::label("target", &key.label(), &mut text);
-            line::label("window", key.window.label(), &mut text);
+            for (name, value) in key.labels() {
+                line::label(name, &value, &mut text);
+            }
             text.push_str("} ");
             out.extend_from_slice(text.as_bytes());
             line::number(value, out);

@@ -4,8 +4,17 @@ use std::sync::Arc;
 
 use crate::domain::counted::counted;
 use crate::domain::outages::{Count, Line, Outages};
-use crate::domain::target::{Source, TargetKey, account_label};
+use crate::domain::target::{Source, TargetKey};
 use crate::domain::time::Uptime;
+
+/// A line about a target, with the fields of every such line.
+macro_rules! of_target {
+    ($level:ident, $key:expr, $($rest:tt)+) => {{
+        let labels = $key.labels();
+        let [source, credential, account_id, target, window] = labels.each_ref().map(|(_, value)| value.as_ref());
+        tracing::$level!(source, credential, account_id, target, window, $($rest)+);
+    }};
+}
 
 /// What to do when series are left out.
 const TOO_FEW: &str = "raise it, or ask for fewer campaigns or windows";
@@ -48,16 +57,11 @@ impl MissingReport {
         let told = self.outages.note(key, fault, now);
         told.iter().for_each(write);
         if let (None, Some(missing)) = (told, missing) {
-            let (source, credential, account_id) = (key.source.label(), &*key.credential, account_label(key.account));
-            let (target, window) = (key.label(), key.window.label());
             match missing {
                 Missing::LeftOut { series: left_out } => {
-                    let said = "the target is left out again";
-                    tracing::debug!(source, credential, account_id, target, window, left_out, "{said}");
+                    of_target!(debug, key, left_out, "the target is left out again");
                 }
-                Missing::Stale => {
-                    tracing::debug!(source, credential, account_id, target, window, "its samples are dropped");
-                }
+                Missing::Stale => of_target!(debug, key, "its samples are dropped"),
             }
         }
     }
@@ -96,12 +100,7 @@ fn write(line: &Line<MissingCause, TargetKey, usize>) {
             };
             emit(cause, key, *left_out, Some(*polls), &said);
         }
-        Line::Ended { cause, member: key, .. } => {
-            let (source, credential, account_id) =
-                (cause.source.label(), &*cause.credential, account_label(key.account));
-            let (target, window) = (key.label(), key.window.label());
-            tracing::info!(source, credential, account_id, target, window, "its samples are served again");
-        }
+        Line::Ended { member: key, .. } => of_target!(info, key, "its samples are served again"),
         Line::Count(count) => write_count(count),
         Line::Summary(numbers) => {
             let number =
@@ -142,11 +141,9 @@ fn write_count(count: &Count<MissingCause, TargetKey, usize>) {
 }
 
 fn emit(cause: &MissingCause, key: &TargetKey, left_out: usize, polls: Option<u64>, said: &str) {
-    let (source, credential, account_id) = (cause.source.label(), &*cause.credential, account_label(key.account));
-    let (target, window) = (key.label(), key.window.label());
     if cause.stale {
-        tracing::warn!(source, credential, account_id, target, window, polls, "{said}");
+        of_target!(warn, key, polls, "{said}");
     } else {
-        tracing::error!(source, credential, account_id, target, window, left_out, polls, "{said}");
+        of_target!(error, key, left_out, polls, "{said}");
     }
 }

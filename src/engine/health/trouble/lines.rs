@@ -14,9 +14,7 @@ use crate::domain::target::{AccountId, TargetKey, account_label};
 /// The labels of a line; those that it does not have are left out.
 #[derive(Debug, Default)]
 struct Fields {
-    account_id: Option<String>,
-    target: Option<String>,
-    window: Option<String>,
+    about: Vec<(&'static str, String)>,
     reason: Option<&'static str>,
     code: Option<&'static str>,
     polls: Option<u64>,
@@ -149,7 +147,7 @@ fn count_line(count: &Count<Cause, Member, Detail>, total: Total<'_>) -> LogLine
         return emit(Severity::Info, cause, fields, said);
     }
     // Only where all of them share it: a field that is true of some would mislead a search.
-    fields.account_id = account.map(|account| account.to_string());
+    fields.about.extend(account.map(|account| ("account_id", account.to_string())));
     fields.code = Some(latest.code).filter(|_| cause.reason().is_some());
     emit(severity(latest), cause, fields, said)
 }
@@ -179,21 +177,18 @@ fn summary(numbers: &[(Cause, usize)]) -> LogLine {
 }
 
 fn fields(cause: &Cause, member: &Member, detail: Option<&Detail>) -> Fields {
-    let fields = Fields {
-        account_id: match member {
-            Member::Target(key) => Some(account_label(key.account)),
-            Member::Lane(lane) => Some(account_label(lane.account)),
-            Member::Content(..) | Member::Credential(..) => None,
+    Fields {
+        about: match member {
+            // The line names source and credential already.
+            Member::Target(key) => {
+                key.labels().into_iter().skip(2).map(|(name, value)| (name, value.into_owned())).collect()
+            }
+            Member::Lane(lane) => vec![("account_id", account_label(lane.account))],
+            Member::Content(..) | Member::Credential(..) => Vec::new(),
         },
         reason: detail.and_then(|_| cause.reason()),
         code: detail.filter(|_| cause.reason().is_some()).map(|detail| detail.code),
-        ..Fields::default()
-    };
-    match member {
-        Member::Target(key) => {
-            Fields { target: Some(key.label()), window: Some(key.window.label().to_owned()), ..fields }
-        }
-        _ => fields,
+        polls: None,
     }
 }
 
@@ -234,12 +229,12 @@ fn severity(detail: &Detail) -> Severity {
 }
 
 fn emit(severity: Severity, cause: &Cause, fields: Fields, said: String) -> LogLine {
-    let Fields { account_id, target, window, reason, code, polls } = fields;
-    let texts = [("account_id", account_id), ("target", target), ("window", window)];
+    let Fields { about, reason, code, polls } = fields;
     let words = [("reason", reason), ("code", code)].map(|(name, word)| (name, word.map(str::to_owned)));
     let polls = ("polls", polls.map(|polls| polls.to_string()));
     let mut report = LogLine::of_credential(severity, &cause.credential, said);
-    for (name, value) in texts.into_iter().chain(words).chain([polls]) {
+    report.fields.extend(about);
+    for (name, value) in words.into_iter().chain([polls]) {
         report.fields.extend(value.map(|value| (name, value)));
     }
     report
