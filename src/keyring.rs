@@ -142,11 +142,15 @@ impl Keyring {
 
     /// Credentials whose keys are fetched, and of which none are being fetched now.
     pub fn fetched(&self) -> Vec<CredentialId> {
-        let fetched = |(_, held): &(&CredentialId, &KeyringEntry)| match &held.content {
-            ContentSource::Default(credentials) => !matches!(credentials.keys(), KeyState::Pending),
-            ContentSource::Meta { .. } | ContentSource::Cams { .. } => false,
-        };
-        self.credentials.iter().filter(fetched).map(|(id, _)| id.clone()).collect()
+        let mut fetched = Vec::new();
+        for (id, held) in &self.credentials {
+            if let ContentSource::Default(credentials) = &held.content
+                && !matches!(credentials.keys(), KeyState::Pending)
+            {
+                fetched.push(id.clone());
+            }
+        }
+        fetched
     }
 
     /// Has temporary keys that the API refused asked for again. Says whether others will come, or are there already.

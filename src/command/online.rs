@@ -261,15 +261,13 @@ impl<'s> OnlineCheck<'s> {
 
     /// Where an account is hidden, those that are not help to see why.
     async fn visible_accounts(&mut self) {
-        let hidden = |(key, result): (&TargetKey, &ProbeResult)| {
-            let Err(ProbeError::Failed(Fault { reason: Reason::NotFound | Reason::Forbidden, .. })) = result else {
-                return None;
-            };
-            Some((key.credential.clone(), key.account?)).filter(|_| key.source == Source::META)
-        };
         let mut by_credential: BTreeMap<Arc<str>, BTreeSet<AccountId>> = BTreeMap::new();
-        for (credential, account) in self.found.iter().filter_map(hidden) {
-            by_credential.entry(credential).or_default().insert(account);
+        for (key, result) in self.found.iter().filter(|(key, _)| key.source == Source::META) {
+            let hidden =
+                matches!(result, Err(ProbeError::Failed(Fault { reason: Reason::NotFound | Reason::Forbidden, .. })));
+            if let Some(account) = key.account.filter(|_| hidden) {
+                by_credential.entry(key.credential.clone()).or_default().insert(account);
+            }
         }
         for (credential, accounts) in by_credential {
             if self.is_spent(|key| key.source == Source::META && key.credential == credential) {

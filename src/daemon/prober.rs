@@ -79,11 +79,12 @@ impl<'s> Prober<'s> {
         let fleet = poll_plan(self.settings, BTreeSet::new()).fleet;
         let mut found = self.ask_all(fleet.targets(|_| Vec::new())).await?;
         // Which campaigns a channel has, of which all are wanted, its listing said.
-        let listing = |(key, found): (&TargetKey, &ProbeResult)| {
-            let campaigns = found.as_ref().ok()?.campaigns.keys().copied().collect::<Vec<_>>();
-            Some((fleet.channel_of_all(key)?.id(), campaigns))
-        };
-        let listed: BTreeMap<_, _> = found.iter().filter_map(listing).collect();
+        let mut listed = BTreeMap::new();
+        for (key, found) in &found {
+            if let (Some(channel), Ok(answer)) = (fleet.channel_of_all(key), found) {
+                listed.insert(channel.id(), answer.campaigns.keys().copied().collect::<Vec<_>>());
+            }
+        }
         let mut further = fleet.targets(|channel| listed.get(&channel.id()).cloned().unwrap_or_default());
         further.retain(|planned| !found.contains_key(&planned.key));
         found.extend(self.ask_all(further).await?);

@@ -187,13 +187,13 @@ impl Rows {
     /// Row by row.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         (0..self.len()).map(|at| {
-            let figure = |(column, values): (Column, &[f64])| Figure { column, value: values[at] };
+            let figures = self.columns().map(|(column, values)| Figure { column, value: values[at] });
             Row {
                 account: None,
                 campaign: self.campaigns[at],
                 currency: self.currencies[at],
                 days: self.days[at],
-                figures: self.columns().map(figure).filter(|figure| !figure.value.is_nan()).collect(),
+                figures: figures.filter(|figure| !figure.value.is_nan()).collect(),
             }
         })
     }

@@ -247,15 +247,13 @@ impl Snapshot {
     fn relabel(&mut self, key: &TargetKey, labels: &Labels) {
         let home = self.homes.get(key).copied().unwrap_or((key.source, key.account));
         let Some(group) = self.groups.get_mut(&home) else { return };
-        let mut relabelled = false;
-        let mut relabel = |with: &mut Labels| {
-            relabelled = true;
+        let held = [
+            group.targets.get_mut(key).map(|published| &mut published.labels),
+            group.listings.get_mut(key).map(|(_, with)| with),
+            group.facts.get_mut(key).map(|(_, with)| with),
+        ];
+        for with in held.into_iter().flatten() {
             *with = labels.clone();
-        };
-        group.targets.get_mut(key).into_iter().for_each(|published| relabel(&mut published.labels));
-        group.listings.get_mut(key).into_iter().for_each(|(_, with)| relabel(with));
-        group.facts.get_mut(key).into_iter().for_each(|(_, with)| relabel(with));
-        if relabelled {
             self.changed.groups.insert(home);
         }
     }

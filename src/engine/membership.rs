@@ -75,11 +75,15 @@ impl Membership {
 
     /// What survives a restart.
     pub(super) fn saved(&self) -> Vec<SavedMember> {
-        let member = |((credential, campaign), place): (&(CredentialId, CampaignId), &MemberHome)| match place {
-            MemberHome::In { account, level } => (credential.name.clone(), *campaign, Some((*account, *level))),
-            MemberHome::Apart => (credential.name.clone(), *campaign, None),
-        };
-        self.places.iter().map(member).collect()
+        let mut members = Vec::with_capacity(self.places.len());
+        for ((credential, campaign), place) in &self.places {
+            let place = match place {
+                MemberHome::In { account, level } => Some((*account, *level)),
+                MemberHome::Apart => None,
+            };
+            members.push((credential.name.clone(), *campaign, place));
+        }
+        members
     }
 
     /// What an earlier life knew. Campaigns that are not configured any more are left out.

@@ -26,13 +26,13 @@ pub(super) fn merge(
     if !whole || !report.is_clean() {
         return None;
     }
-    let said = |(path, text): &(String, String)| {
-        let value = Value::scalar(text.as_str(), ScalarKind::Any);
-        Node { origin: Origin::Program, value }.below(path.split('.'))
-    };
     let mut tree = Node::empty(Origin::Program);
-    for layer in opened.into_iter().flatten().chain(set).chain(overrides.iter().map(said)) {
+    for layer in opened.into_iter().flatten().chain(set) {
         tree.lay_over(layer);
+    }
+    for (path, text) in overrides {
+        let value = Value::scalar(text.as_str(), ScalarKind::Any);
+        tree.lay_over(Node { origin: Origin::Program, value }.below(path.split('.')));
     }
     settle_secrets(&mut tree, files, environment, report);
     if let Some(file) = tree.keys_mut().and_then(|keys| keys.get_mut("state")?.keys_mut()?.get_mut("file")) {

@@ -291,10 +291,12 @@ fn read(top: &Location<'_>, raw: Raw, environment: &BTreeMap<String, String>, pu
 
 /// The credentials of a source, sorted by name.
 fn named<'r, T>(at: &Location<'r>, entries: Entry<Named<CredentialName, T>>) -> Vec<(Location<'r>, Arc<str>, T)> {
-    let named = at.open(entries).unwrap_or_default().0;
-    let section = |(name, entry): (String, Entry<T>)| {
+    let mut sections = Vec::new();
+    for (name, entry) in at.open(entries).unwrap_or_default().0 {
         let at = at.key(&name);
-        at.open(entry).map(|section| (at, name.as_str().into(), section))
-    };
-    named.into_iter().filter_map(section).collect()
+        if let Some(section) = at.open(entry) {
+            sections.push((at, name.as_str().into(), section));
+        }
+    }
+    sections
 }

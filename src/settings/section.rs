@@ -48,14 +48,15 @@ impl SectionKeys {
         };
         let mut keys = Self(keys);
         let section = read(&mut keys);
-        let unknown = |key: String| {
+        let mut wrongs = Vec::new();
+        for key in keys.0.into_keys() {
             let message = match nearest(&key, known.iter().copied()) {
                 Some(name) => format!("unknown key; did you mean `{name}`?"),
                 None => format!("unknown key; the keys here are {}", known.join(", ")),
             };
-            Wrong { key: Some(key), message }
-        };
-        Entry { value: Some(section), wrongs: keys.0.into_keys().map(unknown).collect() }
+            wrongs.push(Wrong { key: Some(key), message });
+        }
+        Entry { value: Some(section), wrongs }
     }
 
     /// What a key holds.

@@ -206,18 +206,20 @@ impl TargetRecord {
 impl Columns {
     fn of(kept: &SavedRows) -> Self {
         let rows = &kept.rows;
-        let column = |(column, values): (Column, &[f64])| {
+        let mut columns = Vec::new();
+        for (column, values) in rows.columns() {
             let action = column.action.and_then(|action| ACTIONS.get(usize::from(action)));
+            let action = action.map(|action| (*action).to_owned());
             let values = values.iter().map(|value| Some(*value).filter(|value| !value.is_nan())).collect();
-            (METRICS[usize::from(column.metric)].name.to_owned(), action.map(|action| (*action).to_owned()), values)
-        };
+            columns.push((METRICS[usize::from(column.metric)].name.to_owned(), action, values));
+        }
         Self {
             account: kept.account.map(AccountId::number),
             expires: kept.expires.as_f64(),
             campaigns: rows.campaigns().iter().map(|campaign| campaign.map(CampaignId::number)).collect(),
             currencies: rows.currencies().iter().map(|code| code.map(|code| code.as_str().to_owned())).collect(),
             days: rows.days().to_vec(),
-            values: rows.columns().map(column).collect(),
+            values: columns,
         }
     }
 
@@ -233,24 +235,21 @@ impl Columns {
             }
         }
         columns.sort_by_key(|(column, _)| *column);
-        let row = |(at, id): (usize, &Option<u64>)| {
-            let figure = |(column, values): &(Column, Vec<Option<f64>>)| {
-                let value = values.get(at).copied().flatten()?;
-                Some(Figure { column: *column, value })
-            };
-            Ok(Row {
+        let mut rows = Vec::with_capacity(self.campaigns.len());
+        for (at, id) in self.campaigns.iter().enumerate() {
+            let values = columns.iter().map(|(column, values)| (*column, values.get(at).copied().flatten()));
+            rows.push(Row {
                 account: None,
                 campaign: id.map(campaign).transpose()?,
                 currency: self.currencies.get(at).and_then(Option::as_deref).and_then(Currency::parse),
                 days: self.days.get(at).copied().flatten(),
-                figures: columns.iter().filter_map(figure).collect(),
-            })
-        };
-        let rows: Result<Vec<Row>, Unknown> = self.campaigns.iter().enumerate().map(row).collect();
+                figures: values.filter_map(|(column, value)| Some(Figure { column, value: value? })).collect(),
+            });
+        }
         Ok(SavedRows {
             account: account(self.account)?,
             expires: UnixSeconds::new(self.expires),
-            rows: Arc::new(Rows::new(rows?)),
+            rows: Arc::new(Rows::new(rows)),
         })
     }
 }
