@@ -1,7 +1,8 @@
 //! The engine played without a clock: events in, effects out.
 
 mod fingerprint;
-mod play;
+pub(super) mod parts;
+pub(super) mod play;
 mod third_source;
 
 use std::collections::BTreeSet;

@@ -133,3 +133,6 @@ fn labels_of(targets: &Targets, key: &TargetKey, saved: &Saved) -> Option<Labels
     let target = targets.by_key(key).filter(|_| asks_the_same(targets, key, saved))?;
     Some(target.planned.terms.labels.clone())
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ impl Targets {
         self.listed.retain(|channel, _| wanted(channel));
     }
 }
+
+#[cfg(test)]
+mod tests;

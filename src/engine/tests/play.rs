@@ -18,14 +18,14 @@ use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
 use crate::domain::time::UnixSeconds;
 use crate::source::{Api, Cursor, Page, Received, RequestContext, Target};
 
-pub(super) const INTERVAL: Duration = Duration::from_mins(15);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(in crate::engine) const INTERVAL: Duration = Duration::from_mins(15);
+pub(in crate::engine) const SECOND: Duration = Duration::from_secs(1);
 
 /// An API that is never asked: the tests answer in its place.
 #[derive(Debug)]
-pub(super) struct Made(pub(super) &'static str);
+pub(in crate::engine) struct Made(pub(in crate::engine) &'static str);
 
-pub(super) struct MadeTarget;
+pub(in crate::engine) struct MadeTarget;
 
 impl Api for Made {
     fn target(&self, _: &Planned) -> Arc<dyn Target> {
@@ -57,7 +57,7 @@ impl Target for MadeTarget {
     }
 }
 
-pub(super) fn terms() -> PollTerms {
+pub(in crate::engine) fn terms() -> PollTerms {
     PollTerms {
         credential: CredentialId { source: Source::META, name: "main".into() },
         interval: INTERVAL,
@@ -67,7 +67,7 @@ pub(super) fn terms() -> PollTerms {
     }
 }
 
-pub(super) fn account(id: u32) -> FleetAccount {
+pub(in crate::engine) fn account(id: u32) -> FleetAccount {
     FleetAccount {
         id: AccountId::parse(&id.to_string()).unwrap(),
         totals: false,
@@ -80,19 +80,19 @@ pub(super) fn account(id: u32) -> FleetAccount {
     }
 }
 
-pub(super) fn single(id: u32) -> FleetCampaign {
+pub(in crate::engine) fn single(id: u32) -> FleetCampaign {
     FleetCampaign { id: campaign_id(id), windows: vec![Window::Preset("today")], terms: terms() }
 }
 
-pub(super) fn campaign_id(id: u32) -> CampaignId {
+pub(in crate::engine) fn campaign_id(id: u32) -> CampaignId {
     CampaignId::parse(&id.to_string()).unwrap()
 }
 
-pub(super) fn main_id() -> CredentialId {
+pub(in crate::engine) fn main_id() -> CredentialId {
     CredentialId { source: Source::META, name: "main".into() }
 }
 
-pub(super) fn plan(fleet: Fleet) -> PollPlan {
+pub(in crate::engine) fn plan(fleet: Fleet) -> PollPlan {
     let grant = Grant::Account { share: 1.0, assumed: Tier::Full, configured: false };
     PollPlan {
         fleet,
@@ -103,12 +103,12 @@ pub(super) fn plan(fleet: Fleet) -> PollPlan {
     }
 }
 
-pub(super) fn accounts(ids: impl IntoIterator<Item = u32>) -> PollPlan {
+pub(in crate::engine) fn accounts(ids: impl IntoIterator<Item = u32>) -> PollPlan {
     plan(Fleet { accounts: ids.into_iter().map(account).collect(), ..Fleet::default() })
 }
 
 /// A page with a row for each campaign.
-pub(super) fn rows(account: u32, campaigns: &[u32]) -> Page {
+pub(in crate::engine) fn rows(account: u32, campaigns: &[u32]) -> Page {
     let row = |id: &u32| Row {
         account: AccountId::parse(&account.to_string()).ok(),
         campaign: Some(campaign_id(*id)),
@@ -119,12 +119,12 @@ pub(super) fn rows(account: u32, campaigns: &[u32]) -> Page {
     Page { rows: campaigns.iter().map(row).collect(), level: Some(Level::Ad), ..Page::default() }
 }
 
-pub(super) fn refusal() -> Fault {
+pub(in crate::engine) fn refusal() -> Fault {
     Fault::new(Reason::Unauthorized, "the token is dead")
 }
 
 /// An engine, the time, and what it wanted so far.
-pub(super) struct Play {
+pub(in crate::engine) struct Play {
     pub(super) engine: Engine,
     pub(super) now: Moment,
     pub(super) generation: u64,
