@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Folder, told};
+use crate::process::Process;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_marketing-messages-exporter");
 
@@ -60,12 +61,8 @@ pub(crate) fn written(path: &std::path::Path) -> String {
 }
 
 fn demo(folder: &Folder, more: &[&str]) -> (Running, String) {
-    let port_file = folder.0.join("port");
-    let file = port_file.display().to_string();
-    let mut arguments = vec!["demo", "--web.listen-address", "127.0.0.1:0", "--web.port-file", &file];
-    arguments.extend(more);
-    let child = Running(command(&arguments).spawn().unwrap());
-    (child, written(&port_file))
+    let process = Process::spawn(command(&[&["demo"], more].concat()), &folder.0);
+    (process.child, process.addr.to_string())
 }
 
 #[test]
@@ -210,15 +207,12 @@ fn variables_of_flags_are_lenient_and_empty_ones_are_none() {
         assert_eq!(code(name, ""), Some(78), "{name}");
     }
     let folder = Folder::new();
-    let (mut child, address) = {
-        let port_file = folder.0.join("port");
-        let file = port_file.display().to_string();
-        let mut demo = command(&["demo", "--web.listen-address", "127.0.0.1:0", "--web.port-file", &file]);
-        (Running(demo.env("MME_WEB_ENABLE_LIFECYCLE", "on").spawn().unwrap()), written(&port_file))
-    };
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let mut demo = command(&["demo"]);
+    demo.env("MME_WEB_ENABLE_LIFECYCLE", "on");
+    let mut process = Process::spawn(demo, &folder.0);
+    let mut stream = std::net::TcpStream::connect(process.addr).unwrap();
     std::io::Write::write_all(&mut stream, b"POST /-/quit HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
-    assert_eq!(child.wait(), Some(0), "the lifecycle is on");
+    assert_eq!(process.child.wait(), Some(0), "the lifecycle is on");
 }
 
 #[test]

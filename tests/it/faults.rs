@@ -91,7 +91,7 @@ async fn an_answer_without_end_is_never_held() {
     app.ready().await;
     app.stop().await;
     app.script("insights", "act_1001", 1, ScriptedFault::Huge { bytes: 200 << 20 });
-    let daemon = Process::start(&app.folder.0.join("config.yaml"), &[]).await;
+    let daemon = Process::start(&app.folder.0.join("config.yaml"), &[]);
     eventually("it is asked", async || app.control.leftover_faults() == 0).await;
     let refused = async || Exposition(daemon.get("/metrics").await).failures("too_large") > 0.0;
     eventually("it is too large", refused).await;

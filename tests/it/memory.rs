@@ -116,7 +116,7 @@ impl Trial {
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         let folder = Folder::new();
-        let daemon = Process::start(&folder.write("config.yaml", &configuration), &[]).await;
+        let daemon = Process::start(&folder.write("config.yaml", &configuration), &[]);
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
         let deadline = Instant::now() + PATIENCE;
         let mut pause = tokio::time::interval(Duration::from_millis(50));

@@ -2,33 +2,40 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use crate::cli::{Running, command};
-use crate::harness::until;
+use crate::cli::{Running, command, written};
 
 /// A running daemon. It is killed at the end.
 pub(crate) struct Process {
     pub(crate) addr: SocketAddr,
-    child: Running,
+    pub(crate) child: Running,
 }
 
 impl Process {
-    /// Starts it with a configuration and variables of the environment, and waits until it listens. The
-    /// port stands in a file beside the configuration.
-    pub(crate) async fn start(configuration: &Path, environment: &[(&str, &Path)]) -> Self {
-        let port = configuration.with_extension("port");
+    /// Starts a command on a free port, which it writes to a file in a folder, and waits until it listens.
+    pub(crate) fn spawn(mut command: Command, folder: &Path) -> Self {
+        let port = folder.join("port");
+        // One of an earlier process must not be taken for its own.
         let _ = std::fs::remove_file(&port);
-        let mut command = command(&["--web.listen-address", "127.0.0.1:0", "--log.level", "error"]);
-        command
-            .args(["--config.file".as_ref(), configuration.as_os_str(), "--web.port-file".as_ref(), port.as_os_str()])
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
+        command.args(["--web.listen-address", "127.0.0.1:0", "--web.port-file"]).arg(&port);
         let child = Running(command.spawn().unwrap());
-        let address = async || std::fs::read_to_string(&port).unwrap_or_default();
-        let address = until("the daemon listens", address, |text| text.ends_with('\n')).await;
-        Self { addr: address.trim().parse().unwrap(), child }
+        Self { addr: written(&port).parse().unwrap(), child }
+    }
+
+    /// The same with all that it says in a file.
+    pub(crate) fn spawn_logging(mut command: Command, folder: &Path, log: &Path) -> Self {
+        let said = std::fs::File::create(log).unwrap();
+        command.stdout(said).stderr(std::fs::File::options().append(true).open(log).unwrap());
+        Self::spawn(command, folder)
+    }
+
+    /// Starts the daemon with a configuration, beside which the port is written, and variables of the environment.
+    pub(crate) fn start(configuration: &Path, environment: &[(&str, &Path)]) -> Self {
+        let mut command = command(&["--log.level", "error"]);
+        command.arg("--config.file").arg(configuration).envs(environment.iter().copied());
+        command.stdout(Stdio::null()).stderr(Stdio::inherit());
+        Self::spawn(command, configuration.parent().unwrap())
     }
 
     /// The body of a page.

@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
-use crate::cli::{Running, command, written};
+use crate::cli::command;
 use crate::harness::{Folder, eventually};
+use crate::process::Process;
 
 const TOKEN: &str = "EAAGhush0123456789proxy";
 
@@ -72,15 +73,13 @@ fn an_api_is_asked_through_the_proxy_and_the_token_stays_inside_tls() {
 #[tokio::test]
 async fn the_demo_and_its_healthcheck_work_where_a_proxy_is_set() {
     let folder = Folder::new();
-    let port = folder.0.join("port");
-    let mut demo = command(&["demo", "--web.listen-address", "127.0.0.1:0", "--log.level", "error"]);
-    demo.arg("--web.port-file").arg(&port).env("TMPDIR", &folder.0);
+    let mut demo = command(&["demo", "--log.level", "error"]);
+    demo.env("TMPDIR", &folder.0);
     let variables = ["http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"];
     demo.envs(variables.map(|name| (name, "http://127.0.0.1:9")));
     // A pipe that nobody reads would stop it.
     demo.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let mut demo = Running(demo.spawn().unwrap());
-    let address = written(&port);
+    let Process { addr: address, child: mut demo } = Process::spawn(demo, &folder.0);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     eventually("the demo shows gauges", async || {
         let text = client.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
@@ -88,7 +87,7 @@ async fn the_demo_and_its_healthcheck_work_where_a_proxy_is_set() {
             && text.contains("\nmarketing_messages_delivered{source=\"cams\"")
     })
     .await;
-    let mut health = command(&["healthcheck", "--web.listen-address", &address]);
+    let mut health = command(&["healthcheck", "--web.listen-address", &address.to_string()]);
     assert!(health.envs(variables.map(|name| (name, "http://127.0.0.1:9"))).status().unwrap().success());
 
     let name = |entry: &std::path::Path| entry.file_name().unwrap().to_string_lossy().into_owned();

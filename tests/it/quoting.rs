@@ -12,8 +12,9 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::cli::{Running, command};
-use crate::harness::{Folder, eventually, until};
+use crate::cli::command;
+use crate::harness::{Folder, eventually};
+use crate::process::Process;
 
 /// Letters in a row that count as part of a secret.
 const FRAGMENT_CHARS: usize = 12;
@@ -273,19 +274,13 @@ async fn no_output_holds_twelve_characters_of_a_secret() {
 
 /// What a daemon says and shows and writes while its token is replaced.
 async fn daemon(folder: &Folder, file: &str, quoted: &Quoted) -> Vec<(String, String)> {
-    let (port, log) = (folder.0.join("port"), folder.0.join("log"));
-    let mut command = command(&["--config.file", file, "--web.listen-address", "127.0.0.1:0", "--log.level", "trace"]);
-    command.arg("--web.port-file").arg(&port);
-    command
-        .stdout(std::fs::File::create(&log).unwrap())
-        .stderr(std::fs::File::options().append(true).open(&log).unwrap());
-    let mut child = Running(command.spawn().unwrap());
+    let log = folder.0.join("log");
+    let command = command(&["--config.file", file, "--log.level", "trace"]);
+    let mut daemon = Process::spawn_logging(command, &folder.0, &log);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let address = async || std::fs::read_to_string(&port).unwrap_or_default();
-    let address = until("the daemon listens", address, |text| text.ends_with('\n')).await;
-    let get = async |path: &str| {
-        client.get(format!("http://{}{path}", address.trim())).send().await.unwrap().text().await.unwrap()
-    };
+    let address = daemon.addr;
+    let get =
+        async |path: &str| client.get(format!("http://{address}{path}")).send().await.unwrap().text().await.unwrap();
     eventually("some answers came", async || quoted.number.load(Ordering::Relaxed) > 20).await;
     folder.write("token", SECRETS[0]);
     let targets = 2 * CAMPAIGNS;
@@ -298,8 +293,8 @@ async fn daemon(folder: &Folder, file: &str, quoted: &Quoted) -> Vec<(String, St
     for path in ["/metrics", "/", "/api/v1/targets", "/config", "/-/ready", "/nothing"] {
         outputs.push((path.to_owned(), get(path).await));
     }
-    child.signal("-TERM");
-    child.wait();
+    daemon.child.signal("-TERM");
+    daemon.child.wait();
     let state = std::fs::read(folder.0.join("state")).unwrap();
     let mut plain = String::from_utf8_lossy(&state).into_owned();
     // The state is packed.

@@ -129,7 +129,7 @@ async fn a_killed_daemon_goes_on_where_it_was() {
     let state = app.folder.0.join("killed-state");
     let mut asked = None;
     for round in 0..6_u64 {
-        let daemon = Process::start(&file, &[("MME__STATE__FILE", &state)]).await;
+        let daemon = Process::start(&file, &[("MME__STATE__FILE", &state)]);
         eventually("the state is kept", async || state.exists()).await;
         let body = daemon.get("/metrics").await;
         let delivered = body.lines().filter(|line| line.starts_with("marketing_messages_delivered{")).count();

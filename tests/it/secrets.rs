@@ -1,12 +1,12 @@
 //! No secret leaves by any door but the API's, whatever goes wrong.
 
-use std::io::Read as _;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use marketing_messages_exporter::simulate::{FaultRule, ScriptedFault, WorldChange};
 
+use crate::cli::command;
 use crate::harness::Folder;
+use crate::process::Process;
 
 const SECRETS: [&str; 5] =
     ["hush-token-0123456789", "hush-app-secret", "hush-proof", "hush-key-secret", "hush-security-token"];
@@ -87,16 +87,9 @@ async fn no_log_page_or_metric_holds_a_secret() {
 
         let folder = Folder::new();
         let file = folder.write("config.yaml", &CONFIGURATION.replace("URL", &url)).display().to_string();
-        let port = folder.0.join("port");
-        let mut daemon = Command::new(env!("CARGO_BIN_EXE_marketing-messages-exporter"))
-            .args(["--config.file", &file, "--web.listen-address", "127.0.0.1:0", "--log.level", "trace"])
-            .args(["--web.port-file", &port.display().to_string()])
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let log = folder.0.join("log");
+        let command = command(&["--config.file", &file, "--log.level", "trace"]);
+        let mut daemon = Process::spawn_logging(command, &folder.0, &log);
         let mut said = String::new();
         let deadline = Instant::now() + Duration::from_mins(1);
         while control.leftover_faults() > 0 && Instant::now() < deadline {
@@ -111,14 +104,12 @@ async fn no_log_page_or_metric_holds_a_secret() {
                 break;
             }
         }
-        let address = std::fs::read_to_string(&port).unwrap();
         for path in ["/metrics", "/", "/api/v1/targets", "/config", "/-/ready", "/nothing"] {
-            said += &client.get(format!("http://{}{path}", address.trim())).send().await.unwrap().text().await.unwrap();
+            said += &client.get(format!("http://{}{path}", daemon.addr)).send().await.unwrap().text().await.unwrap();
         }
-        assert!(Command::new("kill").arg(daemon.id().to_string()).status().unwrap().success());
-        daemon.wait().unwrap();
-        daemon.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        daemon.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        daemon.child.signal("-TERM");
+        daemon.child.wait();
+        said += &std::fs::read_to_string(&log).unwrap();
         assert!(said.contains("level=trace") || said.contains("level=info"), "it said nothing: {said}");
         for secret in SECRETS {
             let line = said.lines().find(|line| line.contains(secret));

@@ -5,8 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::authority::{Authority, CONFIGURATION};
-use crate::cli::{Running, command};
-use crate::harness::until;
+use crate::cli::command;
+use crate::process::Process;
 use crate::quoting::hits;
 
 /// The right password, a wrong one, and a token of somebody who thinks of another server.
@@ -48,16 +48,11 @@ async fn no_output_holds_what_a_client_sends_to_be_let_in() {
     ));
     let configuration = CONFIGURATION.replace("URL", "http://127.0.0.1:1").replace("token_file: DIR/token", "token: x");
     let configuration = authority.folder.write("config.yaml", &configuration);
-    let (port, log) = (authority.folder.0.join("port"), authority.folder.0.join("log"));
-    let mut command =
-        command(&["--web.listen-address", "127.0.0.1:0", "--log.level", "trace", "--web.enable-lifecycle"]);
-    command.arg("--config.file").arg(configuration).arg("--web.config.file").arg(web).arg("--web.port-file").arg(&port);
-    command
-        .stdout(std::fs::File::create(&log).unwrap())
-        .stderr(std::fs::File::options().append(true).open(&log).unwrap());
-    let mut daemon = Running(command.spawn().unwrap());
-    let address = async || std::fs::read_to_string(&port).unwrap_or_default();
-    let address = until("the daemon listens", address, |text| text.ends_with('\n')).await;
+    let log = authority.folder.0.join("log");
+    let mut command = command(&["--log.level", "trace", "--web.enable-lifecycle"]);
+    command.arg("--config.file").arg(configuration).arg("--web.config.file").arg(web);
+    let mut daemon = Process::spawn_logging(command, &authority.folder.0, &log);
+    let address = daemon.addr;
 
     // One that is let in, one of another name, one of another authority, and one that shows nothing.
     let signed = [authority.sign(&["scraper"]), authority.sign(&["other"]), foreign.sign(&["scraper"])];
@@ -71,7 +66,7 @@ async fn no_output_holds_what_a_client_sends_to_be_let_in() {
     for client in &clients {
         for authorization in authorizations() {
             for (method, path) in [("GET", "/"), ("GET", "/metrics"), ("POST", "/-/reload")] {
-                let url = format!("https://{}{path}?access_token={TOKEN}&password={WRONG}", address.trim());
+                let url = format!("https://{address}{path}?access_token={TOKEN}&password={WRONG}");
                 let request = client.request(method.parse().unwrap(), url).header("authorization", &authorization);
                 let request = request.header("cookie", format!("session={TOKEN}")).header("x-password", WRONG);
                 match request.send().await {
@@ -88,11 +83,11 @@ async fn no_output_holds_what_a_client_sends_to_be_let_in() {
     assert_eq!(refused, 3 * tried, "clients without a certificate that counts get nowhere");
     assert!(statuses.contains(&200) && statuses.iter().filter(|status| **status == 401).count() == tried - 3);
     for path in ["/metrics", "/", "/api/v1/targets", "/config"] {
-        let answer = clients[0].get(format!("https://{}{path}", address.trim()));
+        let answer = clients[0].get(format!("https://{address}{path}"));
         outputs.push(answer.basic_auth("anna", Some(PASSWORD)).send().await.unwrap().text().await.unwrap());
     }
-    daemon.signal("-TERM");
-    daemon.wait();
+    daemon.child.signal("-TERM");
+    daemon.child.wait();
     outputs.push(std::fs::read_to_string(&log).unwrap());
 
     let keys = signed.iter().flat_map(|(_, key)| key.lines().filter(|line| !line.starts_with("---")));
