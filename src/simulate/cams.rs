@@ -71,9 +71,7 @@ fn admitted(world: &mut World, call: &Call, action: &str, moment: WorldTime) -> 
     if nonce.is_empty() || !world.nonces.insert(nonce) {
         return gateway(400, "SignatureNonceUsed", "Specified signature nonce was used already.");
     }
-    if let Some(most) = key.per_second
-        && world.second(&key.id, moment) > most
-    {
+    if !world.admits(&key, moment) {
         return gateway(400, "Throttling.User", "Request was denied due to user flow control.");
     }
     let (space, page) = (call.parameter("CustSpaceId"), call.parameter("PageId"));

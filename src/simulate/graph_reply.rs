@@ -39,7 +39,14 @@ pub(super) fn limit(asked: &GraphRequest<'_>) -> usize {
     asked.call.parameter("limit").and_then(|limit| limit.parse().ok()).unwrap_or(25).max(1)
 }
 
-/// The cursor says how many items lie behind it; `e` marks the empty page before the last one.
+/// How many items lie behind a cursor, and whether it is that of the empty page before the last one, which `e` marks.
+fn place(cursor: &str) -> Option<(usize, bool)> {
+    let cursor = cursor.strip_suffix("ZDZD")?;
+    let skip = cursor.trim_end_matches('e').strip_prefix('Q')?.parse().ok()?;
+    Some((skip, cursor.ends_with('e')))
+}
+
+/// A page of items, each as a row.
 pub(super) fn paged<'a, T, R: Serialize>(
     asked: &GraphRequest<'_>,
     empty: bool,
@@ -47,16 +54,10 @@ pub(super) fn paged<'a, T, R: Serialize>(
     row: impl Fn(&'a T) -> R,
 ) -> Reply {
     let limit = limit(asked);
-    let after = asked.call.parameter("after").unwrap_or_default();
-    let (skip, detour) =
-        match after.strip_suffix("ZDZD").map(|cursor| (cursor.trim_end_matches('e'), cursor.ends_with('e'))) {
-            Some((cursor, detour)) => match cursor.strip_prefix('Q').and_then(|skip| skip.parse::<usize>().ok()) {
-                Some(skip) => (skip, detour),
-                None => return error(400, 2642, None, "(#2642) Invalid cursors values"),
-            },
-            None if after.is_empty() => (0, false),
-            None => return error(400, 2642, None, "(#2642) Invalid cursors values"),
-        };
+    let after = asked.call.parameter("after").filter(|after| !after.is_empty());
+    let Some((skip, detour)) = after.map_or(Some((0, false)), place) else {
+        return error(400, 2642, None, "(#2642) Invalid cursors values");
+    };
     let end = (skip + limit).min(items.len());
     let last = end == items.len();
     let void = empty && last && !detour && skip > 0;

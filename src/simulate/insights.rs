@@ -208,7 +208,7 @@ impl Condition {
             "campaign" => FilteredObject::Campaign,
             _ => return Err(refused(format!("(#100) Filtering field {} is invalid", filter.field))),
         };
-        let words = |value: &Value| serde_json::from_value::<HashSet<String>>(value.clone()).ok();
+        let words = |value: &Value| HashSet::<String>::deserialize(value).ok();
         let condition = match (what, filter.operator.as_str(), &filter.value) {
             ("effective_status", "IN", value) => words(value).map(Self::Status),
             ("id", "IN", value) => words(value).map(|ids| Self::Id(object, ids)),

@@ -26,7 +26,7 @@ fn read<T: DeserializeOwned>(sent: &Value) -> Result<T, String> {
         Value::Object(keys) if keys.len() == 1 => keys.keys().next().map_or("", String::as_str),
         _ => return Err(r#"write one change, such as {"calm": null}; simulate --help shows all of them"#.to_owned()),
     };
-    serde_json::from_value(sent.clone()).map_err(|error| {
+    T::deserialize(sent).map_err(|error| {
         let wrong = plain(&error.to_string());
         example(name).map_or_else(|| wrong.clone(), |example| format!("{name}: {wrong}; write it like {example}"))
     })

@@ -8,7 +8,7 @@ use super::allowance::{Admission, Allowance, Meter};
 use super::fault::{FaultRule, ScriptedFault};
 use super::ledger::{Ledger, Now};
 use super::model::{CampaignEvent, EventEffect, Quantity};
-use super::spec::{Account, Campaign, Spec, Token};
+use super::spec::{Account, Campaign, Key, Spec, Token};
 use super::{Call, Epoch, WorldTime, demo};
 
 /// A world as it is now: what the spec says, changed since by tests and by time. Every answer of the simulated APIs is a
@@ -131,15 +131,15 @@ impl World {
         (verdict, headers)
     }
 
-    /// Calls of a key in the running second, this one among them.
-    pub(crate) fn second(&mut self, key: &str, moment: WorldTime) -> u32 {
+    /// Counts a call of a key, and says whether it is within what the key may ask in a second.
+    pub(crate) fn admits(&mut self, key: &Key, moment: WorldTime) -> bool {
+        let Some(most) = key.per_second else { return true };
         let second = moment.wall.as_second().unsigned_abs();
-        let entry = self.seconds.entry(key.to_owned()).or_default();
+        let entry = self.seconds.entry(key.id.clone()).or_default();
         *entry = if entry.0 == second { (second, entry.1 + 1) } else { (second, 1) };
-        if self.spec.keys.iter().any(|known| known.id == key && known.per_second.is_some_and(|most| entry.1 > most)) {
-            self.statistics.refusals += 1;
-        }
-        entry.1
+        let admitted = entry.1 <= most;
+        self.statistics.refusals += u64::from(!admitted);
+        admitted
     }
 
     pub(super) fn disturbance(&mut self, endpoint: &str, call: &Call) -> Option<ScriptedFault> {
@@ -182,16 +182,14 @@ impl World {
                 }
             }
             WorldChange::Add(id, campaign) => {
-                self.accounts()
-                    .filter(|account| account.id == id)
-                    .for_each(|account| account.campaigns.push(campaign.clone()));
+                self.accounts_of(id).for_each(|account| account.campaigns.push(campaign.clone()));
             }
             WorldChange::SetAllowance(id, allowance) => {
-                self.accounts().filter(|account| account.id == id).for_each(|account| account.allowance = allowance);
+                self.accounts_of(id).for_each(|account| account.allowance = allowance);
             }
             WorldChange::Eat(id, calls) => {
                 let now = self.moment().elapsed;
-                let allowance = self.accounts().find(|account| account.id == id).and_then(|account| account.allowance);
+                let allowance = self.accounts_of(id).next().and_then(|account| account.allowance);
                 if let Some(allowance) = allowance {
                     self.meters.entry(id).or_default().eat(&allowance, now, calls);
                 }
@@ -205,6 +203,11 @@ impl World {
 
     fn accounts(&mut self) -> impl Iterator<Item = &mut Account> {
         self.spec.accounts.iter_mut().chain(self.spec.channels.iter_mut().map(|channel| &mut channel.account))
+    }
+
+    /// Those with an id: a channel's may be one that is polled by itself as well.
+    fn accounts_of(&mut self, id: u64) -> impl Iterator<Item = &mut Account> {
+        self.accounts().filter(move |account| account.id == id)
     }
 
     fn tokens(&mut self, name: &str) -> impl Iterator<Item = &mut Token> {
