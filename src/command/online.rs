@@ -12,7 +12,7 @@ use crate::daemon::prober::{ProbeError, ProbeResult, Prober, listing_among, list
 use crate::domain::counted::counted;
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{FleetAccount, WantedCampaigns};
+use crate::domain::fleet::{FleetAccount, WantedCampaigns};
 use crate::domain::target::{AccountId, CampaignId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::Gathered;
 use crate::settings::{CredentialSettings, Settings};

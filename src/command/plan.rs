@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use super::{Done, load, print};
 use crate::cli::Flags;
-use crate::daemon::plan::grant;
+use crate::daemon::poll_plan::grant;
 use crate::domain::budget::{Basis, BelievedTier, Budget};
 use crate::domain::counted::counted;
+use crate::domain::fleet::{Fleet, WantedCampaigns};
 use crate::domain::lane::LaneKey;
-use crate::domain::plan::{Fleet, WantedCampaigns};
 use crate::domain::target::{Source, Window, account_label};
 use crate::settings::{CredentialSettings, Settings};
 use crate::source::meta::PAGE_LIMIT;

@@ -9,12 +9,12 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::plan::poll_plan;
+use super::poll_plan::poll_plan;
 use super::request;
 use super::sink::{Publication, Sink};
 use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::Fleet;
+use crate::domain::fleet::Fleet;
 use crate::domain::saved::SavedState;
 use crate::domain::target::CredentialId;
 use crate::domain::time::Uptime;

@@ -1,7 +1,7 @@
 //! The shell around the engine: what carries out its effects, and brings it what happens.
 
 pub mod driver;
-pub mod plan;
+pub mod poll_plan;
 pub mod prober;
 mod request;
 mod sink;

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::plan::poll_plan;
+use super::poll_plan::poll_plan;
 use super::{Driver, Sink};
 use crate::clock::Clock;
 use crate::domain::facts::AccountFacts;
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::fleet::{DISCOVERY_INTERVAL, Fleet, Planned, PollTerms, Selection};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{DISCOVERY_INTERVAL, Fleet, Planned, PollTerms, Selection};
 use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::{Effect, Gathered, Outlook, Severity};
 use crate::logging;

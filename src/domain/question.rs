@@ -4,7 +4,7 @@
 //! reordered; what is hashed stays, byte for byte, or every target would start anew after an upgrade.
 
 use super::filter::Filter;
-use super::plan::{Planned, Selection};
+use super::fleet::{Planned, Selection};
 use super::target::Level;
 
 /// What a target asks of the API at an address, as it is hashed.

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::budget::{Grant, Usage};
 use crate::domain::fault::Fault;
-use crate::domain::plan::{Fleet, Planned};
+use crate::domain::fleet::{Fleet, Planned};
 use crate::domain::question;
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::Ticket;

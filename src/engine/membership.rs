@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::poll::Gathered;
 use crate::domain::fault::Reason;
-use crate::domain::plan::{Fleet, FleetCampaign, Planned};
+use crate::domain::fleet::{Fleet, FleetCampaign, Planned};
 use crate::domain::saved::SavedMember;
 use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Subject};
 
@@ -103,8 +103,8 @@ fn place_of(campaign: &FleetCampaign) -> (CredentialId, CampaignId) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fleet::PollTerms;
     use crate::domain::metric::MetricSet;
-    use crate::domain::plan::PollTerms;
     use crate::domain::target::{Source, Window};
     use std::sync::Arc;
     use std::time::Duration;

@@ -13,8 +13,8 @@ use super::raw;
 use super::report::Location;
 use super::secret::SecretKeys;
 use super::{Access, AccessKeySource, CredentialSettings};
+use crate::domain::fleet::{FleetChannel, WantedCampaigns};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{FleetChannel, WantedCampaigns};
 use crate::domain::target::Source;
 
 /// Adds a credential and its targets to the draft.

@@ -15,8 +15,8 @@ use super::raw::WindowChoice;
 use super::report::Location;
 use super::span::Interval;
 use super::windows::windows;
+use crate::domain::fleet::PollTerms;
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::PollTerms;
 use crate::domain::target::{CredentialId, Source, Window};
 
 /// Settings in force at one level of the configuration: `poll.interval: 15m` holds for every target until a credential

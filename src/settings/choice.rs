@@ -13,7 +13,7 @@ use super::nearest::nearest;
 use super::node::{Node, Scalar, Value};
 use super::report::Location;
 use crate::domain::filter::Glob;
-use crate::domain::plan::WantedCampaigns;
+use crate::domain::fleet::WantedCampaigns;
 use crate::domain::target::{CampaignId, Level, PRESETS};
 
 /// Names of windows that mean something else.

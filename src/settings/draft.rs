@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::CredentialSettings;
 use super::report::Location;
-use crate::domain::plan::{Fleet, FleetAccount, FleetCampaign, FleetChannel, WantedCampaigns};
+use crate::domain::fleet::{Fleet, FleetAccount, FleetCampaign, FleetChannel, WantedCampaigns};
 
 /// A target and where it is configured.
 type Placed<'r, T> = (Location<'r>, T);

@@ -172,11 +172,11 @@ const TYPED: [(&str, &str, Arrived); 9] = [
     }),
     ("{accounts: [{id: @}]}", "meta.main.accounts[0].id", |s| Some(s.fleet.accounts[0].id.to_string())),
     ("{accounts: [{id: 1, campaigns: {name: @}}]}", "meta.main.accounts[0].campaigns", |s| {
-        let crate::domain::plan::WantedCampaigns::Matching(filter) = &s.fleet.accounts[0].wanted else { return None };
+        let crate::domain::fleet::WantedCampaigns::Matching(filter) = &s.fleet.accounts[0].wanted else { return None };
         filter.name.as_ref().map(|glob| glob.as_str().to_owned())
     }),
     ("{accounts: [{id: 1, campaigns: [@]}]}", "meta.main.accounts[0].campaigns[0]", |s| {
-        let crate::domain::plan::WantedCampaigns::Only(ids) = &s.fleet.accounts[0].wanted else { return None };
+        let crate::domain::fleet::WantedCampaigns::Only(ids) = &s.fleet.accounts[0].wanted else { return None };
         ids.first().map(ToString::to_string)
     }),
     ("{campaigns: [{id: @}]}", "meta.main.campaigns[0].id", |s| Some(s.fleet.campaigns[0].id.to_string())),

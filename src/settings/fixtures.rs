@@ -13,7 +13,7 @@ use super::node::{Node, Scalar, ScalarKind, Value};
 use super::raw::Raw;
 use super::report::{Problems, Report};
 use super::{Access, Secret, Settings, document, load};
-use crate::domain::plan::WantedCampaigns;
+use crate::domain::fleet::WantedCampaigns;
 
 const FOLDER: &str = "tests/data/settings";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::log_level::LogLevel;
 use super::raw;
 use super::report::Location;
-use crate::domain::plan::Fleet;
+use crate::domain::fleet::Fleet;
 use crate::domain::target::AccountId;
 
 /// What the configuration says of the log.

@@ -18,7 +18,7 @@ use super::secret::SecretKeys;
 use super::{Access, CredentialSettings};
 use crate::clock;
 use crate::domain::filter::Filter;
-use crate::domain::plan::{FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
+use crate::domain::fleet::{FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
 use crate::domain::target::{Level, Source};
 
 /// Adds a credential and its targets to the draft.

@@ -69,7 +69,7 @@ use self::raw::Raw;
 use self::report::{Location, Report};
 use self::span::{Interval, Span};
 use crate::domain::budget::Tier;
-use crate::domain::plan::Fleet;
+use crate::domain::fleet::Fleet;
 use crate::domain::target::{CredentialId, Source};
 
 /// Everything that the configuration says.

@@ -23,8 +23,8 @@ use secrecy::SecretString;
 use crate::domain::budget::Usage;
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::fleet::Planned;
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::Planned;
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Level};
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use marketing_messages_exporter::domain::budget::{Grant, Tier, Usage};
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
+use marketing_messages_exporter::domain::fleet::{Fleet, FleetAccount, IDS_PER_REQUEST, PollTerms, WantedCampaigns};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::plan::{Fleet, FleetAccount, IDS_PER_REQUEST, PollTerms, WantedCampaigns};
 use marketing_messages_exporter::domain::schedule::{Next, Outcome, Schedule, Ticket};
 use marketing_messages_exporter::domain::target::{AccountId, CredentialId, Level, Source, Subject, Window};
 use marketing_messages_exporter::domain::time::Uptime;

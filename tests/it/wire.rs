@@ -12,8 +12,8 @@ use marketing_messages_exporter::domain::change::{Change, PolledRows};
 use marketing_messages_exporter::domain::facts::Listing;
 use marketing_messages_exporter::domain::fault::Fault;
 use marketing_messages_exporter::domain::filter as campaigns;
+use marketing_messages_exporter::domain::fleet::{Planned, PollTerms, Selection};
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::plan::{Planned, PollTerms, Selection};
 use marketing_messages_exporter::domain::rows::Rows;
 use marketing_messages_exporter::domain::snapshot::Snapshot;
 use marketing_messages_exporter::domain::target::{

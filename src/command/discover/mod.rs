@@ -11,7 +11,7 @@ use crate::cli::{Discover, Flags, Output};
 use crate::daemon::prober::{Prober, facts_of, listing_of};
 use crate::domain::facts::CampaignFacts;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{Fleet, FleetChannel, WantedCampaigns};
+use crate::domain::fleet::{Fleet, FleetChannel, WantedCampaigns};
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Source, Subject};
 use crate::logging;
 use crate::settings::{self, Settings};

@@ -9,7 +9,7 @@ pub(super) use planning::{Planning, WantedTarget};
 
 use super::poll::Poll;
 use super::quirks::PageSize;
-use crate::domain::plan::{ChannelId, Planned};
+use crate::domain::fleet::{ChannelId, Planned};
 use crate::domain::schedule::Ticket;
 use crate::domain::target::{CampaignId, TargetKey};
 use crate::source::Target;

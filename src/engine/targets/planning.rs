@@ -11,8 +11,8 @@ use super::super::outbox::Outbox;
 use super::super::quirks::PageSize;
 use super::{PolledTarget, Targets};
 use crate::domain::change::Change;
+use crate::domain::fleet::Planned;
 use crate::domain::lane::LaneKey;
-use crate::domain::plan::Planned;
 use crate::domain::schedule::{Schedule, Ticket};
 use crate::domain::target::{Subject, TargetKey};
 

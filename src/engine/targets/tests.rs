@@ -10,8 +10,8 @@ use super::super::tests::parts::Parts;
 use super::super::tests::play::{INTERVAL, Made, SECOND, account, accounts, campaign_id, plan, single, terms};
 use crate::domain::change::Change;
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::fleet::{Fleet, FleetAccount, FleetChannel, WantedCampaigns};
 use crate::domain::lane::LaneKey;
-use crate::domain::plan::{Fleet, FleetAccount, FleetChannel, WantedCampaigns};
 use crate::domain::schedule::Next;
 use crate::domain::target::{AccountId, CampaignId, PageId, Subject, TargetKey, Window};
 

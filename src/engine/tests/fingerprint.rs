@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::play::{account, campaign_id, plan};
 use crate::domain::filter::{Filter, Glob};
+use crate::domain::fleet::{Fleet, Planned, Selection};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Fleet, Planned, Selection};
 use crate::domain::target::{AccountId, Level, PageId};
 
 /// The fingerprint of a target with this selection.

@@ -7,8 +7,8 @@ use super::super::tests::play::{INTERVAL, SECOND, account, accounts, campaign_id
 use super::*;
 use crate::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use crate::domain::fault::{Fault, Reason};
+use crate::domain::fleet::{Fleet, FleetChannel, WantedCampaigns};
 use crate::domain::lane::LaneKey;
-use crate::domain::plan::{Fleet, FleetChannel, WantedCampaigns};
 use crate::domain::rows::Rows;
 use crate::domain::saved::SavedRows;
 use crate::domain::status::TargetStatus;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::{Planned, Selection};
+use crate::domain::fleet::{Planned, Selection};
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Subject};
 pub(super) use acs3::hmac_sha256;

@@ -3,7 +3,7 @@
 use super::{NAMES, Object, Page, Parameters, Planned, Received, RequestContext, insights, open, silent};
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::Fault;
-use crate::domain::plan::Selection;
+use crate::domain::fleet::Selection;
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Subject};
 use crate::source::json::Keep;
 

@@ -3,7 +3,7 @@
 use super::{Page, Parameters, Planned, Received, RequestContext};
 use crate::domain::fault::Fault;
 use crate::domain::filter::{Filter, Glob};
-use crate::domain::plan::Selection;
+use crate::domain::fleet::Selection;
 use crate::domain::rows::Row;
 use crate::domain::target::{Level, Subject, Window};
 use crate::source::wire::{RowReader, Snake, WireRow};

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::plan::Planned;
+use crate::domain::fleet::Planned;
 use crate::domain::target::Subject;
 
 use self::accounts::{AccountsTarget, Edge};

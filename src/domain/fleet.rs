@@ -1,5 +1,7 @@
 //! What is wanted, and the fewest requests that bring it.
 
+mod joined;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

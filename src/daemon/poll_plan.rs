@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::budget::{Grant, Tier};
+use crate::domain::fleet::{Fleet, PollTerms};
 use crate::domain::metric::MetricSet;
-use crate::domain::plan::{Fleet, PollTerms};
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
 use crate::engine::{CredentialPlan, PollPlan};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
-use super::target::{AccountId, Level};
+use super::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
+use crate::domain::target::{AccountId, Level};
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
 const ACCOUNT_PARTS: u32 = 1000;
@@ -80,8 +80,8 @@ impl FleetAccount {
 mod tests {
     use super::*;
     use crate::domain::filter::{Filter, Glob};
+    use crate::domain::fleet::{PollTerms, Selection};
     use crate::domain::metric::MetricSet;
-    use crate::domain::plan::{PollTerms, Selection};
     use crate::domain::target::{CampaignId, CredentialId, Source, Subject, Window};
     use std::sync::Arc;
     use std::time::Duration;
