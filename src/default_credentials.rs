@@ -59,7 +59,7 @@ pub enum KeyState {
 
 impl DefaultCredentials {
     /// Chooses where keys come from, and has them asked for by one of the tasks if they expire.
-    /// `news` is told after each attempt.
+    /// `news` is notified after each attempt.
     pub fn start(
         name: &str,
         variables: &Variables,

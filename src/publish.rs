@@ -69,8 +69,8 @@ impl PublisherHandle {
     }
 }
 
-/// Owns the snapshot and is the only one that replaces the exposition. Requests come through its handle; those that come while one is
-/// rendered are rendered together.
+/// Owns the snapshot and is the only one that replaces the exposition. Requests come through its handle; those that
+/// come while one is rendered are rendered together.
 #[derive(Debug)]
 pub struct Publisher {
     requests: mpsc::Receiver<PublishRequest>,
@@ -106,7 +106,7 @@ impl Publisher {
         (Self { requests, worker }, PublisherHandle(sender))
     }
 
-    /// Writes states that it is told there.
+    /// Writes the states that it gets to this file.
     pub fn write_to(&mut self, state_file: PathBuf) {
         // Only where a state is kept: an exporter without one does not have the family.
         self.worker.telemetry.state_write_failures.with_label_values::<&str>(&[]);

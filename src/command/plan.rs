@@ -57,7 +57,7 @@ pub fn plan(flags: &Flags) -> anyhow::Result<Done> {
     Ok(Done::Well)
 }
 
-/// Lanes that are told one by one when the daemon starts.
+/// Lanes that are listed one by one when the daemon starts.
 const MAX_LISTED_LANES: usize = 20;
 
 /// The plan in a few lines, for the start of the daemon: everything, then the fullest lanes.

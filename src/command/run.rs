@@ -18,7 +18,7 @@ use crate::replace::replace;
 use crate::systemd;
 use crate::web::{Limits, WebConfig};
 
-/// Polls and serves until it is told to stop.
+/// Polls and serves until a signal or a request stops it.
 pub fn run(flags: &Flags) -> anyhow::Result<Done> {
     let sockets = sockets(flags)?;
     let again = flags.clone();
@@ -44,8 +44,8 @@ pub(super) struct DaemonUrls {
 /// Longest that an announcement waits for the first round of polls.
 const FIRST_ROUND_WAIT: Duration = Duration::from_secs(15);
 
-/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` has the last word of the start: it is
-/// told where the daemon answers once every target was polled.
+/// Binds, says where, and runs until SIGTERM or SIGINT; SIGHUP reloads. `announce` has the last word of the
+/// start: once every target was polled, it is called with the addresses on which the daemon answers.
 pub(super) async fn serve(
     flags: &Flags,
     sockets: Sockets,

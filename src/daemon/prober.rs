@@ -1,7 +1,7 @@
 //! Single questions to the APIs: for `check --online` and `discover`.
 //!
-//! Another fleet of the same engine, so that credentials, allowances and refusals are minded as the daemon does. Somebody
-//! sits before the terminal: what could be asked only after minutes is not waited for.
+//! Another fleet of the same engine, so that credentials, allowances and refusals are minded as the daemon does.
+//! Somebody sits before the terminal: what could be asked only after minutes is not waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Sink for Answers {
                 // Later polls of the same target say nothing that was not asked for.
                 self.0.entry(key).or_insert(found);
             }
-            // What came of each question is told by whoever asked it.
+            // Whoever asked a question reports what came of it.
             Effect::Report(report) if report.severity <= Severity::Warning && !report.is_of_poll() => {
                 logging::emit(&report);
             }

@@ -38,7 +38,7 @@ impl Publication {
         self.readiness = false;
     }
 
-    /// Has somebody told when what comes next is published.
+    /// Notifies somebody when what comes next is published.
     pub fn announce(&mut self, done: oneshot::Sender<anyhow::Result<()>>) {
         self.waiting = Some(done);
     }

@@ -1,6 +1,6 @@
 //! A lane's allowance: when its next request may go.
 //!
-//! What the API grants is documented, told by headers, and counted by ourselves; the smallest of the
+//! What the API grants is documented, reported in headers, and counted by ourselves; the smallest of the
 //! three decides. A share of it, `budget`, is spent at an even rate with a small reserve for bursts,
 //! so that no hour of ours holds more than the share, and no refusal is needed to find the bound.
 

@@ -138,9 +138,9 @@ pub struct Planned {
 
 /// What a request needs beyond its target's key: which campaigns, and for CAMS through which channel.
 ///
-/// A list of 100 ids goes out as a filter (`filtered`). One of 1,000 would need more requests than the whole account has
-/// pages: the account is read and what is not listed is dropped here. A pattern for names is applied here too, and only
-/// a part of it is sent.
+/// A list of 100 ids goes out as a filter (`filtered`). One of 1,000 would need more requests than the whole account
+/// has pages: the account is read and what is not listed is dropped here. A pattern for names is applied here too, and
+/// only a part of it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Of an ad account, or of a single campaign: the level of the rows, and the campaigns to keep.

@@ -94,8 +94,8 @@ pub struct Count<C, M, D> {
     pub began: usize,
 }
 
-/// Keeps what fails for which cause, and what the log has said of it. `note` is called at the end of every poll and gives
-/// at most one line; `due` gives the counts and summaries that waited for others to join them.
+/// Keeps what fails for which cause, and what the log has said of it. `note` is called at the end of every poll and
+/// gives at most one line; `due` gives the counts and summaries that waited for others to join them.
 #[derive(Debug)]
 pub struct Outages<C, M, D> {
     causes: BTreeMap<C, Outage<M, D>>,
@@ -258,7 +258,7 @@ impl<C: Ord + Clone, M: Ord + Clone, D: Clone> Outages<C, M, D> {
         told.then(|| Line::Ended { cause: cause.clone(), member: member.clone(), times })
     }
 
-    /// A member does not fail for a cause any more; `told` when a line about it has just said so.
+    /// A member does not fail for a cause any more; `told` when a line has just said so.
     fn leave(&mut self, cause: &C, member: &M, told: bool, now: Uptime) {
         let Some(outage) = self.causes.get_mut(cause) else { return };
         outage.failing.remove(member);
@@ -337,7 +337,7 @@ impl<M: Ord + Clone, D: Clone> Outage<M, D> {
         }
     }
 
-    /// From here on the number is what was told.
+    /// From here on the log has said the number, and no names.
     fn count<C>(&mut self, cause: C, now: Uptime) -> Count<C, M, D> {
         self.named.clear();
         (self.told, self.untold, self.counted) = (self.failing.len(), None, Some(now));

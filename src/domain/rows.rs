@@ -36,7 +36,7 @@ pub struct Figure {
 pub struct Column {
     /// Index in [`super::metric::METRICS`].
     pub metric: u8,
-    /// Index in [`super::metric::ACTIONS`], for families that are told apart by action.
+    /// Index in [`super::metric::ACTIONS`], for families that have a sample for each action.
     pub action: Option<u8>,
 }
 

@@ -57,9 +57,9 @@ struct ScheduledTarget {
 
 /// Decides which request goes out next: `next(now)` names a target or an instant to sleep until.
 ///
-/// A target that was just enlisted is due at once; after its first answer it gets a phase of its own, so that a thousand
-/// targets of one interval do not come due together. Its later pages go before new polls. A failed poll is due again
-/// after its back-off, a refused credential after its probe.
+/// A target that was just enlisted is due at once; after its first answer it gets a phase of its own, so that a
+/// thousand targets of one interval do not come due together. Its later pages go before new polls. A failed poll is due
+/// again after its back-off, a refused credential after its probe.
 #[derive(Debug, Default)]
 pub struct Schedule {
     slots: Vec<ScheduledTarget>,
@@ -188,7 +188,7 @@ impl Schedule {
         self.queue(ticket, AT_ONCE);
     }
 
-    /// A request that was let out told nothing, and is worth repeating: it is next, as the gates allow.
+    /// Nothing was learned from a request that was let out, and it is worth repeating: it is next, as the gates allow.
     pub fn hand_back(&mut self, ticket: Ticket) {
         let slot = &mut self.slots[ticket.0];
         slot.asked = slot.asked.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! What the engine is told: everything that can happen.
+//! What the engine learns: everything that can happen.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -77,8 +77,8 @@ pub enum KeyContent {
     NotFetched,
 }
 
-/// Counts the contents of credentials: a token is 1, the token that replaces it 2. The engine never sees a key: that a refusal is of keys that were replaced
-/// meanwhile shows in the number.
+/// Counts the contents of credentials: a token is 1, the token that replaces it 2. The engine never sees a key: that a
+/// refusal is of keys that were replaced meanwhile shows in the number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 

@@ -9,8 +9,8 @@ use crate::domain::schedule::Ticket;
 use crate::domain::target::CredentialId;
 use crate::domain::time::Uptime;
 
-/// How often a credential is read again that is refused or cannot be read: whoever replaces an expired token waits to see
-/// it work.
+/// How often a credential is read again that is refused or cannot be read: whoever replaces an expired token waits to
+/// see it work.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// Which content each credential has by number, and the requests that wait for one. A refusal that comes back with

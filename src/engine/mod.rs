@@ -13,7 +13,8 @@
 //! Each owner below decides about its own matter and sees no other's fields: `Targets` what is polled and how far
 //! each poll got, [`Schedule`] whose request goes out next, `Membership` which single campaign rides with which
 //! account, `Quirks` what an API was found to refuse, `Health` how targets, lanes and credentials fare. The
-//! engine asks them in turn: `answer.rs` says in which order when an answer comes, this file when anything else happens.
+//! engine asks them in turn: `answer.rs` says in which order when an answer comes, this file when anything else
+//! happens.
 
 mod answer;
 mod effect;

@@ -23,9 +23,9 @@ const GOOD_POLLS_TO_GROW: u32 = 8;
 
 /// What each credential's API was found to refuse, so that one refusal is met once and not at every poll.
 ///
-/// An API answers `(#100) marketing_messages_read are not valid for fields param` to a request of seven fields. The field
-/// is left out for a day, the request is repeated at once with the other six, and `field_supported` drops to 0. Nothing
-/// of it is saved: a restart asks for all fields again.
+/// An API answers `(#100) marketing_messages_read are not valid for fields param` to a request of seven fields. The
+/// field is left out for a day, the request is repeated at once with the other six, and `field_supported` drops to 0.
+/// Nothing of it is saved: a restart asks for all fields again.
 #[derive(Debug, Default)]
 pub(super) struct Quirks {
     by_credential: BTreeMap<CredentialId, CredentialQuirks>,

@@ -18,8 +18,8 @@ use crate::domain::target::{CampaignId, TargetKey};
 const TRIMMED_BELOW_BYTES: usize = 16 << 10;
 
 /// A run of some hundred series of each of its families: for an account of 5,000 campaigns there are about ten, and a
-/// poll that moved the spend of one campaign renders one family of one of them. The deflated text is kept, the plain one is
-/// rendered from the content while it is sent.
+/// poll that moved the spend of one campaign renders one family of one of them. The deflated text is kept, the plain
+/// one is rendered from the content while it is sent.
 #[derive(Debug)]
 pub(super) struct Block {
     id: BlockId,

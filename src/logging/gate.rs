@@ -47,7 +47,7 @@ struct CallsiteLines {
 enum EventDecision {
     Written,
     LeftOut,
-    /// It is the first that is left out, which is told; so many were before, at another time.
+    /// It is the first that is left out, which a line says.
     FirstLeftOut,
 }
 

@@ -39,8 +39,8 @@ struct MissingCause {
     stale: bool,
 }
 
-/// Reports stale targets and those beyond `exposition.max_series`, a few by name and many by number, as [`Outages`] does
-/// for failing ones.
+/// Reports stale targets and those beyond `exposition.max_series`, a few by name and many by number, as [`Outages`]
+/// does for failing ones.
 #[derive(Debug, Default)]
 pub(super) struct MissingReport {
     outages: Outages<MissingCause, TargetKey, usize>,

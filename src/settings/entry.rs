@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::discreet::is_like_a_secret;
 use super::node::{Node, Scalar, ScalarKind, Value};
 
-/// The value of a key, or what is wrong with it. `interval: 15` is wrong by itself, and still `poll.timeout` beside it is
-/// read and checked: all problems are reported together, so a value that is wrong must not end the reading.
+/// The value of a key, or what is wrong with it. `interval: 15` is wrong by itself, and still `poll.timeout` beside it
+/// is read and checked: all problems are reported together, so a value that is wrong must not end the reading.
 pub(super) struct Entry<T> {
     /// The value, unless it is absent, null or wrong.
     pub(super) value: Option<T>,

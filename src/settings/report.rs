@@ -41,8 +41,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Where problems and warnings are gathered, by their paths. The place in a file is added at the end: what is wrong with
-/// `meta.main.interval` is reported as `config.yaml:7: meta.main.interval: ...`, or with the variable that set it.
+/// Where problems and warnings are gathered, by their paths. The place in a file is added at the end: what is wrong
+/// with `meta.main.interval` is reported as `config.yaml:7: meta.main.interval: ...`, or with the variable that set it.
 #[derive(Default)]
 pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,

@@ -6,7 +6,8 @@
 //! are the same.
 //!
 //! ```
-//! use marketing_messages_exporter::simulate::model::{CampaignEvent, Lag, Model, Profile, DayShape, Tick, TrailingDays};
+//! use marketing_messages_exporter::simulate::model::{CampaignEvent, DayShape, Lag, Model, Profile};
+//! use marketing_messages_exporter::simulate::model::{Tick, TrailingDays};
 //!
 //! let profile = Profile { shape: DayShape::blast(10), lag: Lag::minutes(30.0), ..Profile::clicks_per_day(500.0) };
 //! let course = Model::new(&profile).course(7, 1).with(CampaignEvent::cost_step(Tick { day: 40, slot: 44 }, 2.0));

@@ -13,7 +13,7 @@ const HELP: &str = include_str!("help.txt");
 pub(super) fn change(body: &[u8]) -> Result<WorldChange, String> {
     let sent: Value = serde_json::from_slice(body)
         .map_err(|error| format!("this is not JSON from line {}, column {} on", error.line(), error.column()))?;
-    // What is wrong within a fault is told with the example of that fault.
+    // What is wrong within a fault is explained with the example of that fault.
     if let Some(fault) = sent.pointer("/fault/fault") {
         read::<ScriptedFault>(fault)?;
     }

@@ -11,8 +11,8 @@ use super::model::{CampaignEvent, EventEffect, Quantity};
 use super::spec::{Account, Campaign, Key, Spec, Token};
 use super::{Call, Epoch, WorldTime, demo};
 
-/// A world as it is now: what the spec says, changed since by tests and by time. Every answer of the simulated APIs is a
-/// function of it, the request and the moment.
+/// A world as it is now: what the spec says, changed since by tests and by time. Every answer of the simulated APIs is
+/// a function of it, the request and the moment.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) spec: Spec,

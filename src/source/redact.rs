@@ -37,8 +37,8 @@ type TextWindow = u128;
 
 /// Knows secrets by their fragments, and takes them out of texts.
 ///
-/// An API may answer `invalid token EAAB%2Bx...` and quote a part of the token, percent-encoded and cut. Each fragment of
-/// [`FRAGMENT_CHARS`] characters is found in the text as it is and as it reads when decoded, and becomes `<secret>`.
+/// An API may answer `invalid token EAAB%2Bx...` and quote a part of the token, percent-encoded and cut. Each fragment
+/// of [`FRAGMENT_CHARS`] characters is found in the text as it is and as it reads when decoded, and becomes `<secret>`.
 /// The secrets themselves are not kept, only their fragments.
 #[derive(Clone, Default)]
 pub struct Redactor {

@@ -185,8 +185,8 @@ impl TestApp {
         }
     }
 
-    /// Waits until every target was polled once. On a busy machine the short limits of a test cut off a connection of its
-    /// own before its head was sent: that one asks again.
+    /// Waits until every target was polled once. On a busy machine the short limits of a test cut off a connection of
+    /// its own before its head was sent: that one asks again.
     pub(crate) async fn ready(&mut self) -> Exposition {
         let deadline = Instant::now() + PATIENCE;
         loop {

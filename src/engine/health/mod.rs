@@ -20,8 +20,8 @@ use crate::domain::status::TargetStatus;
 use crate::domain::target::TargetKey;
 use crate::domain::time::Uptime;
 
-/// The state of targets, lanes and credentials, kept once. Gauges, log lines and the status page are told of changes from
-/// here, so that they cannot contradict each other.
+/// The state of targets, lanes and credentials, kept once. Gauges, log lines and the status page learn of
+/// changes from here, so that they cannot contradict each other.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     targets: BTreeMap<TargetKey, TargetHealth>,

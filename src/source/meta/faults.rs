@@ -134,7 +134,8 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
     let rule = RULES.iter().find(matches).or(permission);
     let reason = match (rule, status) {
         (Some(rule), _) => rule.reason,
-        // For known codes the flag is ignored: Meta sets it for spent limits too, where asking again prolongs the block.
+        // For known codes the flag is ignored: Meta sets it for spent limits too, where asking again prolongs the
+        // block.
         (None, _) if error.flag("is_transient") == Some(true) => Reason::Unavailable,
         (None, 429) => Reason::Throttled,
         // A status alone proves little: removed parameters come as 500 too, but those have a code above.

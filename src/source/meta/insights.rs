@@ -102,9 +102,9 @@ fn name_column(level: Level) -> &'static str {
     }
 }
 
-/// Strict JSON; the metrics' actions are filtered by us, because a filter on them would take rows away. Of a pattern for
-/// names the API is given a part that each of them holds, so that it sends fewer pages: it has no patterns, and whether
-/// it tells upper from lower case is not documented. The rows are held against the pattern here.
+/// Strict JSON; the metrics' actions are filtered by us, because a filter on them would take rows away. Of a pattern
+/// for names the API is given a part that each of them holds, so that it sends fewer pages: it has no patterns, and
+/// whether it tells upper from lower case is not documented. The rows are held against the pattern here.
 fn filtering(planned: &Planned, level: Level) -> String {
     let object = level.label();
     let wanted = matching(planned).map(|filter| &filter.states).filter(|states| !states.is_empty());

@@ -149,7 +149,8 @@ pub(super) struct LaneView<'a> {
     pub(super) account_name: &'a str,
     pub(super) allowance_requests_per_hour: Option<f64>,
     pub(super) demand_requests_per_hour: Option<f64>,
-    /// Meta's tier that the allowance rests on, and who says so: `told`, `configured` or `assumed`.
+    /// Meta's tier that the allowance rests on, and what that rests on: `told` (the API said so), `configured` or
+    /// `assumed`.
     pub(super) tier: Option<&'static str>,
     pub(super) tier_basis: Option<&'static str>,
     /// For the page: a sentence instead of two words.
