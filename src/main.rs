@@ -7,9 +7,10 @@ use marketing_messages_exporter::settings::environment;
 use marketing_messages_exporter::{command, logging, panics};
 
 fn main() -> ExitCode {
+    // First of all: Rust's own report of a panic repeats its text, whatever that holds.
+    panics::install();
     let cli = Cli::read(std::env::args_os(), &environment()).unwrap_or_else(|error| error.exit());
     logging::install(cli.flags.log_level, cli.flags.log_format);
-    panics::install();
     let meant = cli.meant();
     command::warn_of_variables(&meant);
     for flag in &cli.idle {

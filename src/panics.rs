@@ -1,25 +1,33 @@
-//! Panics, which are bugs: logged like everything else. What a panic says may hold anything
-//! that the program holds, keys among it, so a text is repeated only if it stands in the code.
+//! Panics, which are bugs: each is a line of the log, or of standard error while there is no log yet. What a panic says
+//! may hold anything that the program holds, keys among it, so a text is repeated only if it stands in the code.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::Write;
 use std::panic::{PanicHookInfo, set_hook};
 
 use anyhow::anyhow;
 use tokio::task::JoinError;
+use tracing::dispatcher::has_been_set;
 
-/// Tells of panics in the log from now on. With `RUST_BACKTRACE=1` the calls follow, which hold no values.
+/// Reports panics from now on. With `RUST_BACKTRACE=1` the calls follow, which hold no values: as they are in every
+/// program, on standard error and not as lines of the log.
 pub fn install() {
-    set_hook(Box::new(tell));
+    set_hook(Box::new(|info| report(info, has_been_set(), &mut std::io::stderr())));
 }
 
-fn tell(info: &PanicHookInfo<'_>) {
+fn report(info: &PanicHookInfo<'_>, logging: bool, stderr: &mut impl Write) {
     let at = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(at, "the exporter has a bug: {}; please report it", said(info.payload()));
+    let said = said(info.payload());
+    // Nothing can be done about a standard error that takes nothing.
+    if logging {
+        tracing::error!(at, "the exporter has a bug: {said}; please report it");
+    } else {
+        let _ = writeln!(stderr, "the exporter has a bug, at {at}: {said}; please report it");
+    }
     let calls = Backtrace::capture();
     if calls.status() == BacktraceStatus::Captured {
-        // Lines of their own, as they are everywhere.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), calls.to_string().as_bytes());
+        let _ = stderr.write_all(calls.to_string().as_bytes());
     }
 }
 
@@ -39,6 +47,7 @@ pub fn joined<T>(ended: Result<T, JoinError>, task: &'static str) -> anyhow::Res
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
+    use std::sync::Mutex;
 
     use tokio::task::JoinSet;
     use tracing_subscriber::layer::SubscriberExt as _;
@@ -65,7 +74,17 @@ mod tests {
             assert!(catch_unwind(|| broken(TOKEN)).is_err());
             assert!(catch_unwind(|| panic!("as it stands in the code")).is_err());
         });
+        // Before there is a log: what the default hook writes would hold the value.
+        let early = Page::default();
+        let mut writer = early.clone();
+        let hook = Mutex::new(move |info: &PanicHookInfo<'_>| report(info, false, &mut writer));
+        set_hook(Box::new(move |info| hook.lock().unwrap()(info)));
+        assert!(catch_unwind(|| broken(TOKEN)).is_err());
         set_hook(former);
+        let said = early.text();
+        assert!(said.starts_with("the exporter has a bug, at src/panics.rs:") && said.contains("left out"), "{said}");
+        assert!(!said.contains("EAAGm0PX4ZCp"), "{said}");
+
         let text = page.text();
         let told: Vec<_> = text.lines().collect();
         assert_eq!(told.len(), 2, "{text}");
