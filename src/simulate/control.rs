@@ -5,20 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::answer::reply;
 use super::fault::{FaultRule, ScriptedFault};
 use super::spec::Spec;
 use super::world::{Statistics, World, WorldChange};
-use super::{Call, Epoch, Reply, Shared, cams, graph, spoken};
+use super::{Call, Epoch, Reply, Shared, spoken};
 
 /// A handle on a world; clones are the same world.
 #[derive(Clone, Debug)]
 pub struct Control {
     world: Shared<World>,
+    epoch: Epoch,
 }
 
 impl Control {
     pub(super) fn new(spec: Spec, epoch: Epoch) -> Self {
-        Self { world: Arc::new(Mutex::new(World::new(spec, epoch))) }
+        Self { world: Arc::new(Mutex::new(World::new(spec))), epoch }
     }
 
     /// What was asked so far.
@@ -28,7 +30,9 @@ impl Control {
 
     /// Applies a change.
     pub fn change(&self, change: WorldChange) {
-        self.world().change(change);
+        let mut world = self.world();
+        let moment = self.epoch.now(world.offset);
+        world.change(change, moment);
     }
 
     /// Scripts a disturbance.
@@ -44,7 +48,8 @@ impl Control {
     /// The text of a token as it is valid now.
     pub fn current_token(&self, name: &str) -> Option<String> {
         let mut world = self.world();
-        world.moment();
+        let moment = self.epoch.now(world.offset);
+        world.tell(moment);
         world.spec.tokens.iter().find(|token| token.name == name).map(|token| token.text.clone())
     }
 
@@ -55,19 +60,8 @@ impl Control {
 
     pub(super) fn answer(&self, call: &Call) -> (Reply, Option<ScriptedFault>) {
         let mut world = self.world();
-        let moment = world.moment();
-        let (endpoint, mut reply) = if call.headers.contains_key("x-acs-action") {
-            cams::answer(&mut world, call, moment)
-        } else {
-            graph::answer(&mut world, call, moment)
-        };
-        reply.headers.push(("date", moment.wall.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
-        let fault = world.disturbance(endpoint, call);
-        let statistics = &mut world.statistics;
-        statistics.total += 1;
-        *statistics.endpoints.entry(endpoint.to_owned()).or_default() += 1;
-        *statistics.statuses.entry(reply.status).or_default() += 1;
-        (reply, fault)
+        let moment = self.epoch.now(world.offset);
+        reply(&mut world, call, moment)
     }
 
     pub(super) fn serve(&self, call: &Call) -> Reply {

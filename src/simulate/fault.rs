@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,9 +97,33 @@ pub enum ScriptedFault {
     },
 }
 
-/// Sends an answer, disturbed or not.
-pub(super) async fn respond(reply: Reply, fault: Option<ScriptedFault>) -> Response {
-    let (mut reply, mut body) = (reply, None);
+/// An answer on its way: what arrives, how it ends, and how late.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Status, headers and what is sent of the body.
+    pub response: Response<Bytes>,
+    /// How the body ends.
+    pub framing: Framing,
+    /// How long it takes.
+    pub delay: Duration,
+}
+
+/// How the body of an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Well.
+    Whole,
+    /// The connection breaks half way.
+    Reset,
+    /// Nothing of it ever comes.
+    Stall,
+    /// So many spaces come instead.
+    Huge(u64),
+}
+
+/// An answer, disturbed or not.
+pub(super) fn deliver(mut reply: Reply, fault: Option<ScriptedFault>) -> Delivery {
+    let (mut framing, mut delay, mut more) = (Framing::Whole, Duration::ZERO, Vec::new());
     match fault {
         None => {}
         Some(ScriptedFault::Graph { status, code, subcode, message }) => {
@@ -109,47 +132,45 @@ pub(super) async fn respond(reply: Reply, fault: Option<ScriptedFault>) -> Respo
         Some(ScriptedFault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
         Some(ScriptedFault::Business { code }) => reply = super::cams::business(&code, "as scripted"),
         Some(ScriptedFault::Raw { status, body, headers }) => {
-            let mut response = build(&Reply { status, headers: Vec::new(), body: String::new() }, Body::from(body));
-            for (name, value) in headers {
-                set(&mut response, &name, &value);
-            }
-            return response;
+            (reply, more) = (Reply { status, headers: Vec::new(), body }, headers);
         }
         Some(ScriptedFault::Truncated) => reply.body.truncate(reply.body.len() / 2),
-        Some(ScriptedFault::Reset) => body = Some(Body::new(Broken::Reset(reply.body.clone().into()))),
-        Some(ScriptedFault::Stall) => body = Some(Body::new(Broken::Stall)),
-        Some(ScriptedFault::Slow { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
-        Some(ScriptedFault::Huge { bytes }) => body = Some(Body::new(Broken::Huge(bytes))),
+        Some(ScriptedFault::Reset) => framing = Framing::Reset,
+        Some(ScriptedFault::Stall) => framing = Framing::Stall,
+        Some(ScriptedFault::Slow { millis }) => delay = Duration::from_millis(millis),
+        Some(ScriptedFault::Huge { bytes }) => framing = Framing::Huge(bytes),
         Some(ScriptedFault::Value { field, value }) => reply.body = replaced(&reply.body, &field, &value),
-        Some(ScriptedFault::Header { name, value }) => {
-            let text = std::mem::take(&mut reply.body);
-            let mut response = build(&reply, Body::from(text));
-            set(&mut response, &name, &value);
-            return response;
+        Some(ScriptedFault::Header { name, value }) => more.push((name, value)),
+    }
+    let mut response = Response::new(Bytes::from(std::mem::take(&mut reply.body)));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = reply.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(more);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name, value);
         }
     }
-    let text = std::mem::take(&mut reply.body);
-    build(&reply, body.unwrap_or_else(|| Body::from(text)))
+    Delivery { response, framing, delay }
+}
+
+/// Sends an answer, disturbed or not.
+pub(super) async fn respond(reply: Reply, fault: Option<ScriptedFault>) -> Response<Body> {
+    let Delivery { response, framing, delay } = deliver(reply, fault);
+    if delay > Duration::ZERO {
+        tokio::time::sleep(delay).await;
+    }
+    response.map(|body| match framing {
+        Framing::Whole => Body::from(body),
+        Framing::Reset => Body::new(Broken::Reset(body)),
+        Framing::Stall => Body::new(Broken::Stall),
+        Framing::Huge(bytes) => Body::new(Broken::Huge(bytes)),
+    })
 }
 
 /// A status without a body.
-pub(super) fn bare(status: u16) -> Response {
-    build(&Reply { status, headers: Vec::new(), body: String::new() }, Body::empty())
-}
-
-fn build(reply: &Reply, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in &reply.headers {
-        set(&mut response, name, value);
-    }
-    response
-}
-
-fn set(response: &mut Response, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-        response.headers_mut().insert(name, value);
-    }
+pub(super) fn bare(status: u16) -> Response<Body> {
+    let reply = Reply { status, headers: Vec::new(), body: String::new() };
+    deliver(reply, None).response.map(Body::from)
 }
 
 fn replaced(body: &str, field: &str, value: &Value) -> String {

@@ -5,6 +5,7 @@
 //! and allowances are really verified here.
 
 mod allowance;
+mod answer;
 mod cams;
 mod control;
 mod demo;
@@ -34,11 +35,12 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 pub use allowance::Allowance;
+pub use answer::answer;
 pub use control::Control;
-pub use fault::{FaultRule, ScriptedFault};
+pub use fault::{Delivery, FaultRule, Framing, ScriptedFault};
 pub use spec::{Account, Campaign, Channel, Key, Proof, Spec, Story, Token};
 pub use timeline::Milestone;
-pub use world::{Statistics, WorldChange};
+pub use world::{Statistics, World, WorldChange};
 
 /// Largest request that is read.
 const LARGEST_REQUEST: usize = 1 << 20;
@@ -82,11 +84,11 @@ pub(crate) struct Epoch(Instant);
 
 /// One instant of the world.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WorldTime {
+pub struct WorldTime {
     /// Wall-clock time.
-    pub(crate) wall: Timestamp,
+    pub wall: Timestamp,
     /// Seconds since the world began.
-    pub(crate) elapsed: f64,
+    pub elapsed: f64,
 }
 
 impl Epoch {
@@ -115,6 +117,19 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    fn new(parts: &http::request::Parts, body: Bytes) -> Self {
+        let Query(mut parameters) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).unwrap_or_default();
+        let kind = parts.headers.get("content-type");
+        if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"))
+            && let Ok(uri) = format!("/?{}", String::from_utf8_lossy(&body)).parse()
+            && let Ok(Query(more)) = Query::<Vec<(String, String)>>::try_from_uri(&uri)
+        {
+            parameters.extend(more);
+        }
+        let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+        Self { method, path, parameters, headers: parts.headers.clone(), body }
+    }
+
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
@@ -142,22 +157,7 @@ impl Reply {
 async fn serve(State(control): State<Control>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else { return fault::bare(413) };
-    let Query(mut parameters) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).unwrap_or_default();
-    let form =
-        parts.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form"));
-    if form
-        && let Ok(uri) = format!("/?{}", String::from_utf8_lossy(&body)).parse()
-        && let Ok(Query(more)) = Query::<Vec<(String, String)>>::try_from_uri(&uri)
-    {
-        parameters.extend(more);
-    }
-    let call = Call {
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        parameters,
-        headers: parts.headers,
-        body,
-    };
+    let call = Call::new(&parts, body);
     if call.path.starts_with("/_control/") {
         return fault::respond(control.serve(&call), None).await;
     }

@@ -9,12 +9,12 @@ use super::fault::{FaultRule, ScriptedFault};
 use super::ledger::{Ledger, Now};
 use super::model::{CampaignEvent, EventEffect, Quantity};
 use super::spec::{Account, Campaign, Key, Spec, Token};
-use super::{Call, Epoch, WorldTime, demo};
+use super::{Call, WorldTime, demo};
 
 /// A world as it is now: what the spec says, changed since by tests and by time. Every answer of the simulated APIs is
 /// a function of it, the request and the moment.
 #[derive(Debug)]
-pub(crate) struct World {
+pub struct World {
     pub(crate) spec: Spec,
     pub(super) ledger: Ledger,
     pub(crate) nonces: HashSet<String>,
@@ -22,8 +22,8 @@ pub(crate) struct World {
     seconds: BTreeMap<String, (u64, u32)>,
     rules: Vec<FaultRule>,
     pub(super) statistics: Statistics,
-    epoch: Epoch,
-    offset: f64,
+    /// Seconds by which its clock is ahead of whoever asks.
+    pub(super) offset: f64,
 }
 
 /// What was asked of a world.
@@ -78,7 +78,8 @@ pub enum WorldChange {
 }
 
 impl World {
-    pub(super) fn new(spec: Spec, epoch: Epoch) -> Self {
+    /// A world that nobody has asked yet.
+    pub fn new(spec: Spec) -> Self {
         Self {
             ledger: Ledger::new(&spec),
             spec,
@@ -87,7 +88,6 @@ impl World {
             seconds: BTreeMap::new(),
             rules: Vec::new(),
             statistics: Statistics::default(),
-            epoch,
             offset: 0.0,
         }
     }
@@ -97,16 +97,20 @@ impl World {
         self.rules.iter().map(|rule| rule.times).sum()
     }
 
-    pub(super) fn moment(&mut self) -> WorldTime {
-        let moment = self.epoch.now(self.offset);
+    /// What exists.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Lets the story of the demo, if it is one, go on until an instant.
+    pub(super) fn tell(&mut self, moment: WorldTime) {
         if self.spec.demo {
             demo::tell(&mut self.spec, moment);
         }
-        moment
     }
 
     /// Charges a call to an account and tells the usage.
-    pub(crate) fn charge(
+    pub(super) fn charge(
         &mut self,
         account: u64,
         allowance: Option<Allowance>,
@@ -132,7 +136,7 @@ impl World {
     }
 
     /// Counts a call of a key, and says whether it is within what the key may ask in a second.
-    pub(crate) fn admits(&mut self, key: &Key, moment: WorldTime) -> bool {
+    pub(super) fn admits(&mut self, key: &Key, moment: WorldTime) -> bool {
         let Some(most) = key.per_second else { return true };
         let second = moment.wall.as_second().unsigned_abs();
         let entry = self.seconds.entry(key.id.clone()).or_default();
@@ -159,7 +163,8 @@ impl World {
         None
     }
 
-    pub(super) fn change(&mut self, change: WorldChange) {
+    /// Changes it at an instant.
+    pub fn change(&mut self, change: WorldChange, moment: WorldTime) {
         match change {
             WorldChange::Fault(rule) => self.rules.push(rule),
             WorldChange::RefuseToken(name, subcode) => self.tokens(&name).for_each(|token| token.refused = subcode),
@@ -173,7 +178,6 @@ impl World {
                 self.campaigns(id).for_each(|campaign| campaign.status.clone_from(&status));
             }
             WorldChange::Happen(id, of, effect) => {
-                let moment = self.moment();
                 for account in self.accounts() {
                     let from = Now::of(account, moment).tick;
                     let campaigns = account.campaigns.iter_mut().filter(|campaign| campaign.id == id);
@@ -188,10 +192,9 @@ impl World {
                 self.accounts_of(id).for_each(|account| account.allowance = allowance);
             }
             WorldChange::Eat(id, calls) => {
-                let now = self.moment().elapsed;
                 let allowance = self.accounts_of(id).next().and_then(|account| account.allowance);
                 if let Some(allowance) = allowance {
-                    self.meters.entry(id).or_default().eat(&allowance, now, calls);
+                    self.meters.entry(id).or_default().eat(&allowance, moment.elapsed, calls);
                 }
             }
             WorldChange::SetRestless(restless) => self.spec.restless = restless,
