@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::default_credentials::{DefaultCredentials, KeyState};
 use crate::domain::target::CredentialId;
-use crate::engine::Generation;
+use crate::engine::{Generation, KeyContent};
 use crate::panics::joined;
 use crate::settings::{Access, AccessKeySource, CredentialSettings, Secret, SecretError};
 use crate::source::{Keys, Redactor};
@@ -79,6 +79,26 @@ pub enum Unread {
     /// The default credentials gave no keys.
     #[error("no access keys yet: {0}")]
     Nothing(String),
+}
+
+impl Read {
+    /// What the engine learns of it.
+    pub fn content(&self) -> KeyContent {
+        match &self.trouble {
+            None => KeyContent::Read(self.generation),
+            Some(problem) => KeyContent::Unreadable { last: Some(self.generation), problem: problem.to_string() },
+        }
+    }
+}
+
+impl Unread {
+    /// What the engine learns of it.
+    pub fn content(self) -> KeyContent {
+        match self {
+            Self::Secret(problem) => KeyContent::Unreadable { last: None, problem: problem.to_string() },
+            Self::Pending | Self::Nothing(_) => KeyContent::NotFetched,
+        }
+    }
 }
 
 impl Keyring {

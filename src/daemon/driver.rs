@@ -21,7 +21,7 @@ use crate::domain::time::Uptime;
 use crate::engine::{Answer, Effect, Engine, Event, Failed, Generation, KeyContent, Moment, Outgoing};
 use crate::fetch::Fetch;
 use crate::heartbeat::Heartbeat;
-use crate::keyring::{Keyring, Read, Unread};
+use crate::keyring::{Keyring, Unread};
 use crate::panics::joined;
 use crate::publish::PublishRequest;
 use crate::random::{dice, nonce};
@@ -131,12 +131,12 @@ impl<S: Sink> Driver<S> {
             Err(unread) => {
                 let fault = Fault::new(Reason::Unauthorized, unread.to_string());
                 // Before the answer, so that the log says what is wrong with the file, and not that the API refused.
-                self.keys(&outgoing.credential, unread_content(unread));
+                self.keys(&outgoing.credential, unread.content());
                 let answer = request::unsent(&outgoing, None, fault);
                 return self.handle(Event::Answer(Box::new(answer)));
             }
         };
-        self.keys(id, content(&read));
+        self.keys(id, read.content());
         let asked = RequestContext {
             cursor: outgoing.cursor.as_ref(),
             limit: outgoing.limit,
@@ -166,10 +166,10 @@ impl<S: Sink> Driver<S> {
 
     fn read_keys(&mut self, credential: &CredentialId) {
         match self.keyring.read(credential) {
-            Ok(read) => self.keys(credential, content(&read)),
+            Ok(read) => self.keys(credential, read.content()),
             // They are on their way, and the keyring says when they come.
             Err(Unread::Pending) => {}
-            Err(unread) => self.keys(credential, unread_content(unread)),
+            Err(unread) => self.keys(credential, unread.content()),
         }
     }
 
@@ -260,20 +260,6 @@ impl Driver<Publication> {
         let changed = self.keyring.update(&settings.credentials)?;
         self.fetch = fetch;
         Ok(changed)
-    }
-}
-
-fn content(read: &Read) -> KeyContent {
-    match &read.trouble {
-        None => KeyContent::Read(read.generation),
-        Some(problem) => KeyContent::Unreadable { last: Some(read.generation), problem: problem.to_string() },
-    }
-}
-
-fn unread_content(unread: Unread) -> KeyContent {
-    match unread {
-        Unread::Secret(problem) => KeyContent::Unreadable { last: None, problem: problem.to_string() },
-        Unread::Pending | Unread::Nothing(_) => KeyContent::NotFetched,
     }
 }
 

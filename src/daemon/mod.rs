@@ -3,7 +3,7 @@
 pub mod driver;
 pub mod poll_plan;
 pub mod prober;
-mod request;
+pub mod request;
 mod sink;
 
 pub use driver::{Driver, ReloadRequest};

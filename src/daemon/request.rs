@@ -1,6 +1,7 @@
 //! Sends one request and reads its answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +11,7 @@ use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
 use crate::engine::{Answer, Generation, Outgoing};
 use crate::fetch::Fetch;
-use crate::source::{Cursor, Page, Received, Redactor, Target};
+use crate::source::{Received, Redactor};
 
 /// A larger body is read on a thread that may take its time.
 const LARGE_BODY: usize = 64 << 10;
@@ -23,54 +24,71 @@ pub(super) async fn send(
     (generation, redactor): (Generation, Arc<Redactor>),
     clock: Clock,
 ) -> Answer {
-    let Outgoing { ticket, target, cursor, .. } = outgoing;
     // The proof is made for this request alone, so nobody else knows it to be secret.
     let redactor = redactor.and_proof_of(&request);
     let started = clock.uptime();
-    let sent = fetch.send(request).await;
-    let took = Some(clock.uptime() - started);
-    let status = sent.as_ref().ok().map(|response| response.status().as_u16());
-    // From every answer, refusals included: those tell most about an allowance.
-    let usage = sent.as_ref().map(|response| target.usage(response.headers())).unwrap_or_default();
-    let served = sent.as_ref().ok().and_then(|response| target.served(response.headers(), &redactor));
-    let skew = sent.as_ref().ok().and_then(|response| skew(response.headers(), clock::wall()));
-    let result = match sent {
-        Ok(response) => read(target.clone(), response, cursor, redactor).await,
-        Err(fault) => Err(Fault { message: redactor.line(&fault.message), ..fault }),
-    };
-    let result = result.map_err(|fault| match skew.filter(|_| target.blames_the_clock(&fault)) {
-        Some(skew) => Fault { message: format!("{} (our clock is {skew} s off the API's)", fault.message), ..fault },
-        None => fault,
-    });
-    Answer { ticket, generation: Some(generation), result, status, usage, served, took }
-}
-
-/// The answer to a request that could not be sent at all.
-pub(super) fn unsent(outgoing: &Outgoing, generation: Option<Generation>, fault: Fault) -> Answer {
-    let (ticket, usage) = (outgoing.ticket, Vec::new());
-    Answer { ticket, generation, result: Err(fault), status: None, usage, served: None, took: None }
-}
-
-async fn read(
-    target: Arc<dyn Target>,
-    response: Response<Bytes>,
-    cursor: Option<Cursor>,
-    redactor: Arc<Redactor>,
-) -> Result<Page, Fault> {
-    let large = response.body().len() > LARGE_BODY;
-    let read = move || target.read(Received { response: &response, redactor: &redactor }, cursor.as_ref());
+    let response = fetch.send(request).await;
+    let sent = Sent { outgoing, generation, redactor, response, took: clock.uptime() - started, at: clock::wall() };
     // A small body is read faster than a thread is found for it.
-    if !large {
-        return read();
+    if sent.response.as_ref().map_or(true, |response| response.body().len() <= LARGE_BODY) {
+        return sent.read();
     }
-    match tokio::task::spawn_blocking(read).await {
-        Ok(page) => page,
+    let outgoing = sent.outgoing.clone();
+    match tokio::task::spawn_blocking(move || sent.read()).await {
+        Ok(answer) => answer,
         // The runtime stops, or reading has a bug: then the request's task breaks as it would by itself.
         Err(broken) => match broken.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Fault::new(Reason::Unavailable, "stopping")),
+            Err(_) => unsent(&outgoing, Some(generation), Fault::new(Reason::Unavailable, "stopping")),
         },
     }
+}
+
+/// A request that was sent, and what came back.
+#[derive(Debug)]
+pub struct Sent {
+    /// What was asked.
+    pub outgoing: Outgoing,
+    /// With which content of the credential.
+    pub generation: Generation,
+    /// What every text of the answer passes.
+    pub redactor: Arc<Redactor>,
+    /// The answer, or why there is none.
+    pub response: Result<Response<Bytes>, Fault>,
+    /// From sending to the last byte.
+    pub took: Duration,
+    /// When the last byte came.
+    pub at: Timestamp,
+}
+
+impl Sent {
+    /// What the answer means.
+    pub fn read(self) -> Answer {
+        let Self { outgoing: Outgoing { ticket, target, cursor, .. }, generation, redactor, response, took, at } = self;
+        let sent = response.as_ref().ok();
+        let status = sent.map(|response| response.status().as_u16());
+        // From every answer, refusals included: those tell most about an allowance.
+        let usage = sent.map(|response| target.usage(response.headers())).unwrap_or_default();
+        let served = sent.and_then(|response| target.served(response.headers(), &redactor));
+        let skew = sent.and_then(|response| skew(response.headers(), at));
+        let result = match &response {
+            Ok(response) => target.read(Received { response, redactor: &redactor }, cursor.as_ref()),
+            Err(fault) => Err(Fault { message: redactor.line(&fault.message), ..fault.clone() }),
+        };
+        let result = result.map_err(|fault| match skew.filter(|_| target.blames_the_clock(&fault)) {
+            Some(skew) => {
+                Fault { message: format!("{} (our clock is {skew} s off the API's)", fault.message), ..fault }
+            }
+            None => fault,
+        });
+        Answer { ticket, generation: Some(generation), result, status, usage, served, took: Some(took) }
+    }
+}
+
+/// The answer to a request that could not be sent at all.
+pub fn unsent(outgoing: &Outgoing, generation: Option<Generation>, fault: Fault) -> Answer {
+    let (ticket, usage) = (outgoing.ticket, Vec::new());
+    Answer { ticket, generation, result: Err(fault), status: None, usage, served: None, took: None }
 }
 
 /// Seconds by which our clock is ahead of the API's, as the header `date` tells.

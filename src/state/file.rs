@@ -1,7 +1,7 @@
 //! The file itself: written whole or not at all, read whole or not at all.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read as _, Write};
 use std::path::Path;
 
 use flate2::Compression;
@@ -50,11 +50,15 @@ pub enum StateFileError {
 
 /// Writes the state, whole or not at all.
 pub fn write(path: &Path, state: &SavedState) -> std::io::Result<()> {
-    replace(path, |file| {
-        let mut encoder = GzEncoder::new(BufWriter::new(file), Compression::fast());
-        lines(&mut encoder, state)?;
-        encoder.finish()?.flush()
-    })
+    replace(path, |file| encode(BufWriter::new(file), state))
+}
+
+/// A state as bytes.
+pub fn encode(out: impl Write, state: &SavedState) -> std::io::Result<()> {
+    // JSON comes in fragments of a few bytes, and each write costs the compressor a pass over its buffer.
+    let mut packed = BufWriter::new(GzEncoder::new(out, Compression::fast()));
+    lines(&mut packed, state)?;
+    packed.into_inner()?.finish()?.flush()
 }
 
 fn lines(out: &mut impl Write, state: &SavedState) -> std::io::Result<()> {
@@ -94,7 +98,11 @@ pub fn read(path: &Path) -> Result<Option<SavedState>, StateFileError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(StateFileError::Closed)?,
     };
-    let mut packed = BufReader::new(file);
+    decode(BufReader::new(file)).map(Some)
+}
+
+/// A state from bytes.
+pub fn decode(mut packed: impl BufRead) -> Result<SavedState, StateFileError> {
     // A look at two bytes, so that a wrong path is called that and not "damaged".
     if !packed.fill_buf().map_err(StateFileError::Closed)?.starts_with(&GZIP) {
         return Err(StateFileError::Foreign);
@@ -123,5 +131,5 @@ pub fn read(path: &Path) -> Result<Option<SavedState>, StateFileError> {
         }
     }
     // A file that lost lines between two whole ones still unpacks; the count finds it.
-    if counted == Some(seen) { Ok(Some(state)) } else { Err(StateFileError::Damaged) }
+    if counted == Some(seen) { Ok(state) } else { Err(StateFileError::Damaged) }
 }

@@ -10,7 +10,7 @@ mod record;
 
 use std::path::{Path, PathBuf};
 
-pub use file::{StateFileError, read, write};
+pub use file::{StateFileError, decode, encode, read, write};
 
 use crate::domain::saved::SavedState;
 
