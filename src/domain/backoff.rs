@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::fault::Reason;
 use super::time::Uptime;
 
-/// First wait after a transient fault; it doubles up to the target's interval.
-const FIRST_RETRY_WAIT: Duration = Duration::from_secs(15);
+/// First and longest wait after a transient fault. Names are read every six hours; that is no reason to wait so long for
+/// them when a proxy was in the way.
+const RETRY_WAIT: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(15));
 
 /// Longest wait for something that can never be read as it is: deleted, forbidden, misspelt.
 const RARE_PROBE: Duration = Duration::from_hours(6);
@@ -28,7 +29,7 @@ pub fn after_fault(reason: Reason, failures: u32, interval: Duration, dice: f64)
         Reason::Unavailable | Reason::Timeout | Reason::Malformed | Reason::TooLarge | Reason::Partial => {
             // Never later than the next poll would have been: a fault that passes must not cost a whole interval
             // more.
-            jittered(doubled(FIRST_RETRY_WAIT.min(interval), failures, interval), dice)
+            jittered(doubled(RETRY_WAIT.0.min(interval), failures, RETRY_WAIT.1.min(interval)), dice)
         }
         Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest | Reason::ApiVersion => {
             // Somebody has to act; until then each try is a request wasted, and Meta lowers quotas for errors.

@@ -229,7 +229,8 @@ impl Schedule {
             Outcome::Failed(fault) => {
                 slot.failures = slot.failures.saturating_add(1);
                 // From now and not from its phase: the phase comes back with the first success.
-                now + backoff::after_fault(fault.reason, slot.failures, slot.interval, dice)
+                let asked = fault.wait.filter(|_| fault.reason == Reason::Unavailable).unwrap_or_default();
+                now + backoff::after_fault(fault.reason, slot.failures, slot.interval, dice).max(asked)
             }
         };
         slot.settled = true;

@@ -14,6 +14,7 @@ pub(crate) use query::hex;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -118,7 +119,7 @@ impl Received<'_> {
 
 /// Where a page ended: Graph's `paging.cursors.after`, or the number of CAMS' next page. Cursors live minutes, so they
 /// are never saved: a poll that a restart interrupts begins with its first page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor(pub String);
 
 /// A credential's content.
@@ -207,16 +208,29 @@ fn silent(answer: Received<'_>) -> Fault {
     let response = answer.response;
     let status = response.status();
     let reason = match status.as_u16() {
-        401 => Reason::Unauthorized,
-        403 => Reason::Forbidden,
-        404 => Reason::NotFound,
         429 => Reason::Throttled,
-        500.. | 300..=399 => Reason::Unavailable,
         200..=299 => Reason::Malformed,
-        _ => Reason::InvalidRequest,
+        // Whatever a proxy thinks of the request, or of our keys, is no verdict of the API: it is asked again soon.
+        _ => Reason::Unavailable,
     };
+    let wait = matches!(status.as_u16(), 429 | 503).then(|| retry_after(response)).flatten();
     let what = if response.body().is_empty() { "an empty body" } else { "a body that is not the API's JSON" };
-    Fault::new(reason, format!("HTTP {} with {what}", status.as_u16()))
+    Fault { wait, ..Fault::new(reason, format!("HTTP {} with {what}", status.as_u16())) }
+}
+
+/// The longest wait that a header is believed: none of them may stop a lane for ever.
+const MAX_WAIT: Duration = Duration::from_hours(1);
+
+/// The wait that `retry-after` asks for, as seconds or as a date; a date counts from the answer's own.
+fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let asked = header(http::header::RETRY_AFTER)?.trim();
+    let date = |text| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
+    let wait = match asked.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(date(asked)?.duration_since(date(header(http::header::DATE)?)?)).ok()?,
+    };
+    Some(wait.min(MAX_WAIT)).filter(|wait| !wait.is_zero())
 }
 
 /// A page of which nothing can be read says nothing.

@@ -34,6 +34,11 @@ impl<'a> ResponseStatus<'a> {
         }
     }
 
+    /// Whether anything says that it is the gateway's word: any proxy can send an object.
+    pub(super) fn is_known(&self) -> bool {
+        self.success.is_some() || !self.code.is_empty() || !self.request_id.is_empty()
+    }
+
     /// Whether the operation failed, whatever the HTTP status says.
     pub(super) fn is_error(&self) -> bool {
         // The published samples of success have `OK` or a number.
@@ -50,7 +55,7 @@ const CODES: &[(&str, Reason, &str)] = &[
     ("ServiceUnavailable", Reason::Unavailable, "the service is down"),
     ("InternalError", Reason::Unavailable, "internal error of the API"),
     ("SignatureNonceUsed", Reason::Unavailable, "the nonce was used before: another client generates the same ones"),
-    ("InvalidTimeStamp", Reason::InvalidRequest, "the clock is off by more than 15 minutes: set the clock"),
+    ("InvalidTimeStamp", Reason::Unavailable, "the clock is off by more than 15 minutes: set the clock"),
     ("InvalidSecurityToken", Reason::Unauthorized, "the security token expired or is invalid"),
     ("MissingSecurityToken", Reason::Unauthorized, "temporary keys need their security token"),
     ("InvalidAccessKeyId", Reason::Unauthorized, "the access key does not exist or is inactive"),
@@ -103,7 +108,10 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
         reason,
         scope: Scope::Lane,
         // Whether CAMS sends the header is not documented; most of its siblings do not.
-        wait: throttled.then(|| retry_after(answer.response).unwrap_or(THROTTLE_WAIT)),
+        wait: throttled.then(|| {
+            let asked = retry_after(answer.response).or_else(|| super::super::retry_after(answer.response));
+            asked.unwrap_or(THROTTLE_WAIT)
+        }),
         // The prefix and not the code: the API's codes end in names of parameters, and labels must be few.
         code: Some(row.map_or("other", |(prefix, ..)| prefix)),
         abuse: false,
@@ -174,8 +182,8 @@ mod tests {
             (400, "InternalError", Unavailable),
             (502, "Unheard", Unavailable),
             (400, "SignatureNonceUsed", Unavailable),
-            (400, "InvalidTimeStamp.Expired", InvalidRequest),
-            (400, "InvalidTimeStamp.Format", InvalidRequest),
+            (400, "InvalidTimeStamp.Expired", Unavailable),
+            (400, "InvalidTimeStamp.Format", Unavailable),
             (400, "InvalidSecurityToken.Expired", Unauthorized),
             (400, "InvalidSecurityToken.Malformed", Unauthorized),
             (400, "MissingSecurityToken", Unauthorized),

@@ -185,7 +185,11 @@ impl CamsTarget {
         let index: u32 = cursor.and_then(|cursor| cursor.0.parse().ok()).unwrap_or(1);
         // Without a total a full page may be the last: one request too many, instead of campaigns that are
         // never seen.
-        let more = rows >= PAGE_SIZE as usize && total.is_none_or(|total| u64::from(index * PAGE_SIZE) < total);
+        let more = match total {
+            // A page may be short although there are others: the total knows.
+            Some(total) => rows > 0 && u64::from(index) * u64::from(PAGE_SIZE) < total,
+            None => rows >= PAGE_SIZE as usize,
+        };
         Ok(Page { account, next: more.then(|| Cursor((index + 1).to_string())), ..page })
     }
 
@@ -253,6 +257,10 @@ where
     let verdict = faults::ResponseStatus::of(&envelope.top);
     if verdict.is_error() || !good {
         return Err(faults::classify(&verdict, answer));
+    }
+    // `{}` is no answer without rows: nobody of CAMS said that.
+    if matches!(envelope.list, ListPresence::Absent) && !verdict.is_known() {
+        return Err(silent(answer));
     }
     let total = envelope.top.text("Total").and_then(|total| total.parse().ok());
     match envelope.list {

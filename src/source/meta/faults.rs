@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::super::retry_after;
 use super::{Object, Received, usage};
 use crate::domain::fault::{Fault, Reason, Scope};
 
@@ -152,7 +153,7 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
         reason,
         scope: rule.map_or(Scope::Lane, |rule| rule.scope),
         // The time that the API gives counts; a rule's is for when it gives none.
-        wait: throttled.then(|| regain.or(wait)).flatten(),
+        wait: throttled.then(|| regain.or_else(|| retry_after(answer.response)).or(wait)).flatten(),
         // A closed set of values: an unknown code must not open a new series.
         code: Some(label.map_or("other", |(_, label)| label)),
         abuse: rule.is_some_and(|rule| rule.wait == Some(ABUSE_BLOCK_SECONDS)),
@@ -287,7 +288,12 @@ mod tests {
             (200, "", Malformed),
             (200, r#"{"data":[{"a"#, Malformed),
             (302, "", Unavailable),
-            (403, "<html>", Forbidden),
+            // A proxy's word is no verdict of the API.
+            (401, "<html>", Unavailable),
+            (403, "<html>", Unavailable),
+            (404, "", Unavailable),
+            (408, "", Unavailable),
+            (429, "", Reason::Throttled),
         ] {
             assert_eq!(fault(status, body).reason, reason, "{status} {body}");
         }

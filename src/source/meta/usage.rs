@@ -41,7 +41,7 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
 }
 
 /// The longest regain time that is believed: a header cannot stop a lane for ever.
-const MAX_REGAIN_SECONDS: f64 = 24.0 * 3600.0;
+const MAX_REGAIN_SECONDS: f64 = 3600.0;
 
 /// The longest header that is read: it names some dozen accounts at most.
 const MAX_HEADER_BYTES: usize = 32 << 10;
