@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::fault::Reason;
 use super::time::Uptime;
 
-/// First and longest wait after a transient fault. Names are read every six hours; that is no reason to wait so long for
-/// them when a proxy was in the way.
+/// First and longest wait after a transient fault. Names are read every six hours; that is no reason to wait so long
+/// for them when a proxy was in the way.
 const RETRY_WAIT: (Duration, Duration) = (Duration::from_secs(15), Duration::from_mins(15));
 
 /// Longest wait for something that can never be read as it is: deleted, forbidden, misspelt.

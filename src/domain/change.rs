@@ -1,12 +1,14 @@
 //! What polls, the plan and the state of targets change in the snapshot, as data on its way there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::facts::{AccountFacts, Listing};
 use super::lane::LaneKey;
+use super::metric::MetricSet;
 use super::rows::Rows;
 use super::status::{CredentialStatus, LaneStatus, TargetStatus};
-use super::target::{AccountId, CredentialId, Labels, Source, TargetKey};
+use super::target::{AccountId, CampaignId, CredentialId, Labels, Source, TargetKey};
 use super::time::Uptime;
 
 /// An account whose samples stand together in the exposition; `None` collects what has no account.
@@ -17,12 +19,14 @@ pub type GroupKey = (Source, Option<AccountId>);
 pub enum Change {
     /// What a poll brought.
     Rows(PolledRows),
-    /// The rows of some targets are shown by another from now on, beside its own.
+    /// Rows of some targets are shown by another from now on, beside its own.
     Move {
         /// Whose they were.
         from: Vec<TargetKey>,
         /// Who shows them.
         to: TargetKey,
+        /// The campaigns that move; `None` moves all of the account.
+        only: Option<Arc<BTreeSet<CampaignId>>>,
         /// The static labels of that one.
         labels: Labels,
     },
@@ -36,6 +40,15 @@ pub enum Change {
         key: TargetKey,
         /// Its labels from now on.
         labels: Labels,
+    },
+    /// A target asks for less: what it does not ask for any more leaves at once.
+    Narrow {
+        /// Which target.
+        key: TargetKey,
+        /// The campaigns that stay; `None` for all.
+        only: Option<Arc<BTreeSet<CampaignId>>>,
+        /// The families that stay.
+        metrics: MetricSet,
     },
     /// Another bound on series, from the next rows on.
     Bound(usize),

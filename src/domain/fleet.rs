@@ -176,13 +176,13 @@ impl Fleet {
     pub fn targets(&self, listed: impl Fn(&FleetChannel) -> Vec<CampaignId>) -> Vec<Planned> {
         let accounts = self.accounts.iter().flat_map(FleetAccount::targets);
         let campaigns = self.campaigns.iter().flat_map(FleetCampaign::targets);
-        let channels = self.channels.iter().enumerate().flat_map(|(part, channel)| {
+        let channels = self.channels.iter().flat_map(|channel| {
             let ids = match &channel.wanted {
                 // CAMS can only be asked for one campaign at a time, so which there are has to be known first.
                 WantedCampaigns::All | WantedCampaigns::Matching(_) => listed(channel),
                 WantedCampaigns::Only(ids) => ids.iter().copied().collect(),
             };
-            channel.targets(u32::try_from(part).unwrap_or(u32::MAX), &ids)
+            channel.targets(self.part_of(channel), &ids)
         });
         let tokens = self.tokens.iter().map(|terms| Planned {
             key: terms.key(None, Subject::Token, Window::Unspecified),
@@ -196,9 +196,23 @@ impl Fleet {
 impl Fleet {
     /// The channel whose listing this key is, where all of its campaigns are wanted.
     pub fn channel_of_all(&self, key: &TargetKey) -> Option<&FleetChannel> {
-        // The part of a channel's key is its place in the configuration, see `FleetChannel::targets`.
-        let channel = self.channels.get(key.part as usize).filter(|_| key.subject == Subject::Listing)?;
-        (channel.terms.credential == key.credential_id() && channel.wanted == WantedCampaigns::All).then_some(channel)
+        let mut channels = self
+            .channels
+            .iter()
+            .filter(|channel| Some(channel.account) == key.account && channel.terms.credential == key.credential_id());
+        let channel = channels.find(|channel| self.part_of(channel) == key.part)?;
+        (key.subject == Subject::Listing && channel.wanted == WantedCampaigns::All).then_some(channel)
+    }
+
+    /// Which of the channels of its ad account a channel is, by what it is and not by where it stands: two that share
+    /// an account have keys of their own, and the others never change them.
+    fn part_of(&self, channel: &FleetChannel) -> u32 {
+        let same = self
+            .channels
+            .iter()
+            .filter(|other| other.account == channel.account && other.terms.credential == channel.terms.credential);
+        let before = same.filter(|other| (&other.space, other.page) < (&channel.space, channel.page));
+        u32::try_from(before.count()).unwrap_or(u32::MAX)
     }
 
     /// Spreads the account's list that a target asks for over twice as many requests. Gives back how many ids a
@@ -220,6 +234,14 @@ impl Selection {
     /// Everything that an account, or a single campaign, has.
     pub fn whole(level: Level) -> Self {
         Self::Campaigns { level, only: None, filtered: false, matching: None }
+    }
+
+    /// The same, shared.
+    pub fn shared_list(&self) -> Option<Arc<BTreeSet<CampaignId>>> {
+        match self {
+            Self::Campaigns { only, .. } => only.clone(),
+            Self::Channel { .. } => None,
+        }
     }
 
     /// The campaigns that the answer is to be about; `None` for all.

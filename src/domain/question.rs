@@ -13,6 +13,20 @@ pub fn spelled(base_url: Option<&str>, planned: &Planned) -> String {
     format!("{base_url} {} MetricSet({})", spelled_selection(&planned.selection), planned.terms.metrics.bits())
 }
 
+/// What the rows of a target mean, whichever of them it asks for: those of one meaning may be shown until others come.
+pub fn meaning(base_url: Option<&str>, planned: &Planned) -> String {
+    match &planned.selection {
+        // Which names a pattern admits only the API knows, so another pattern is another meaning.
+        Selection::Campaigns { level, matching, .. } => {
+            let matching = matching.as_ref().map(|filter| spelled_filter(filter)).unwrap_or_default();
+            format!("{} {} {matching}", base_url.unwrap_or_default(), level.label())
+        }
+        channel @ Selection::Channel { .. } => {
+            format!("{} {}", base_url.unwrap_or_default(), spelled_selection(channel))
+        }
+    }
+}
+
 fn spelled_selection(selection: &Selection) -> String {
     match selection {
         Selection::Campaigns { level, only, filtered, matching } => {

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use jiff::civil::Date;
 
+use super::metric::MetricSet;
 use super::target::{AccountId, CampaignId, Currency};
 
 /// What one campaign, or the account itself, did in one window.
@@ -177,6 +178,15 @@ impl Rows {
     /// The rows of the campaigns that `keep` names.
     pub fn only(&self, keep: impl Fn(Option<CampaignId>) -> bool) -> Self {
         Self::new(self.rows().filter(|row| keep(row.campaign)).collect())
+    }
+
+    /// The rows of some campaigns, with some families.
+    pub fn narrowed(&self, keep: impl Fn(Option<CampaignId>) -> bool, metrics: MetricSet) -> Self {
+        let rows = self.rows().filter(|row| keep(row.campaign)).map(|mut row| {
+            row.figures.retain(|figure| metrics.contains(usize::from(figure.column.metric)));
+            row
+        });
+        Self::new(rows.collect())
     }
 
     /// These rows, and those of `newer` in place of the same campaigns'.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::change::{Change, GroupKey, PolledRows};
 use super::facts::{AccountFacts, Listing};
+use super::metric::MetricSet;
 use super::rows::Rows;
 use super::status::{FleetHealth, TargetStatus};
 use super::target::{AccountId, CampaignId, CredentialId, Labels, Source, Subject, TargetKey, Window};
@@ -121,7 +122,8 @@ impl Snapshot {
     pub fn apply(&mut self, change: Change) -> Option<Full> {
         match change {
             Change::Rows(brought) => return self.take_in(brought),
-            Change::Move { from, to, labels } => return self.hand_over(&from, to, labels),
+            Change::Move { from, to, only, labels } => return self.hand_over(&from, to, only.as_deref(), labels),
+            Change::Narrow { key, only, metrics } => self.narrow(&key, only.as_deref(), metrics),
             Change::Gone(key) => {
                 self.changed.statuses |= self.statuses.remove(&key).is_some();
                 self.remove(&key);
@@ -259,16 +261,47 @@ impl Snapshot {
     }
 
     /// What changes hands grows no younger by it: the oldest decides when all leave.
-    fn hand_over(&mut self, from: &[TargetKey], to: TargetKey, labels: Labels) -> Option<Full> {
-        let givers = from.iter().chain([&to]).filter_map(|key| self.published(key));
-        let givers: Vec<_> = givers.filter(|published| !published.rows.is_empty()).cloned().collect();
-        let expires = givers.iter().map(|published| published.expires).min()?;
-        let rows = Rows::new(givers.iter().flat_map(|published| published.rows.rows()).collect());
+    fn hand_over(
+        &mut self,
+        from: &[TargetKey],
+        to: TargetKey,
+        only: Option<&BTreeSet<CampaignId>>,
+        labels: Labels,
+    ) -> Option<Full> {
+        let moves = |campaign: Option<CampaignId>| {
+            only.is_none_or(|only| campaign.is_some_and(|campaign| only.contains(&campaign)))
+        };
+        let mut home = self.homes.get(&to).copied().or(to.account.map(|account| (to.source, Some(account))));
+        let mut brought: Vec<_> = self.published(&to).into_iter().cloned().collect();
         for key in from {
-            self.remove(key);
+            let Some(at) = self.homes.get(key).copied() else { continue };
+            let Some(former) = self.published(key).cloned() else { continue };
+            let taken = former.rows.only(moves);
+            // A single campaign's account shows only in its answer; one of another account stays where it is.
+            if taken.is_empty() || *home.get_or_insert(at) != at {
+                continue;
+            }
+            let rest = Arc::new(former.rows.only(|campaign| !moves(campaign)));
+            self.take_out(key);
+            self.insert(key.clone(), at, Published { rows: rest, ..former.clone() });
+            brought.push(Published { rows: Arc::new(taken), ..former });
         }
-        let home = (to.source, to.account);
-        self.publish(to, home, rows, labels, expires)
+        brought.retain(|published| !published.rows.is_empty());
+        let expires = brought.iter().map(|published| published.expires).min()?;
+        let rows = Rows::new(brought.iter().flat_map(|published| published.rows.rows()).collect());
+        self.publish(to, home?, rows, labels, expires)
+    }
+
+    fn narrow(&mut self, key: &TargetKey, only: Option<&BTreeSet<CampaignId>>, metrics: MetricSet) {
+        let stays = |campaign: Option<CampaignId>| {
+            campaign.is_none() || only.is_none_or(|only| campaign.is_some_and(|campaign| only.contains(&campaign)))
+        };
+        let Some((home, former)) = self.homes.get(key).copied().zip(self.published(key).cloned()) else { return };
+        let rows = former.rows.narrowed(stays, metrics);
+        if rows != *former.rows {
+            self.take_out(key);
+            self.insert(key.clone(), home, Published { rows: Arc::new(rows), ..former });
+        }
     }
 
     fn insert(&mut self, key: TargetKey, home: GroupKey, published: Published) {
@@ -283,14 +316,10 @@ impl Snapshot {
 
     /// Takes a target's rows, listing and facts out.
     fn remove(&mut self, key: &TargetKey) {
-        let Some(home) = self.homes.remove(key) else { return };
+        let Some(home) = self.homes.get(key).copied() else { return };
+        self.take_out(key);
+        self.homes.remove(key);
         let Some(group) = self.groups.get_mut(&home) else { return };
-        if let Some(published) = group.targets.remove(key) {
-            self.series -= published.rows.series(key.window.is_of_each(home.1));
-            if let Some(samples) = self.samples.get_mut(&key.credential_id()) {
-                *samples -= published.rows.samples();
-            }
-        }
         group.listings.remove(key);
         group.facts.remove(key);
         if group.is_empty() {
@@ -298,6 +327,16 @@ impl Snapshot {
         }
         self.changed.groups.insert(home);
         self.note_samples(key, None);
+    }
+
+    /// Takes a target's rows out.
+    fn take_out(&mut self, key: &TargetKey) {
+        let Some(home) = self.homes.get(key).copied() else { return };
+        let Some(published) = self.groups.get_mut(&home).and_then(|group| group.targets.remove(key)) else { return };
+        self.series -= published.rows.series(key.window.is_of_each(home.1));
+        if let Some(samples) = self.samples.get_mut(&key.credential_id()) {
+            *samples -= published.rows.samples();
+        }
     }
 
     fn note_samples(&mut self, key: &TargetKey, samples: Option<usize>) {

@@ -6,7 +6,6 @@ use super::event::{Answer, Generation};
 use super::health::PollEnd;
 use super::keys::Parked;
 use super::poll::{Gathered, Poll};
-use super::targets::PolledTarget;
 use crate::domain::change::{Change, GroupKey, PolledRows};
 use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
@@ -14,7 +13,7 @@ use crate::domain::fleet::FleetChannel;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::schedule::{Outcome, Ticket};
-use crate::domain::target::{Subject, TargetKey};
+use crate::domain::target::{CampaignId, Subject, TargetKey};
 use crate::domain::time::Uptime;
 
 impl Engine {
@@ -124,6 +123,7 @@ impl Engine {
         let now = self.now;
         let Some(target) = self.targets.get_mut(ticket) else { return };
         let poll = target.poll.take().unwrap_or_else(|| Poll::new(now.uptime));
+        let outgrown = std::mem::take(&mut target.outgrown);
         let key = target.planned.key.clone();
         let partial = result.is_err() && poll.pages > 0;
         let (started, gathered) = (poll.started, poll.gathered);
@@ -140,7 +140,7 @@ impl Engine {
             let found = result.clone().map(|()| Box::new(gathered));
             self.out.effect(Effect::Found { key: key.clone(), found });
         } else if result.is_ok() || partial {
-            replan |= self.take_in(ticket, gathered, partial);
+            replan |= self.take_in(ticket, gathered, partial, outgrown);
         }
 
         let outcome = result.as_ref().map_or_else(Outcome::Failed, |()| Outcome::Fresh);
@@ -152,10 +152,12 @@ impl Engine {
         let Some(target) = self.targets.get_mut(ticket) else { return };
         // An account that may not be read as a whole must not hide campaigns that can be read one by one.
         if let Some(fault) = fault {
-            replan |= self.membership.part(&target.planned, fault.reason);
+            let failures = self.schedule.failures(ticket);
+            replan |= self.membership.part(&target.planned, fault.reason, failures, now.uptime);
         }
-        // Campaigns that joined while their names were being read are not waited for until the next listing.
-        if key.subject.is_discovery() && std::mem::take(&mut target.outgrown) {
+        // Another question by now, or campaigns that joined while their names were being read: neither waits until the
+        // next poll.
+        if std::mem::take(&mut target.ask_again) {
             self.schedule.reschedule(ticket, now.uptime);
         }
         // Where the smallest page is still too much, it is the list of ids that has to become shorter.
@@ -170,6 +172,10 @@ impl Engine {
             rows,
         );
         self.note_news_to_save();
+        // A crash must not be a way past a block.
+        if fault.is_some_and(|fault| fault.reason == Reason::Throttled) {
+            self.save();
+        }
         // Last, because it may remove the very target that was answered.
         if replan {
             self.replan();
@@ -209,10 +215,10 @@ impl Engine {
     }
 
     /// Publishes what a poll brought, and learns from it which targets there are. Says whether that changes the plan.
-    fn take_in(&mut self, ticket: Ticket, gathered: Gathered, partial: bool) -> bool {
+    fn take_in(&mut self, ticket: Ticket, gathered: Gathered, partial: bool, outgrown: bool) -> bool {
         let now = self.now;
         let Some(target) = self.targets.get_mut(ticket) else { return false };
-        let PolledTarget { planned, outgrown, .. } = target;
+        let planned = &target.planned;
         let (key, terms) = (planned.key.clone(), planned.terms.clone());
         let home: GroupKey = (key.source, key.account.or(gathered.account));
         match key.subject {
@@ -241,15 +247,25 @@ impl Engine {
             // Only surveys ask for these.
             Subject::VisibleAccounts | Subject::AssignedAccounts => false,
             Subject::Campaigns | Subject::Totals | Subject::Campaign(_) => {
-                let joins = self.membership.note(planned, &gathered);
+                let joins = self.membership.note(planned, &gathered, now.uptime);
+                let mut rows = gathered.rows;
+                if outgrown {
+                    let listed = planned.selection.listed();
+                    let wanted = |campaign: Option<CampaignId>| {
+                        campaign.is_none_or(|campaign| listed.is_none_or(|listed| listed.contains(&campaign)))
+                    };
+                    for page in &mut rows {
+                        *page = page.narrowed(wanted, terms.metrics);
+                    }
+                }
                 self.out.change(Change::Rows(PolledRows {
                     key,
                     account: gathered.named,
-                    // An answer to a shorter list says nothing about the campaigns that joined meanwhile.
-                    whole: !partial && !std::mem::take(outgrown),
+                    // An answer to another list says nothing about the campaigns that joined meanwhile.
+                    whole: !partial && !outgrown,
                     labels: terms.labels,
                     expires: now.uptime + terms.stale_after,
-                    rows: gathered.rows,
+                    rows,
                 }));
                 joins
             }

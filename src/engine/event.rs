@@ -126,6 +126,12 @@ impl PollPlan {
         Some(self.credential(id)?.api.version())
     }
 
+    /// What the rows of a target mean.
+    pub(super) fn meaning(&self, planned: &Planned) -> String {
+        let base_url = self.credential(&planned.key.credential_id()).map(|credential| credential.api.base_url());
+        question::meaning(base_url, planned)
+    }
+
     /// What a target asks of whom, in a few letters: an answer to another question is not shown in its place. Labels
     /// and intervals are no part of it, nor is the version, whose answers mean the same.
     pub(super) fn fingerprint(&self, planned: &Planned) -> String {

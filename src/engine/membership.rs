@@ -4,28 +4,36 @@
 //! joins the account's request, which brings all of them at the price of one. An account that refuses a request as a
 //! whole must not take campaigns along that could be read by themselves: they part again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use super::poll::Gathered;
 use crate::domain::fault::Reason;
 use crate::domain::fleet::{Fleet, FleetCampaign, Planned};
 use crate::domain::saved::SavedMember;
 use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Subject};
+use crate::domain::time::Uptime;
+
+/// Refusals of an account's request in a row after which its campaigns are read by themselves: one may be an accident.
+const REFUSALS_TO_PART: u32 = 2;
+
+/// How long they are; then the account is tried again.
+const APART: Duration = Duration::from_hours(6);
 
 /// What is known of a single campaign's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MemberHome {
     /// Its account, and what its id means there.
     In { account: AccountId, level: Level },
-    /// The account's own request brings nothing of it: it is asked for by itself.
-    Apart,
+    /// The account's own request brings nothing of it: it is asked for by itself until then.
+    Apart(Uptime),
 }
 
 /// The accounts of single campaigns, as their own answers named them. Two hundred campaigns that are configured by id
 /// alone take two hundred requests in the first round, and two in the second: by then they ride with their account.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
-    places: HashMap<(CredentialId, CampaignId), MemberHome>,
+    places: BTreeMap<(CredentialId, CampaignId), MemberHome>,
 }
 
 impl Membership {
@@ -33,34 +41,36 @@ impl Membership {
     pub(super) fn join(&self, fleet: &Fleet) -> Fleet {
         fleet.joined(|campaign| match self.places.get(&place_of(campaign))? {
             MemberHome::In { account, level } => Some((*account, *level)),
-            MemberHome::Apart => None,
+            MemberHome::Apart(_) => None,
         })
     }
 
     /// Notes the account that a single campaign's own answer named. Says whether that is news.
-    pub(super) fn note(&mut self, planned: &Planned, gathered: &Gathered) -> bool {
+    pub(super) fn note(&mut self, planned: &Planned, gathered: &Gathered, now: Uptime) -> bool {
         let (Subject::Campaign(id), None) = (planned.key.subject, planned.key.account) else { return false };
         let Some((account, level)) = gathered.named.zip(gathered.level) else { return false };
         let member = (planned.key.credential_id(), id);
         // The first word stands: a campaign that went apart would otherwise join again with its next answer.
-        if self.places.contains_key(&member) {
+        if self.places.get(&member).is_some_and(|place| !matches!(place, MemberHome::Apart(until) if *until <= now)) {
             return false;
         }
         self.places.insert(member, MemberHome::In { account, level });
         true
     }
 
-    /// Lets the campaigns of a refused request be read by themselves. Says whether there are any.
-    pub(super) fn part(&mut self, planned: &Planned, reason: Reason) -> bool {
-        // Any other fault would have met the campaigns by themselves as well.
-        if !matches!(reason, Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) {
+    /// Lets the campaigns of a request that was refused so many times in a row be read by themselves, for a while. Says
+    /// whether there are any.
+    pub(super) fn part(&mut self, planned: &Planned, reason: Reason, failures: u32, now: Uptime) -> bool {
+        // Any other fault would have met the campaigns by themselves as well, and names are nobody's figures.
+        let refused = matches!(reason, Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest);
+        if !refused || planned.key.subject != Subject::Campaigns || failures < REFUSALS_TO_PART {
             return false;
         }
         let mut parted = false;
         for id in planned.selection.listed().into_iter().flatten() {
             let place = self.places.get_mut(&(planned.key.credential_id(), *id));
-            if let Some(place) = place.filter(|place| **place != MemberHome::Apart) {
-                *place = MemberHome::Apart;
+            if let Some(place) = place.filter(|place| matches!(place, MemberHome::In { .. })) {
+                *place = MemberHome::Apart(now + APART);
                 parted = true;
             }
         }
@@ -77,11 +87,10 @@ impl Membership {
     pub(super) fn saved(&self) -> Vec<SavedMember> {
         let mut members = Vec::with_capacity(self.places.len());
         for ((credential, campaign), place) in &self.places {
-            let place = match place {
-                MemberHome::In { account, level } => Some((*account, *level)),
-                MemberHome::Apart => None,
-            };
-            members.push((credential.name.clone(), *campaign, place));
+            // A restart may be what mends a refusal.
+            if let MemberHome::In { account, level } = place {
+                members.push((credential.name.clone(), *campaign, Some((*account, *level))));
+            }
         }
         members
     }
@@ -90,8 +99,9 @@ impl Membership {
     pub(super) fn restore(&mut self, fleet: &Fleet, members: Vec<SavedMember>) {
         for (name, campaign, place) in members {
             let single = fleet.campaigns.iter().find(|one| one.id == campaign && one.terms.credential.name == name);
-            let place = place.map_or(MemberHome::Apart, |(account, level)| MemberHome::In { account, level });
-            self.places.extend(single.map(|single| (place_of(single), place)));
+            // Earlier versions wrote those down that were parted, too.
+            let place = place.map(|(account, level)| MemberHome::In { account, level });
+            self.places.extend(single.map(place_of).zip(place));
         }
     }
 }
@@ -105,9 +115,8 @@ mod tests {
     use super::*;
     use crate::domain::fleet::PollTerms;
     use crate::domain::metric::MetricSet;
-    use crate::domain::target::{Source, Window};
+    use crate::domain::target::{Source, TargetKey, Window};
     use std::sync::Arc;
-    use std::time::Duration;
 
     fn campaign(id: u32) -> FleetCampaign {
         FleetCampaign {
@@ -142,17 +151,26 @@ mod tests {
         let fleet = fleet(&[1, 2, 3]);
         let mut membership = Membership::default();
         for planned in rows(&fleet).iter().take(2) {
-            assert!(membership.note(planned, &answer(7)));
-            assert!(!membership.note(planned, &answer(8)), "the first answer counts");
+            assert!(membership.note(planned, &answer(7), Uptime::ZERO));
+            assert!(!membership.note(planned, &answer(8), Uptime::ZERO), "the first answer counts");
         }
         let joined = rows(&membership.join(&fleet));
         let keys: Vec<_> = joined.iter().map(|planned| planned.key.to_string()).collect();
         assert_eq!(keys, ["meta/main/7/account/today", "meta/main/3/today"]);
 
-        assert!(!membership.part(&joined[0], Reason::Unavailable), "an outage is nobody's refusal");
-        assert!(membership.part(&joined[0], Reason::Forbidden));
-        assert!(!membership.part(&joined[0], Reason::Forbidden), "they have parted already");
+        let now = Uptime::ZERO;
+        assert!(!membership.part(&joined[0], Reason::Unavailable, 9, now), "an outage is nobody's refusal");
+        assert!(!membership.part(&joined[0], Reason::Forbidden, 1, now), "one refusal may be an accident");
+        let listing =
+            Planned { key: TargetKey { subject: Subject::Listing, ..joined[0].key.clone() }, ..joined[0].clone() };
+        assert!(!membership.part(&listing, Reason::Forbidden, 9, now), "names are nobody's figures");
+        assert!(membership.part(&joined[0], Reason::Forbidden, 2, now));
+        assert!(!membership.part(&joined[0], Reason::Forbidden, 3, now), "they have parted already");
         assert_eq!(rows(&membership.join(&fleet)).len(), 3);
+
+        let single = &rows(&fleet)[0];
+        assert!(!membership.note(single, &answer(7), now), "the account was refused just now");
+        assert!(membership.note(single, &answer(7), now + APART), "it is tried again");
     }
 
     #[test]
@@ -160,7 +178,7 @@ mod tests {
         let whole = fleet(&[1, 2]);
         let mut membership = Membership::default();
         for planned in &rows(&whole) {
-            membership.note(planned, &answer(7));
+            membership.note(planned, &answer(7), Uptime::ZERO);
         }
         let mut later = Membership::default();
         later.restore(&fleet(&[2]), membership.saved());

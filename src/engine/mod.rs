@@ -167,6 +167,9 @@ impl Engine {
             self.health.trouble.forget_credential(&credential, self.now.uptime);
             self.health.credentials.forget(&credential, &mut self.out);
         }
+        for credential in self.plan.changed.clone() {
+            self.try_failing(&credential);
+        }
         self.note_news_to_save();
         if !first {
             let targets = self.targets.count();
@@ -285,6 +288,7 @@ impl Engine {
                 ));
             }
             self.schedule.credential_changed(credential);
+            self.try_failing(credential);
             self.health.credentials.note_keys_read(credential, self.now, &mut self.out);
             self.look_at_token(credential);
         }
@@ -299,12 +303,20 @@ impl Engine {
         }
     }
 
+    /// Other keys, or settings, may be granted what the former were refused: no back-off is waited out.
+    fn try_failing(&mut self, credential: &CredentialId) {
+        for (key, ticket) in self.targets.iter() {
+            if key.credential_id() == *credential && self.schedule.failures(ticket) > 0 {
+                self.schedule.reschedule(ticket, self.now.uptime);
+            }
+        }
+    }
+
     /// The token is another one: how long the former lived says nothing.
     fn look_at_token(&mut self, credential: &CredentialId) {
         self.health.credentials.forget_token(credential, &mut self.out);
-        let tokens = self.targets.iter().filter(|(key, _)| key.subject == Subject::Token);
-        let token = tokens.filter(|(key, _)| key.credential_id() == *credential).map(|(_, ticket)| ticket).next();
-        if let Some(token) = token {
+        let is_token = |key: &TargetKey| key.subject == Subject::Token && key.credential_id() == *credential;
+        if let Some((_, token)) = self.targets.iter().find(|(key, _)| is_token(key)) {
             self.schedule.reschedule(token, self.now.uptime);
         }
     }

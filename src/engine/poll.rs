@@ -1,6 +1,6 @@
 //! A poll between its first request and its last page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
@@ -22,6 +22,8 @@ pub(super) struct Poll {
     pub(super) started: Uptime,
     pub(super) cursor: Option<Cursor>,
     pub(super) pages: u32,
+    /// The cursors of all pages so far.
+    seen: HashSet<Cursor>,
     /// Whether other keys were asked for already, because the API refused those of a request.
     pub(super) keys_renewed: bool,
     /// Families that the last request asked for.
@@ -97,6 +99,7 @@ impl Poll {
             started,
             cursor: None,
             pages: 0,
+            seen: HashSet::new(),
             keys_renewed: false,
             metrics: MetricSet::NONE,
             gathered: Gathered::default(),
@@ -112,8 +115,8 @@ impl Poll {
             let message = format!("the pages have more than {MAX_ROWS} rows, more than any account has");
             return Err(Fault::new(Reason::Malformed, message));
         }
-        // The same cursor twice would be asked for until the allowance is gone.
-        if next.is_some() && (next == self.cursor || self.pages >= MAX_PAGES) {
+        // Pages that lead back to one of them would be asked for until the allowance is gone.
+        if next.as_ref().is_some_and(|next| self.pages >= MAX_PAGES || !self.seen.insert(next.clone())) {
             return Err(Fault::new(Reason::Malformed, "the paging never ends"));
         }
         self.cursor = next;
@@ -139,10 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_leads_to_itself_is_malformed_and_so_is_an_endless_poll() {
+    fn pages_in_a_circle_are_malformed_and_so_is_an_endless_poll() {
         let mut poll = Poll::new(Uptime::ZERO);
         poll.add(page(Some("a"))).unwrap();
-        assert_eq!(poll.add(page(Some("a"))).map_err(|fault| fault.reason), Err(Reason::Malformed));
+        poll.add(page(Some("b"))).unwrap();
+        assert_eq!(poll.add(page(Some("a"))).map_err(|fault| fault.reason), Err(Reason::Malformed), "a circle of two");
         let mut poll = Poll::new(Uptime::ZERO);
         let pages = (0..2 * MAX_PAGES).find(|index| poll.add(page(Some(&index.to_string()))).is_err());
         assert_eq!(pages, Some(MAX_PAGES - 1));

@@ -92,8 +92,11 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
         }
         let (Some(saved), Some(target)) = (state.targets.get_mut(key), targets.get(ticket)) else { continue };
         restored += usize::from(!key.subject.is_discovery());
-        with.schedule.resume(ticket, uptime(saved.due), saved.failures);
         let terms = &target.planned.terms;
+        // The interval, or the clock, may be another by now; and whoever restarts may have mended what failed.
+        // A first poll is followed by the second after one and a half intervals at the latest.
+        let due = uptime(saved.due).min(now.uptime + terms.interval.mul_f64(1.5));
+        with.schedule.resume(ticket, due, saved.failures);
         if let Some(status) = saved.status.take() {
             with.health.restore(key, status, with.out);
         }

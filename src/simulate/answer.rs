@@ -4,8 +4,8 @@ use super::fault::{Delivery, ScriptedFault, deliver};
 use super::world::World;
 use super::{Call, Reply, WorldTime, cams, graph};
 
-/// Answers a request as the APIs do at an instant, disturbed as scripted. Nothing is waited for: the answer says how late
-/// it comes.
+/// Answers a request as the APIs do at an instant, disturbed as scripted. Nothing is waited for: the answer says how
+/// late it comes.
 pub fn answer(world: &mut World, request: &http::Request<Vec<u8>>, moment: WorldTime) -> Delivery {
     let (parts, body) = request.clone().into_parts();
     let (reply, fault) = reply(world, &Call::new(&parts, body.into()), moment);

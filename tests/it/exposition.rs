@@ -154,7 +154,7 @@ fn change() -> impl Strategy<Value = Change> {
     let home = |cams, at: u64| (if cams { Source::CAMS } else { Source::META }, (at > 0).then(|| account(at)));
     prop_oneof![
         6 => brought,
-        1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move { from: vec![from], to: TargetKey { subject: Subject::Campaigns, ..to }, labels }),
+        1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move { from: vec![from], to: TargetKey { subject: Subject::Campaigns, ..to }, only: None, labels }),
         1 => key().prop_map(Change::Gone),
         1 => (any::<bool>(), 0..4_u64, text(), text(), labels()).prop_map(move |(cams, at, name, status, labels)| {
             let facts = AccountFacts { name, currency: Currency::parse("USD"), timezone: "Europe/Berlin".to_owned(), status };

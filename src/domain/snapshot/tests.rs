@@ -143,7 +143,7 @@ fn what_changes_hands_grows_no_younger() {
     let mut snapshot = Snapshot::new(10);
     publish(&mut snapshot, &single, vec![row(1, 1.0)]);
     snapshot.apply(brought(&account, vec![row(2, 1.0)], true, minute(9)));
-    snapshot.apply(Change::Move { from: vec![single.clone()], to: account.clone(), labels: Arc::new([]) });
+    snapshot.apply(Change::Move { from: vec![single.clone()], to: account.clone(), only: None, labels: Arc::new([]) });
     snapshot.apply(Change::Gone(single));
     assert_eq!(shown(&snapshot, &account), [row(1, 1.0), row(2, 1.0)]);
     assert_eq!(snapshot.expire(LATER), [account]);

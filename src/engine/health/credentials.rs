@@ -71,8 +71,12 @@ impl Credentials {
         out: &mut Outbox,
     ) {
         let refusal = match fault {
-            None => None,
-            Some((fault, Reason::Unauthorized)) => Some(&*fault.message),
+            // Whatever came before it: a token may die between two pages.
+            Some((fault, _)) if fault.reason == Reason::Unauthorized => Some(&*fault.message),
+            // The API knew the credential, or it would have refused that first.
+            None | Some((Fault { reason: Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest, .. }, _)) => {
+                None
+            }
             // A time-out or a spent allowance says nothing about the credential: it stays as it was.
             Some(_) => return,
         };

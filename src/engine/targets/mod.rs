@@ -25,8 +25,12 @@ pub(super) struct PolledTarget {
     pub(super) poll: Option<Poll>,
     /// Rows a page.
     pub(super) page: PageSize,
-    /// Whether the poll under way asks for a shorter list than is wanted by now.
+    /// What its rows mean: another question of the same meaning keeps those that it asks for, too.
+    pub(super) meaning: String,
+    /// Whether the poll under way asks for another list, or other families, than are wanted by now.
     pub(super) outgrown: bool,
+    /// Whether it is asked again as soon as the poll under way is over.
+    pub(super) ask_again: bool,
     /// Whether its answers are for whoever asked, and not to be published.
     pub(super) survey: bool,
 }

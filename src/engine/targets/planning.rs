@@ -4,6 +4,7 @@
 //! not wanted any more leaves, with everything that it showed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::event::{Moment, PollPlan};
 use super::super::health::Health;
@@ -14,7 +15,7 @@ use crate::domain::change::Change;
 use crate::domain::fleet::Planned;
 use crate::domain::lane::LaneKey;
 use crate::domain::schedule::{Schedule, Ticket};
-use crate::domain::target::{Subject, TargetKey};
+use crate::domain::target::{CampaignId, Subject, TargetKey};
 
 /// What a change of targets goes by, and whom it concerns.
 pub(in crate::engine) struct Planning<'a> {
@@ -31,19 +32,30 @@ pub(in crate::engine) type WantedTarget = (Planned, bool);
 impl Targets {
     /// Targets that are still wanted after a reload ask on the new terms. Says how many start over.
     pub(in crate::engine) fn take_terms(&mut self, wanted: &[WantedTarget], with: &mut Planning<'_>) -> usize {
+        self.hand_over(wanted, with);
         let wanted: BTreeMap<_, _> = wanted.iter().map(|(planned, _)| (&planned.key, planned)).collect();
         let held: Vec<_> = self.iter().map(|(key, ticket)| (key.clone(), ticket)).collect();
         let mut anew = 0;
         for (key, ticket) in held {
             let Some(planned) = wanted.get(&key) else { continue };
             let Some(target) = self.get_mut(ticket) else { continue };
-            // Its rows answer another question: they leave now, and not only when the new answer comes.
-            if target.asks != with.plan.fingerprint(planned) {
+            // Its rows mean something else: they leave now, and not only when the new answer comes.
+            if target.meaning != with.plan.meaning(planned) {
                 anew += usize::from(!key.subject.is_discovery());
                 self.forget(&key, with);
                 continue;
             }
             let terms = &planned.terms;
+            let asks = with.plan.fingerprint(planned);
+            if target.asks != asks {
+                // A list, or a choice of families, was edited: what both ask for stays, the rest is asked for at once.
+                target.asks = asks;
+                target.outgrown = target.poll.is_some();
+                target.ask_again = with.schedule.is_under_way(ticket);
+                let (only, metrics) = (planned.selection.shared_list(), terms.metrics);
+                with.out.change(Change::Narrow { key: key.clone(), only, metrics });
+                with.schedule.reschedule(ticket, with.now.uptime);
+            }
             if target.planned.terms.interval != terms.interval {
                 with.schedule.retime(ticket, terms.interval, with.now.uptime);
                 with.health.set_interval(&key, terms.interval, with.out);
@@ -62,18 +74,13 @@ impl Targets {
     pub(in crate::engine) fn replan(&mut self, wanted: Vec<WantedTarget>, with: &mut Planning<'_>) {
         let keys: BTreeSet<_> = wanted.iter().map(|(planned, _)| planned.key.clone()).collect();
         let gone: Vec<_> = self.iter().map(|(key, _)| key).filter(|key| !keys.contains(key)).cloned().collect();
+        self.hand_over(&wanted, with);
         for (planned, survey) in wanted {
             match self.ticket(&planned.key) {
                 Some(ticket)
                     if self.get(ticket).is_some_and(|target| target.planned.selection == planned.selection) => {}
-                Some(ticket) => {
-                    hand_over(&planned, &gone, with.out);
-                    self.ask_otherwise(ticket, planned, with);
-                }
-                None => {
-                    hand_over(&planned, &gone, with.out);
-                    self.enlist(planned, survey, with);
-                }
+                Some(ticket) => self.ask_otherwise(ticket, planned, with),
+                None => self.enlist(planned, survey, with),
             }
         }
         // After the hand-over: a target takes the rows with it that nobody took over.
@@ -99,9 +106,11 @@ impl Targets {
             wire: credential.api.target(&planned),
             page: PageSize::new(credential.api.page_rows()),
             asks: with.plan.fingerprint(&planned),
+            meaning: with.plan.meaning(&planned),
             planned,
             poll: None,
             outgrown: false,
+            ask_again: false,
             survey,
         };
         self.insert(ticket, target);
@@ -113,7 +122,10 @@ impl Targets {
         let asks = with.plan.fingerprint(&planned);
         // Its pages so far answer the shorter list; the poll goes on, but does not count as whole.
         target.outgrown = target.poll.is_some();
+        let metrics = planned.terms.metrics;
+        with.out.change(Change::Narrow { key: planned.key.clone(), only: planned.selection.shared_list(), metrics });
         if planned.key.subject.is_discovery() {
+            target.ask_again = with.schedule.is_under_way(ticket);
             // Names of campaigns that just joined are not waited for until the next listing.
             with.schedule.reschedule(ticket, with.now.uptime);
         }
@@ -131,18 +143,51 @@ impl Targets {
         }
         with.out.change(Change::Gone(key.clone()));
     }
-}
 
-/// The rows of targets that go are shown by the one that takes their place, until it is polled.
-fn hand_over(planned: &Planned, gone: &[TargetKey], out: &mut Outbox) {
-    let Some(listed) = planned.selection.listed().filter(|_| planned.key.subject == Subject::Campaigns) else { return };
-    let takes = |key: &&TargetKey| {
-        key.window == planned.key.window
-            && key.credential_id() == planned.key.credential_id()
-            && matches!(key.subject, Subject::Campaign(id) if listed.contains(&id))
-    };
-    let from: Vec<_> = gone.iter().filter(takes).cloned().collect();
-    if !from.is_empty() {
-        out.change(Change::Move { from, to: planned.key.clone(), labels: planned.terms.labels.clone() });
+    /// The rows of campaigns that another target asks for from now on are shown by that one, until it is polled: which
+    /// request brings a campaign is our business alone. Before anything narrows or goes.
+    fn hand_over(&self, wanted: &[WantedTarget], with: &mut Planning<'_>) {
+        let by_key: BTreeMap<_, _> = wanted.iter().map(|(planned, _)| (&planned.key, planned)).collect();
+        let stays = |key: &TargetKey, target: &PolledTarget| {
+            by_key.get(key).is_some_and(|planned| planned.selection == target.planned.selection)
+        };
+        let mut givers: BTreeMap<_, Vec<&TargetKey>> = BTreeMap::new();
+        let mut singles: BTreeMap<_, Vec<&TargetKey>> = BTreeMap::new();
+        for (key, ticket) in self.iter() {
+            let Some(target) = self.get(ticket).filter(|target| !stays(key, target)) else { continue };
+            let place = (key.credential_id(), key.window.label());
+            match key.subject {
+                Subject::Campaigns => givers.entry((place, &target.meaning)).or_default().push(key),
+                Subject::Campaign(id) => singles.entry((place, id)).or_default().push(key),
+                _ => {}
+            }
+        }
+        if givers.is_empty() && singles.is_empty() {
+            return;
+        }
+        for (planned, _) in wanted {
+            let key = &planned.key;
+            if self.by_key(key).is_some_and(|target| target.planned.selection == planned.selection) {
+                continue;
+            }
+            let only = match key.subject {
+                Subject::Campaigns => planned.selection.shared_list(),
+                Subject::Campaign(id) => Some(Arc::new(BTreeSet::from([id]))),
+                _ => continue,
+            };
+            let (place, meaning) = ((key.credential_id(), key.window.label()), with.plan.meaning(planned));
+            let lists = givers.get(&(place.clone(), &meaning)).into_iter().flatten();
+            let lists = lists.filter(|giver| key.account.is_none() || giver.account == key.account);
+            let one = |id: &CampaignId| singles.get(&(place.clone(), *id)).into_iter().flatten().copied();
+            let single: Vec<_> = match &only {
+                Some(only) => only.iter().flat_map(one).collect(),
+                None => singles.iter().filter(|((at, _), _)| *at == place).flat_map(|(_, keys)| keys.clone()).collect(),
+            };
+            let from: Vec<_> = lists.copied().chain(single).filter(|giver| *giver != key).cloned().collect();
+            if !from.is_empty() {
+                let labels = planned.terms.labels.clone();
+                with.out.change(Change::Move { from, to: key.clone(), only, labels });
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::{Fleet, FleetAccount, FleetChannel, WantedCampaigns};
 use crate::domain::lane::LaneKey;
 use crate::domain::schedule::Next;
-use crate::domain::target::{AccountId, CampaignId, PageId, Subject, TargetKey, Window};
+use crate::domain::target::{AccountId, CampaignId, Level, PageId, Subject, TargetKey, Window};
 
 const ROWS: &str = "meta/main/7/account/today";
 const LISTING: &str = "meta/main/7/listing";
@@ -83,15 +83,30 @@ fn another_interval_moves_what_is_due_later_and_shows() {
 }
 
 #[test]
-fn a_target_that_asks_otherwise_after_a_reload_starts_over() {
+fn an_edited_list_keeps_what_is_asked_for_before_and_after_and_is_asked_at_once() {
+    let mut parts = Parts::new(accounts([7]));
+    parts.poll_all(Some(&Fault::new(Reason::Unavailable, "down")));
+    let key = parts.key(ROWS);
+    assert_eq!(parts.take(fleet(vec![only(&[1])])), 0);
+    let changes = parts.changes();
+    assert_eq!(gone(&changes), [""; 0]);
+    let listed = Some(Arc::new([campaign_id(1)].into()));
+    let narrowed =
+        |change: &&Change| matches!(change, Change::Narrow { key: of, only, .. } if *of == key && *only == listed);
+    assert_eq!(changes.iter().filter(narrowed).count(), 1);
+    assert!(parts.due(&key) <= parts.now.uptime + SECOND, "it is asked at once");
+}
+
+#[test]
+fn rows_that_mean_something_else_after_a_reload_start_over() {
     let mut parts = Parts::new(accounts([7]));
     parts.poll_all(Some(&Fault::new(Reason::Unavailable, "down")));
     let key = parts.key(ROWS);
     assert_eq!(parts.schedule.failures(parts.targets.ticket(&key).unwrap()), 1);
-    // The rows and the names; what is known of the account is asked for as before.
-    assert_eq!(parts.take(fleet(vec![only(&[1])])), 1, "lookups are not counted");
-    let changes = parts.changes();
-    assert_eq!(gone(&changes), [LISTING, ROWS]);
+    let mut other = account(7);
+    other.level = Level::Campaign;
+    assert_eq!(parts.take(fleet(vec![other])), 1, "lookups are not counted");
+    assert!(gone(&parts.changes()).contains(&ROWS.to_owned()));
     assert_eq!(parts.schedule.failures(parts.targets.ticket(&key).unwrap()), 0);
     assert!(parts.due(&key) <= parts.now.uptime + SECOND, "it is asked at once");
 }

@@ -85,8 +85,8 @@ fn a_target_goes_on_where_it_was() {
 }
 
 #[test]
-fn what_is_over_is_due_now_and_a_clock_that_jumped_puts_nothing_off_for_more_than_a_day() {
-    for (due, wait) in [(-3600.0, Duration::ZERO), (1e9, MAX_RESTORED_WAIT), (f64::NAN, Duration::ZERO)] {
+fn what_is_over_is_due_now_and_nothing_is_put_off_beyond_the_interval_in_force() {
+    for (due, wait) in [(-3600.0, Duration::ZERO), (1e9, INTERVAL.mul_f64(1.5)), (f64::NAN, Duration::ZERO)] {
         let (_, mut state, mut later) = lives(None);
         let key = later.key(ROWS);
         let wall = later.now.wall.as_f64();
