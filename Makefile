@@ -134,6 +134,10 @@ bench-check: release ## fails when a scrape costs more than its share of CPU; tw
 soak: release ## MINUTES=10 of random faults, reloads and token rotations under two scrapers; tells what leaked
 	scripts/soak.py --binary target/release/marketing-messages-exporter --minutes $(or $(MINUTES),10)
 
+.PHONY: simulate-days
+simulate-days: ## play SEEDS=100 days FROM=1 of reloads, restarts, rotations and faults in virtual time; what must hold is checked
+	cargo test --locked --release --test simulation -- --nocapture
+
 .PHONY: day
 day: ## play a day of polling against a model of the API's limits
 	cargo run --locked --release --quiet --example day -- $(FLEET)
