@@ -10,10 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::poll_plan::poll_plan;
-use super::request;
+use super::request::{self, Prepared};
 use super::sink::{Publication, Sink};
 use crate::clock::{self, Clock};
-use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::Fleet;
 use crate::domain::saved::SavedState;
 use crate::domain::target::CredentialId;
@@ -26,7 +25,6 @@ use crate::panics::joined;
 use crate::publish::PublishRequest;
 use crate::random::{dice, nonce};
 use crate::settings::Settings;
-use crate::source::RequestContext;
 
 /// Settings to go on with, and whom to tell when that is so.
 #[derive(Debug)]
@@ -123,39 +121,21 @@ impl<S: Sink> Driver<S> {
 
     /// Sends a request with the content of its credential as it is now: a file that changed needs no restart.
     fn send(&mut self, outgoing: Outgoing) {
-        let id = &outgoing.credential;
-        let read = match self.keyring.read(id) {
-            Ok(read) => read,
+        let (content, prepared) = request::prepare(&mut self.keyring, &outgoing, clock::wall(), nonce());
+        // Before any answer, so that the log says what is wrong with a file, and not that the API refused.
+        if let Some(content) = content {
+            self.keys(&outgoing.credential, content);
+        }
+        match prepared {
             // Neither an answer nor a fault: the engine parks the request, and its poll goes on when keys come.
-            Err(Unread::Pending) => return self.handle(Event::NotSent(outgoing.ticket)),
-            Err(unread) => {
-                let fault = Fault::new(Reason::Unauthorized, unread.to_string());
-                // Before the answer, so that the log says what is wrong with the file, and not that the API refused.
-                self.keys(&outgoing.credential, unread.content());
-                let answer = request::unsent(&outgoing, None, fault);
-                return self.handle(Event::Answer(Box::new(answer)));
-            }
-        };
-        self.keys(id, read.content());
-        let asked = RequestContext {
-            cursor: outgoing.cursor.as_ref(),
-            limit: outgoing.limit,
-            at: clock::wall(),
-            nonce: nonce(),
-            keys: &read.keys,
-            metrics: outgoing.metrics,
-        };
-        match outgoing.target.request(&asked) {
-            Ok(request) => {
+            Prepared::Pending => self.handle(Event::NotSent(outgoing.ticket)),
+            Prepared::Failed(answer) => self.handle(Event::Answer(answer)),
+            Prepared::Ready(request, generation) => {
                 // The redactor of this moment knows the keys that the request carries, even if they are replaced
                 // before it returns.
                 let (fetch, clock) = (self.fetch.clone(), self.clock);
-                let known = (read.generation, self.keyring.redactor());
-                self.requests.spawn(request::send(outgoing, request, fetch, known, clock));
-            }
-            Err(fault) => {
-                let answer = request::unsent(&outgoing, Some(read.generation), fault);
-                self.handle(Event::Answer(Box::new(answer)));
+                let known = (generation, self.keyring.redactor());
+                self.requests.spawn(request::send(outgoing, *request, fetch, known, clock));
             }
         }
     }

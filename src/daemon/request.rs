@@ -1,4 +1,4 @@
-//! Sends one request and reads its answer.
+//! Makes one request, sends it and reads its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,54 @@ use jiff::Timestamp;
 
 use crate::clock::{self, Clock};
 use crate::domain::fault::{Fault, Reason};
-use crate::engine::{Answer, Generation, Outgoing};
+use crate::engine::{Answer, Generation, KeyContent, Outgoing};
 use crate::fetch::Fetch;
-use crate::source::{Received, Redactor};
+use crate::keyring::{Keyring, Unread};
+use crate::source::{Received, Redactor, RequestContext, http_date};
 
 /// A larger body is read on a thread that may take its time.
 const LARGE_BODY: usize = 64 << 10;
+
+/// A request on its way out.
+#[derive(Debug)]
+pub enum Prepared {
+    /// It is made, with this content of its credential.
+    Ready(Box<Request<Vec<u8>>>, Generation),
+    /// Its keys are being fetched.
+    Pending,
+    /// It cannot be made: this stands for its answer.
+    Failed(Box<Answer>),
+}
+
+/// Makes a request with the content of its credential as it is now, and says what reading that came to.
+pub fn prepare(
+    keyring: &mut Keyring,
+    outgoing: &Outgoing,
+    at: Timestamp,
+    nonce: u128,
+) -> (Option<KeyContent>, Prepared) {
+    let read = match keyring.read(&outgoing.credential) {
+        Ok(read) => read,
+        Err(Unread::Pending) => return (None, Prepared::Pending),
+        Err(unread) => {
+            let fault = Fault::new(Reason::Unauthorized, unread.to_string());
+            return (Some(unread.content()), Prepared::Failed(Box::new(unsent(outgoing, None, fault))));
+        }
+    };
+    let asked = RequestContext {
+        cursor: outgoing.cursor.as_ref(),
+        limit: outgoing.limit,
+        at,
+        nonce,
+        keys: &read.keys,
+        metrics: outgoing.metrics,
+    };
+    let prepared = match outgoing.target.request(&asked) {
+        Ok(request) => Prepared::Ready(Box::new(request), read.generation),
+        Err(fault) => Prepared::Failed(Box::new(unsent(outgoing, Some(read.generation), fault))),
+    };
+    (Some(read.content()), prepared)
+}
 
 /// Sends a request and reads its answer. Whatever the answer says is free of secrets from here on.
 pub(super) async fn send(
@@ -30,7 +72,7 @@ pub(super) async fn send(
     let response = fetch.send(request).await;
     let sent = Sent { outgoing, generation, redactor, response, took: clock.uptime() - started, at: clock::wall() };
     // A small body is read faster than a thread is found for it.
-    if sent.response.as_ref().map_or(true, |response| response.body().len() <= LARGE_BODY) {
+    if sent.response.as_ref().ok().is_none_or(|response| response.body().len() <= LARGE_BODY) {
         return sent.read();
     }
     let outgoing = sent.outgoing.clone();
@@ -86,16 +128,14 @@ impl Sent {
 }
 
 /// The answer to a request that could not be sent at all.
-pub fn unsent(outgoing: &Outgoing, generation: Option<Generation>, fault: Fault) -> Answer {
+fn unsent(outgoing: &Outgoing, generation: Option<Generation>, fault: Fault) -> Answer {
     let (ticket, usage) = (outgoing.ticket, Vec::new());
     Answer { ticket, generation, result: Err(fault), status: None, usage, served: None, took: None }
 }
 
 /// Seconds by which our clock is ahead of the API's, as the header `date` tells.
 fn skew(headers: &http::HeaderMap, now: Timestamp) -> Option<i64> {
-    let date = headers.get(http::header::DATE)?.to_str().ok()?;
-    let date = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-    Some(now.duration_since(date).as_secs())
+    Some(now.duration_since(http_date(headers, http::header::DATE)?).as_secs())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{DATE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, Request, Response};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -223,14 +224,19 @@ const MAX_WAIT: Duration = Duration::from_hours(1);
 
 /// The wait that `retry-after` asks for, as seconds or as a date; a date counts from the answer's own.
 fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let asked = header(http::header::RETRY_AFTER)?.trim();
-    let date = |text| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
-    let wait = match asked.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => Duration::try_from(date(asked)?.duration_since(date(header(http::header::DATE)?)?)).ok()?,
+    let headers = response.headers();
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok();
+    let wait = match seconds {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => http_date(headers, RETRY_AFTER)?.duration_since(http_date(headers, DATE)?).try_into().ok()?,
     };
     Some(wait.min(MAX_WAIT)).filter(|wait| !wait.is_zero())
+}
+
+/// The instant in a header.
+pub(crate) fn http_date(headers: &HeaderMap, name: HeaderName) -> Option<Timestamp> {
+    let date = headers.get(name)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
 }
 
 /// A page of which nothing can be read says nothing.
@@ -249,4 +255,28 @@ fn endless() -> Fault {
 /// A request that could not be built; every part of it was checked before, so this is a bug of ours.
 fn unbuildable(error: &http::Error) -> Fault {
     Fault::new(Reason::InvalidRequest, format!("the request cannot be built: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        let date = "Tue, 27 Jan 2026 08:00:00 GMT";
+        for (asked, seconds) in [
+            ("90", Some(90)),
+            ("Tue, 27 Jan 2026 08:02:00 GMT", Some(120)),
+            ("1000000000", Some(3600)),
+            ("Wed, 28 Jan 2026 08:00:00 GMT", Some(3600)),
+            ("0", None),
+            ("Tue, 27 Jan 2026 07:00:00 GMT", None),
+            ("soon", None),
+        ] {
+            let answer = Response::builder().status(503).header("date", date).header("retry-after", asked);
+            let response = answer.body(Bytes::new()).unwrap();
+            let fault = silent(Received { response: &response, redactor: &Redactor::default() });
+            assert_eq!((fault.reason, fault.wait), (Reason::Unavailable, seconds.map(Duration::from_secs)), "{asked}");
+        }
+    }
 }

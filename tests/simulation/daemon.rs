@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use marketing_messages_exporter::daemon::poll_plan::poll_plan;
-use marketing_messages_exporter::daemon::request::{Sent, unsent};
+use marketing_messages_exporter::daemon::request::{Prepared, Sent, prepare};
 use marketing_messages_exporter::domain::change::Change;
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::saved::SavedState;
 use marketing_messages_exporter::domain::snapshot::Snapshot;
 use marketing_messages_exporter::domain::target::CredentialId;
 use marketing_messages_exporter::domain::time::{UnixSeconds, Uptime};
-use marketing_messages_exporter::engine::{Answer, Effect, Engine, Event, LogLine, Moment, Outgoing, Severity};
+use marketing_messages_exporter::engine::{Effect, Engine, Event, LogLine, Moment, Outgoing, Severity};
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use marketing_messages_exporter::keyring::{Keyring, Unread};
 use marketing_messages_exporter::settings::{self, Settings};
 use marketing_messages_exporter::simulate::{Delivery, Framing, World, WorldTime, answer};
-use marketing_messages_exporter::source::RequestContext;
 use marketing_messages_exporter::state;
 use marketing_messages_exporter::telemetry::{self, Telemetry};
 
@@ -242,29 +241,15 @@ impl Daemon {
 
     fn send(&mut self, outgoing: Outgoing, outside: &mut Outside<'_>) {
         let clocks = outside.clocks;
-        let id = outgoing.credential.clone();
-        let read = match self.keyring.read(&id) {
-            Ok(read) => read,
-            Err(Unread::Pending) => return self.handle(Event::NotSent(outgoing.ticket), clocks),
-            Err(unread) => {
-                let fault = Fault::new(Reason::Unauthorized, unread.to_string());
-                self.handle(Event::Keys { credential: id, content: unread.content() }, clocks);
-                return self.answer(unsent(&outgoing, None, fault), clocks);
-            }
-        };
-        self.handle(Event::Keys { credential: id, content: read.content() }, clocks);
         self.nonce += 1;
-        let asked = RequestContext {
-            cursor: outgoing.cursor.as_ref(),
-            limit: outgoing.limit,
-            at: clocks.ours(),
-            nonce: self.nonce,
-            keys: &read.keys,
-            metrics: outgoing.metrics,
-        };
-        let request = match outgoing.target.request(&asked) {
-            Ok(request) => with_host(request),
-            Err(fault) => return self.answer(unsent(&outgoing, Some(read.generation), fault), clocks),
+        let (content, prepared) = prepare(&mut self.keyring, &outgoing, clocks.ours(), self.nonce);
+        if let Some(content) = content {
+            self.handle(Event::Keys { credential: outgoing.credential.clone(), content }, clocks);
+        }
+        let (request, generation) = match prepared {
+            Prepared::Ready(request, generation) => (with_host(*request), generation),
+            Prepared::Pending => return self.handle(Event::NotSent(outgoing.ticket), clocks),
+            Prepared::Failed(answer) => return self.handle(Event::Answer(answer), clocks),
         };
         let Delivery { response, framing, delay } = answer(outside.world, &request, clocks.world());
         let timeout = self.settings.poll.timeout;
@@ -281,12 +266,8 @@ impl Daemon {
         let exchange = Exchange::new(&outgoing, &request, response.as_ref().ok(), clocks.now);
         outside.wire.sent(outgoing.ticket, exchange);
         let redactor = self.keyring.redactor().and_proof_of(&request);
-        let sent = Sent { outgoing, generation: read.generation, redactor, response, took, at: clocks.truth() };
+        let sent = Sent { outgoing, generation, redactor, response, took, at: clocks.truth() };
         self.on_the_way.insert((clocks.now + took, self.sent), sent);
-    }
-
-    fn answer(&mut self, answer: Answer, clocks: Clocks) {
-        self.handle(Event::Answer(Box::new(answer)), clocks);
     }
 
     fn read_keys(&mut self, credential: &CredentialId, clocks: Clocks) {

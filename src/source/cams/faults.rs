@@ -10,7 +10,7 @@ use http::Response;
 
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::source::json::{Object, start};
-use crate::source::{Received, silent};
+use crate::source::{Received, retry_after, silent};
 
 /// The part of an answer that says how it went.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
         scope: Scope::Lane,
         // Whether CAMS sends the header is not documented; most of its siblings do not.
         wait: throttled.then(|| {
-            let asked = retry_after(answer.response).or_else(|| super::super::retry_after(answer.response));
+            let asked = retry_after_millis(answer.response).or_else(|| retry_after(answer.response));
             asked.unwrap_or(THROTTLE_WAIT)
         }),
         // The prefix and not the code: the API's codes end in names of parameters, and labels must be few.
@@ -128,7 +128,7 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
 const THROTTLE_WAIT: Duration = Duration::from_secs(10);
 
 /// `x-acs-retry-after` is in milliseconds; the vendor's clients cap it at two minutes.
-fn retry_after(response: &Response<Bytes>) -> Option<Duration> {
+fn retry_after_millis(response: &Response<Bytes>) -> Option<Duration> {
     let millis: u64 = response.headers().get("x-acs-retry-after")?.to_str().ok()?.trim().parse().ok()?;
     // The vendor's clients take positive numbers only.
     (millis > 0).then(|| Duration::from_millis(millis.min(120_000)))

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+use super::super::MAX_WAIT;
 use crate::domain::budget::{Tier, Usage};
 
 /// Every usage that an answer tells of, in one list; nothing for what cannot be read.
@@ -40,9 +41,6 @@ pub(super) fn read(headers: &HeaderMap) -> Vec<Usage> {
     usages
 }
 
-/// The longest regain time that is believed: a header cannot stop a lane for ever.
-const MAX_REGAIN_SECONDS: f64 = 3600.0;
-
 /// The longest header that is read: it names some dozen accounts at most.
 const MAX_HEADER_BYTES: usize = 32 << 10;
 
@@ -52,7 +50,7 @@ fn header<'h, T: Deserialize<'h>>(headers: &'h HeaderMap, name: &str) -> Option<
 }
 
 fn seconds(seconds: f64) -> Duration {
-    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, MAX_REGAIN_SECONDS) } else { 0.0 })
+    Duration::from_secs_f64(if seconds.is_finite() { seconds.clamp(0.0, MAX_WAIT.as_secs_f64()) } else { 0.0 })
 }
 
 fn percent(limit: &'static str, used: Option<f64>, regain: Option<Duration>, tier: Option<Tier>) -> Option<Usage> {
