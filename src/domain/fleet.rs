@@ -236,18 +236,10 @@ impl Selection {
         Self::Campaigns { level, only: None, filtered: false, matching: None }
     }
 
-    /// The same, shared.
-    pub fn shared_list(&self) -> Option<Arc<BTreeSet<CampaignId>>> {
-        match self {
-            Self::Campaigns { only, .. } => only.clone(),
-            Self::Channel { .. } => None,
-        }
-    }
-
     /// The campaigns that the answer is to be about; `None` for all.
-    pub fn listed(&self) -> Option<&BTreeSet<CampaignId>> {
+    pub fn listed(&self) -> Option<&Arc<BTreeSet<CampaignId>>> {
         match self {
-            Self::Campaigns { only, .. } => only.as_deref(),
+            Self::Campaigns { only, .. } => only.as_ref(),
             Self::Channel { .. } => None,
         }
     }

@@ -2,6 +2,7 @@
 //! numbers themselves.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
@@ -180,9 +181,10 @@ impl Rows {
         Self::new(self.rows().filter(|row| keep(row.campaign)).collect())
     }
 
-    /// The rows of some campaigns, with some families.
-    pub fn narrowed(&self, keep: impl Fn(Option<CampaignId>) -> bool, metrics: MetricSet) -> Self {
-        let rows = self.rows().filter(|row| keep(row.campaign)).map(|mut row| {
+    /// The rows of the listed campaigns, with some families. What is of no campaign is in no list, and stays.
+    pub fn narrowed(&self, only: Option<&BTreeSet<CampaignId>>, metrics: MetricSet) -> Self {
+        let stays = |campaign: CampaignId| only.is_none_or(|only| only.contains(&campaign));
+        let rows = self.rows().filter(|row| row.campaign.is_none_or(stays)).map(|mut row| {
             row.figures.retain(|figure| metrics.contains(usize::from(figure.column.metric)));
             row
         });

@@ -240,9 +240,7 @@ impl Snapshot {
         });
         let rivals: Vec<_> = rivals.map(|(other, published)| (other.clone(), published.clone())).collect();
         for (other, published) in rivals {
-            let rest = Arc::new(published.rows.only(|campaign| !listed(&campaign)));
-            self.remove(&other);
-            self.insert(other, home, Published { rows: rest, ..published });
+            self.set_rows(&other, published.rows.only(|campaign| !listed(&campaign)));
         }
     }
 
@@ -281,9 +279,7 @@ impl Snapshot {
             if taken.is_empty() || *home.get_or_insert(at) != at {
                 continue;
             }
-            let rest = Arc::new(former.rows.only(|campaign| !moves(campaign)));
-            self.take_out(key);
-            self.insert(key.clone(), at, Published { rows: rest, ..former.clone() });
+            self.set_rows(key, former.rows.only(|campaign| !moves(campaign)));
             brought.push(Published { rows: Arc::new(taken), ..former });
         }
         brought.retain(|published| !published.rows.is_empty());
@@ -293,15 +289,18 @@ impl Snapshot {
     }
 
     fn narrow(&mut self, key: &TargetKey, only: Option<&BTreeSet<CampaignId>>, metrics: MetricSet) {
-        let stays = |campaign: Option<CampaignId>| {
-            campaign.is_none() || only.is_none_or(|only| campaign.is_some_and(|campaign| only.contains(&campaign)))
-        };
-        let Some((home, former)) = self.homes.get(key).copied().zip(self.published(key).cloned()) else { return };
-        let rows = former.rows.narrowed(stays, metrics);
+        let Some(former) = self.published(key) else { return };
+        let rows = former.rows.narrowed(only, metrics);
         if rows != *former.rows {
-            self.take_out(key);
-            self.insert(key.clone(), home, Published { rows: Arc::new(rows), ..former });
+            self.set_rows(key, rows);
         }
+    }
+
+    /// A target shows other rows, which are no younger than those that it had.
+    fn set_rows(&mut self, key: &TargetKey, rows: Rows) {
+        let Some((home, former)) = self.homes.get(key).copied().zip(self.published(key).cloned()) else { return };
+        self.take_out(key);
+        self.insert(key.clone(), home, Published { rows: Arc::new(rows), ..former });
     }
 
     fn insert(&mut self, key: TargetKey, home: GroupKey, published: Published) {

@@ -13,7 +13,7 @@ use crate::domain::fleet::FleetChannel;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::schedule::{Outcome, Ticket};
-use crate::domain::target::{CampaignId, Subject, TargetKey};
+use crate::domain::target::{Subject, TargetKey};
 use crate::domain::time::Uptime;
 
 impl Engine {
@@ -250,13 +250,8 @@ impl Engine {
                 let joins = self.membership.note(planned, &gathered, now.uptime);
                 let mut rows = gathered.rows;
                 if outgrown {
-                    let listed = planned.selection.listed();
-                    let wanted = |campaign: Option<CampaignId>| {
-                        campaign.is_none_or(|campaign| listed.is_none_or(|listed| listed.contains(&campaign)))
-                    };
-                    for page in &mut rows {
-                        *page = page.narrowed(wanted, terms.metrics);
-                    }
+                    let listed = planned.selection.listed().map(AsRef::as_ref);
+                    rows = rows.iter().map(|page| page.narrowed(listed, terms.metrics)).collect();
                 }
                 self.out.change(Change::Rows(PolledRows {
                     key,

@@ -128,15 +128,17 @@ impl PollPlan {
 
     /// What the rows of a target mean.
     pub(super) fn meaning(&self, planned: &Planned) -> String {
-        let base_url = self.credential(&planned.key.credential_id()).map(|credential| credential.api.base_url());
-        question::meaning(base_url, planned)
+        question::meaning(self.base_url(planned), planned)
     }
 
     /// What a target asks of whom, in a few letters: an answer to another question is not shown in its place. Labels
     /// and intervals are no part of it, nor is the version, whose answers mean the same.
     pub(super) fn fingerprint(&self, planned: &Planned) -> String {
-        let base_url = self.credential(&planned.key.credential_id()).map(|credential| credential.api.base_url());
-        hex(&Sha256::digest(question::spelled(base_url, planned).as_bytes())[..8])
+        hex(&Sha256::digest(question::spelled(self.base_url(planned), planned).as_bytes())[..8])
+    }
+
+    fn base_url(&self, planned: &Planned) -> Option<&str> {
+        Some(self.credential(&planned.key.credential_id())?.api.base_url())
     }
 }
 

@@ -51,8 +51,10 @@ impl Membership {
         let Some((account, level)) = gathered.named.zip(gathered.level) else { return false };
         let member = (planned.key.credential_id(), id);
         // The first word stands: a campaign that went apart would otherwise join again with its next answer.
-        if self.places.get(&member).is_some_and(|place| !matches!(place, MemberHome::Apart(until) if *until <= now)) {
-            return false;
+        match self.places.get(&member) {
+            Some(MemberHome::In { .. }) => return false,
+            Some(MemberHome::Apart(until)) if *until > now => return false,
+            Some(MemberHome::Apart(_)) | None => {}
         }
         self.places.insert(member, MemberHome::In { account, level });
         true
@@ -67,7 +69,7 @@ impl Membership {
             return false;
         }
         let mut parted = false;
-        for id in planned.selection.listed().into_iter().flatten() {
+        for id in planned.selection.listed().into_iter().flat_map(|listed| listed.iter()) {
             let place = self.places.get_mut(&(planned.key.credential_id(), *id));
             if let Some(place) = place.filter(|place| matches!(place, MemberHome::In { .. })) {
                 *place = MemberHome::Apart(now + APART);

@@ -161,8 +161,7 @@ impl Engine {
         self.membership.retain(&self.plan.fleet);
         let wanted = self.wanted();
         let (targets, mut with) = self.planning();
-        let anew = targets.take_terms(&wanted, &mut with);
-        targets.replan(wanted, &mut with);
+        let anew = targets.reload(wanted, &mut with);
         for credential in gone {
             self.health.trouble.forget_credential(&credential, self.now.uptime);
             self.health.credentials.forget(&credential, &mut self.out);

@@ -30,9 +30,22 @@ pub(in crate::engine) struct Planning<'a> {
 pub(in crate::engine) type WantedTarget = (Planned, bool);
 
 impl Targets {
+    /// Takes a reload over. Says how many targets start over.
+    pub(in crate::engine) fn reload(&mut self, wanted: Vec<WantedTarget>, with: &mut Planning<'_>) -> usize {
+        self.hand_over(&wanted, with);
+        let anew = self.take_terms(&wanted, with);
+        self.align(wanted, with);
+        anew
+    }
+
+    /// Brings targets and schedule in line with what is wanted by now, on the terms that are in force.
+    pub(in crate::engine) fn replan(&mut self, wanted: Vec<WantedTarget>, with: &mut Planning<'_>) {
+        self.hand_over(&wanted, with);
+        self.align(wanted, with);
+    }
+
     /// Targets that are still wanted after a reload ask on the new terms. Says how many start over.
-    pub(in crate::engine) fn take_terms(&mut self, wanted: &[WantedTarget], with: &mut Planning<'_>) -> usize {
-        self.hand_over(wanted, with);
+    fn take_terms(&mut self, wanted: &[WantedTarget], with: &mut Planning<'_>) -> usize {
         let wanted: BTreeMap<_, _> = wanted.iter().map(|(planned, _)| (&planned.key, planned)).collect();
         let held: Vec<_> = self.iter().map(|(key, ticket)| (key.clone(), ticket)).collect();
         let mut anew = 0;
@@ -45,41 +58,39 @@ impl Targets {
                 self.forget(&key, with);
                 continue;
             }
-            let terms = &planned.terms;
-            let asks = with.plan.fingerprint(planned);
-            if target.asks != asks {
-                // A list, or a choice of families, was edited: what both ask for stays, the rest is asked for at once.
-                target.asks = asks;
-                target.outgrown = target.poll.is_some();
-                target.ask_again = with.schedule.is_under_way(ticket);
-                let (only, metrics) = (planned.selection.shared_list(), terms.metrics);
-                with.out.change(Change::Narrow { key: key.clone(), only, metrics });
-                with.schedule.reschedule(ticket, with.now.uptime);
+            let (former, terms) = (target.planned.terms.clone(), &planned.terms);
+            if target.asks == with.plan.fingerprint(planned) {
+                // An answer means the same whatever version gives it; the next request is of the new one.
+                target.wire = with.plan.wire(planned).unwrap_or_else(|| target.wire.clone());
+                target.planned = (*planned).clone();
+            } else {
+                // A list, or a choice of families, was edited: what is new is not waited for until the next poll.
+                self.ask_otherwise(ticket, planned, true, with);
             }
-            if target.planned.terms.interval != terms.interval {
+            if former.interval != terms.interval {
                 with.schedule.retime(ticket, terms.interval, with.now.uptime);
                 with.health.set_interval(&key, terms.interval, with.out);
             }
-            if target.planned.terms.labels != terms.labels {
+            if former.labels != terms.labels {
                 with.out.change(Change::Labels { key, labels: terms.labels.clone() });
             }
-            // An answer means the same whatever version gives it; the next request is of the new one.
-            target.wire = with.plan.wire(planned).unwrap_or_else(|| target.wire.clone());
-            target.planned = (*planned).clone();
         }
         anew
     }
 
-    /// Brings targets and schedule in line with what is wanted.
-    pub(in crate::engine) fn replan(&mut self, wanted: Vec<WantedTarget>, with: &mut Planning<'_>) {
+    /// Adds what is new and takes out what is gone, lanes included.
+    fn align(&mut self, wanted: Vec<WantedTarget>, with: &mut Planning<'_>) {
         let keys: BTreeSet<_> = wanted.iter().map(|(planned, _)| planned.key.clone()).collect();
         let gone: Vec<_> = self.iter().map(|(key, _)| key).filter(|key| !keys.contains(key)).cloned().collect();
-        self.hand_over(&wanted, with);
         for (planned, survey) in wanted {
             match self.ticket(&planned.key) {
                 Some(ticket)
                     if self.get(ticket).is_some_and(|target| target.planned.selection == planned.selection) => {}
-                Some(ticket) => self.ask_otherwise(ticket, planned, with),
+                Some(ticket) => {
+                    // Names of campaigns that just joined are not waited for until the next listing.
+                    let at_once = planned.key.subject.is_discovery();
+                    self.ask_otherwise(ticket, &planned, at_once, with);
+                }
                 None => self.enlist(planned, survey, with),
             }
         }
@@ -116,20 +127,18 @@ impl Targets {
         self.insert(ticket, target);
     }
 
-    /// A target asks for another list of campaigns.
-    fn ask_otherwise(&mut self, ticket: Ticket, planned: Planned, with: &mut Planning<'_>) {
-        let Some((wire, target)) = with.plan.wire(&planned).zip(self.get_mut(ticket)) else { return };
-        let asks = with.plan.fingerprint(&planned);
-        // Its pages so far answer the shorter list; the poll goes on, but does not count as whole.
+    /// A target asks another question, whose answer means the same: what both ask for goes on being shown.
+    fn ask_otherwise(&mut self, ticket: Ticket, planned: &Planned, at_once: bool, with: &mut Planning<'_>) {
+        let Some((wire, target)) = with.plan.wire(planned).zip(self.get_mut(ticket)) else { return };
+        // Its pages so far answer the former one; the poll goes on, but does not count as whole.
         target.outgrown = target.poll.is_some();
-        let metrics = planned.terms.metrics;
-        with.out.change(Change::Narrow { key: planned.key.clone(), only: planned.selection.shared_list(), metrics });
-        if planned.key.subject.is_discovery() {
+        let (only, metrics) = (planned.selection.listed().cloned(), planned.terms.metrics);
+        with.out.change(Change::Narrow { key: planned.key.clone(), only, metrics });
+        if at_once {
             target.ask_again = with.schedule.is_under_way(ticket);
-            // Names of campaigns that just joined are not waited for until the next listing.
             with.schedule.reschedule(ticket, with.now.uptime);
         }
-        (target.asks, target.planned, target.wire) = (asks, planned, wire);
+        (target.asks, target.planned, target.wire) = (with.plan.fingerprint(planned), planned.clone(), wire);
     }
 
     /// Takes a target out with everything that it showed.
@@ -171,7 +180,7 @@ impl Targets {
                 continue;
             }
             let only = match key.subject {
-                Subject::Campaigns => planned.selection.shared_list(),
+                Subject::Campaigns => planned.selection.listed().cloned(),
                 Subject::Campaign(id) => Some(Arc::new(BTreeSet::from([id]))),
                 _ => continue,
             };

@@ -63,9 +63,7 @@ impl Parts {
         self.plan = plan;
         let wanted = self.wanted();
         let (targets, mut with) = self.planning();
-        let anew = targets.take_terms(&wanted, &mut with);
-        targets.replan(wanted, &mut with);
-        anew
+        targets.reload(wanted, &mut with)
     }
 
     /// Sends the next request of a target; whatever goes out before it is answered.
