@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use marketing_messages_exporter::simulate::{Campaign, Spec, World, WorldChange};
+use marketing_messages_exporter::simulate::{Campaign, World, WorldChange};
 
 use crate::configuration::{Configuration, Terms};
 use crate::daemon::{Clocks, Daemon, Outside, load};
@@ -61,7 +61,6 @@ impl Later {
 
 /// What a day came to.
 struct Played {
-    seed: u64,
     violations: Vec<String>,
     sentences: Vec<String>,
     kinds: BTreeMap<&'static str, u64>,
@@ -272,9 +271,9 @@ impl Day {
         all
     }
 
-    fn end(mut self) -> Played {
-        let rest: Vec<_> = std::mem::take(&mut self.later);
-        for (_, later) in rest {
+    /// Lets everything come to rest, and looks at what is left.
+    fn end(&mut self) {
+        for (_, later) in std::mem::take(&mut self.later) {
             self.carry_out(later);
         }
         self.happen(Happening::Calm);
@@ -283,28 +282,29 @@ impl Day {
         let longest = existing.iter().map(|(_, terms)| terms.interval).max().unwrap_or_default();
         self.pass(self.clocks.now + longest.mul_f64(1.6) + Duration::from_hours(1));
         self.model.check_calm(self.clocks.now, existing.into_iter());
-        let mut text = String::new();
         if let Some(daemon) = &mut self.daemon {
-            text = daemon.campaigns();
-            self.model.check_said(self.clocks.now, &daemon.own(), &text);
+            self.model.check_said(self.clocks.now, &daemon.own(), &daemon.campaigns());
         }
+    }
+
+    fn played(mut self) -> Played {
+        let _ = std::fs::remove_dir_all(&self.folder);
         Played {
-            seed: 0,
+            text: self.daemon.as_mut().map(Daemon::campaigns).unwrap_or_default(),
+            log: self.daemon.as_ref().map(Daemon::last_lines).unwrap_or_default(),
+            days: self.clocks.now.as_secs_f64() / 86_400.0,
             violations: self.model.violations,
+            requests: self.model.requests,
             sentences: self.sentences,
             kinds: self.kinds,
-            requests: self.model.requests,
             steps: self.steps,
-            days: self.clocks.now.as_secs_f64() / 86_400.0,
-            text,
-            log: self.daemon.as_ref().map(Daemon::last_lines).unwrap_or_default(),
         }
     }
 }
 
+/// Plays a day, up to the first thing that does not hold.
 fn play(seed: u64) -> Played {
     let mut day = Day::new(seed);
-    let folder = day.folder.clone();
     let mut dice = day.dice.fork(3);
     while day.clocks.now < EVENTFUL && day.model.violations.is_empty() {
         let gap = if dice.once_in(3) { dice.number(0, 90) } else { dice.number(60, 6000) };
@@ -312,32 +312,13 @@ fn play(seed: u64) -> Played {
         if !day.model.violations.is_empty() {
             break;
         }
-        let spec: Spec = day.world.spec().clone();
-        let next = scenario::happening(&spec, &day.configuration, &mut dice);
+        let next = scenario::happening(day.world.spec(), &day.configuration, &mut dice);
         day.happen(next);
     }
-    let played = if day.model.violations.is_empty() { day.end() } else { day.cut() };
-    let _ = std::fs::remove_dir_all(folder);
-    Played { seed, ..played }
-}
-
-impl Day {
-    fn cut(self) -> Played {
-        let days = self.clocks.now.as_secs_f64() / 86_400.0;
-        let log = self.daemon.as_ref().map(Daemon::last_lines).unwrap_or_default();
-        let Model { violations, requests, .. } = self.model;
-        Played {
-            seed: 0,
-            violations,
-            sentences: self.sentences,
-            kinds: self.kinds,
-            requests,
-            steps: self.steps,
-            days,
-            text: String::new(),
-            log,
-        }
+    if day.model.violations.is_empty() {
+        day.end();
     }
+    day.played()
 }
 
 /// Plays seeds and prints a table; fails if anything does not hold.
@@ -360,7 +341,7 @@ fn days(seeds: impl Iterator<Item = u64>, most: usize) {
             for line in &played.log {
                 println!("    {}", start(line, 300));
             }
-            failed.push(played.seed);
+            failed.push(seed);
         }
         all.push((played.steps, played.requests, played.days));
         if failed.len() >= most {
