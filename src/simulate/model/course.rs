@@ -53,14 +53,27 @@ pub(super) struct Sends {
     reads: Scaled,
 }
 
+impl Sends {
+    /// What so many messages, the first of the day, cost.
+    fn paid(&self, count: f64) -> f64 {
+        let Scaled { wave, times } = &self.messages;
+        // The slot in which the last of them went out.
+        let end = wave.sent.partition_point(|sent| times * sent < count - HAIR).min(SLOTS_PER_DAY);
+        let Some(begin) = end.checked_sub(1) else { return 0.0 };
+        let [before, after] = [begin, end].map(|slot| self.messages.sent(slot));
+        let part = if after > before { (count - before) / (after - before) } else { 1.0 };
+        self.spend.sent(begin) + part * (self.spend.sent(end) - self.spend.sent(begin))
+    }
+}
+
 /// The last [`REACH_DAYS`] days, the newest first.
 pub(super) type Recent = std::collections::VecDeque<Sends>;
 
 /// A day of a campaign, slot by slot.
 #[derive(Clone, Debug)]
 pub(super) struct Day {
-    messages: Curve,
-    spend: Curve,
+    /// What goes out on it.
+    sends: Option<Sends>,
     clicks: Curve,
     reads: Curve,
     key: u64,
@@ -140,8 +153,7 @@ impl Course {
     pub(super) fn day(&self, recent: &Recent, number: i64, slots: &[usize]) -> Day {
         let key = mix(self.key, number.cast_unsigned());
         let mut day = Day {
-            messages: [0.0; SLOTS_PER_DAY + 1],
-            spend: [0.0; SLOTS_PER_DAY + 1],
+            sends: recent.front().cloned(),
             clicks: [0.0; SLOTS_PER_DAY + 1],
             reads: [0.0; SLOTS_PER_DAY + 1],
             key,
@@ -161,12 +173,6 @@ impl Course {
         };
         sum(&mut day.clicks, |sends| &sends.clicks);
         sum(&mut day.reads, |sends| &sends.reads);
-        if let Some(sends) = recent.front() {
-            for &slot in slots.iter().filter(|slot| **slot <= SLOTS_PER_DAY) {
-                day.messages[slot] = sends.messages.sent(slot);
-                day.spend[slot] = sends.spend.sent(slot);
-            }
-        }
         day
     }
 
@@ -260,16 +266,18 @@ impl Day {
         let at = |curve: &Curve| curve.get(slot).copied().unwrap_or_default();
         let [clicks, reads, revised_clicks, revised_reads] = paths;
         let mut counted = [clicks.at(at(&self.clicks)), reads.at(at(&self.reads))];
-        let mut messages = at(&self.messages);
+        let mut share = 1.0;
         if self.revised.is_some_and(|revised| now < revised) {
-            messages *= 1.0 + self.share;
+            share += self.share;
             counted[0] += revised_clicks.at(self.share * at(&self.clicks));
             counted[1] += revised_reads.at(self.share * at(&self.reads));
         }
-        // Only whole messages are paid.
-        let delivered = whole(messages);
-        let price = if at(&self.messages) > 0.0 { at(&self.spend) / at(&self.messages) } else { 0.0 };
-        Figures { delivered, read: counted[1] as f64, clicks: counted[0] as f64, spend: delivered * price }
+        // Only whole messages are paid, and each what it cost when it went out: a price that falls takes nothing back.
+        let (delivered, spend) = self.sends.as_ref().map_or((0.0, 0.0), |sends| {
+            let delivered = whole(share * sends.messages.sent(slot));
+            (delivered, share * sends.paid(delivered / share))
+        });
+        Figures { delivered, read: counted[1] as f64, clicks: counted[0] as f64, spend }
     }
 }
 
@@ -278,7 +286,10 @@ fn floor(value: f64) -> i64 {
     value.floor() as i64
 }
 
-/// Whole messages. A sum of shares may miss a whole number by a hair.
+/// By how much a sum of shares may miss a whole number.
+const HAIR: f64 = 1e-6;
+
+/// Whole messages.
 fn whole(messages: f64) -> f64 {
-    (messages + 1e-6).floor()
+    (messages + HAIR).floor()
 }
