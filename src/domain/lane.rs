@@ -14,6 +14,15 @@ use super::time::Uptime;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub(super) usize);
 
+/// What the answers to a target's requests are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Figures, and whatever they cannot do without: currencies, and which campaigns there are.
+    Figures,
+    /// Names and states: they wait while figures are due, but for one request in ten.
+    Names,
+}
+
 /// Everything that shares an allowance: an ad account (Meta) or an access key (CAMS).
 ///
 /// Two windows of one ad account are two targets of one lane, `meta/main/2398765432`: they queue for the same budget
@@ -76,12 +85,18 @@ pub struct LaneLoad<'a> {
 /// The queue of a lane: targets by when they are due, and the budget that lets them out one by one. It opens when the
 /// first of them is due, the budget has a request left, and neither a block nor its credential is in the way. Where the
 /// targets want more than the budget allows, all intervals stretch by one factor.
+///
+/// The listing of an account of 100,000 ads takes 200 requests. None of them goes before a figure that is due, unless
+/// nine figures went before it: names may be late, and must not be forgotten.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) key: LaneKey,
     pub(super) credential: usize,
     pub(super) budget: Budget,
-    pub(super) queue: BTreeSet<(Uptime, Ticket)>,
+    figures: BTreeSet<(Uptime, Ticket)>,
+    names: BTreeSet<(Uptime, Ticket)>,
+    /// Requests for figures since the last one for names.
+    figures_in_a_row: u32,
     pub(super) under_way: usize,
     /// Requests an hour that its targets want.
     pub(super) demand: f64,
@@ -97,6 +112,14 @@ pub(super) struct CredentialGate {
     pub(super) source: Source,
     pub(super) name: Arc<str>,
     pub(super) lanes: Vec<usize>,
+    /// Its lanes by when they open.
+    pub(super) openings: BTreeSet<(Uptime, usize)>,
+    /// Targets of all its lanes.
+    pub(super) targets: usize,
+    /// Requests of all its lanes that are under way.
+    pub(super) under_way: usize,
+    /// The number of its last request, among those of all credentials.
+    pub(super) last_turn: u64,
     /// A throttle that reaches over all lanes.
     pub(super) blocked: Uptime,
     pub(super) blocks: u32,
@@ -119,10 +142,23 @@ impl CredentialGate {
     }
 
     pub(super) fn new(source: Source, name: Arc<str>) -> Self {
-        Self { source, name, lanes: Vec::new(), blocked: Uptime::ZERO, blocks: 0, rejected: None }
+        Self {
+            source,
+            name,
+            lanes: Vec::new(),
+            openings: BTreeSet::new(),
+            targets: 0,
+            under_way: 0,
+            last_turn: 0,
+            blocked: Uptime::ZERO,
+            blocks: 0,
+            rejected: None,
+        }
     }
 }
 
+/// Requests for figures, while any are due, after which one for names goes out.
+const FIGURES_IN_A_ROW: u32 = 9;
 /// A stretched lane wants a little more than it may, so that what may be asked is asked.
 const EAGERNESS: f64 = 0.97;
 /// Most that intervals are stretched. Nobody waits so long; what is longer overflows clocks.
@@ -135,7 +171,9 @@ impl Lane {
             credential,
             budget: Budget::new(grant),
             demand: 0.0,
-            queue: BTreeSet::new(),
+            figures: BTreeSet::new(),
+            names: BTreeSet::new(),
+            figures_in_a_row: 0,
             under_way: 0,
             members: 0,
             noted_opening: None,
@@ -154,15 +192,43 @@ impl Lane {
         LaneLoad { lane: &self.key, allowance, tier: self.budget.tier(), demand, stretch: self.stretch() }
     }
 
+    /// Puts a target into its queue.
+    pub(super) fn insert(&mut self, priority: Priority, at: Uptime, ticket: Ticket) {
+        self.queue(priority).insert((at, ticket));
+    }
+
+    /// Takes a target out of its queue.
+    pub(super) fn remove(&mut self, priority: Priority, at: Uptime, ticket: Ticket) {
+        self.queue(priority).remove(&(at, ticket));
+    }
+
+    /// Takes the target out whose turn it is.
+    pub(super) fn pop(&mut self, now: Uptime) -> Option<Ticket> {
+        let due = |queue: &BTreeSet<(Uptime, Ticket)>| queue.first().is_some_and(|(at, _)| *at <= now);
+        let late = due(&self.names) && self.figures_in_a_row >= FIGURES_IN_A_ROW;
+        let priority = if due(&self.figures) && !late { Priority::Figures } else { Priority::Names };
+        let (_, ticket) = self.queue(priority).pop_first()?;
+        self.figures_in_a_row = if priority == Priority::Figures { self.figures_in_a_row + 1 } else { 0 };
+        Some(ticket)
+    }
+
+    fn queue(&mut self, priority: Priority) -> &mut BTreeSet<(Uptime, Ticket)> {
+        match priority {
+            Priority::Figures => &mut self.figures,
+            Priority::Names => &mut self.names,
+        }
+    }
+
     /// When its next request may go; `None` while nothing waits or too much is under way.
     pub(super) fn opens(&self, credential: &CredentialGate) -> Option<Uptime> {
         let full = self.under_way >= self.budget.parallel();
         // While a probe is out, its answer decides for every lane of the credential.
         let probing = credential.rejected.is_some_and(|rejection| rejection.probing);
-        self.queue.first().filter(|_| !full && !probing).map(|(due, _)| {
+        let due = [&self.figures, &self.names].into_iter().filter_map(|queue| queue.first()).map(|(due, _)| *due).min();
+        due.filter(|_| !full && !probing).map(|due| {
             let probe = credential.rejected.map_or(Uptime::ZERO, |rejection| rejection.probe);
             // The latest of all reasons to wait: each alone keeps the lane shut.
-            (*due).max(self.budget.earliest()).max(credential.blocked).max(probe)
+            due.max(self.budget.earliest()).max(credential.blocked).max(probe)
         })
     }
 }

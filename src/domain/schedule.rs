@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::backoff;
 use super::budget::{Grant, Usage};
 use super::fault::{Fault, Reason};
-pub use super::lane::Ticket;
 use super::lane::{CredentialGate, Lane, LaneKey, LaneLoad};
+pub use super::lane::{Priority, Ticket};
+use super::target::Source;
 use super::time::Uptime;
 
 /// What to do next.
@@ -37,6 +38,7 @@ pub enum Outcome<'a> {
 #[derive(Debug)]
 struct ScheduledTarget {
     lane: usize,
+    priority: Priority,
     interval: Duration,
     /// Requests that its last poll took.
     requests: u32,
@@ -58,7 +60,8 @@ struct ScheduledTarget {
 /// Decides which request goes out next: `next(now)` names a target or an instant to sleep until.
 ///
 /// A target that was just enlisted is due at once; after its first answer it gets a phase of its own, so that a
-/// thousand targets of one interval do not come due together. Its later pages go before new polls. A failed poll is due
+/// thousand targets of one interval do not come due together. Its later pages go before new polls, and figures before
+/// names. A failed poll is due
 /// again after its back-off, a refused credential after its probe.
 #[derive(Debug, Default)]
 pub struct Schedule {
@@ -67,7 +70,8 @@ pub struct Schedule {
     lanes: Vec<Lane>,
     credentials: Vec<CredentialGate>,
     by_key: BTreeMap<LaneKey, usize>,
-    openings: BTreeSet<(Uptime, usize)>,
+    /// Requests that went out so far.
+    turns: u64,
 }
 
 /// The golden ratio's fraction spreads any number of phases evenly without knowing how many there are.
@@ -86,13 +90,22 @@ impl ScheduledTarget {
 
 impl Schedule {
     /// Adds a target, due now. `grant` counts for the first target of a lane.
-    pub fn enlist(&mut self, lane: &LaneKey, grant: Grant, interval: Duration, now: Uptime) -> Ticket {
+    pub fn enlist(
+        &mut self,
+        lane: &LaneKey,
+        grant: Grant,
+        priority: Priority,
+        interval: Duration,
+        now: Uptime,
+    ) -> Ticket {
         let lane = self.lane(lane, grant);
         // By order of arrival, not by dice: the same configuration is spread alike after each restart.
         let phase = (f64::from(self.lanes[lane].members) * GOLDEN_FRACTION).fract();
         self.lanes[lane].members += 1;
+        self.credentials[self.lanes[lane].credential].targets += 1;
         let slot = ScheduledTarget {
             lane,
+            priority,
             interval,
             requests: 1,
             asked: 0,
@@ -123,8 +136,9 @@ impl Schedule {
         slot.gone = true;
         let lane = slot.lane;
         self.lanes[lane].demand -= slot.demand();
+        self.credentials[self.lanes[lane].credential].targets -= 1;
         if let Some(at) = slot.queued.take() {
-            self.lanes[lane].queue.remove(&(at, ticket));
+            self.lanes[lane].remove(slot.priority, at, ticket);
             self.free.push(ticket);
             self.refresh(lane);
         }
@@ -156,30 +170,54 @@ impl Schedule {
     pub fn reschedule(&mut self, ticket: Ticket, due: Uptime) {
         let slot = &mut self.slots[ticket.0];
         if let Some(at) = slot.queued.take() {
-            self.lanes[slot.lane].queue.remove(&(at, ticket));
+            self.lanes[slot.lane].remove(slot.priority, at, ticket);
             self.queue(ticket, due);
         }
     }
 
-    /// The next request to send, or how long to sleep.
-    pub fn next(&mut self, now: Uptime) -> Next {
-        let Some(&(opens, lane)) = self.openings.first() else { return Next::Sleep(None) };
-        if opens > now {
-            return Next::Sleep(Some(opens));
+    /// The next request to send where `places` are left for one, or how long to sleep.
+    ///
+    /// Credentials take turns, and so do APIs: one that never answers must not hold all places while another waits.
+    pub fn next(&mut self, now: Uptime, places: usize) -> Next {
+        let mut wake = None;
+        let mut first = None;
+        for (at, credential) in self.credentials.iter().enumerate() {
+            let Some(&(opens, lane)) = credential.openings.first() else { continue };
+            if opens > now {
+                wake = Some(wake.map_or(opens, |wake: Uptime| wake.min(opens)));
+            } else if self.may_take_a_place(credential.source, places) {
+                let turn = (self.under_way(credential.source), credential.under_way, credential.last_turn);
+                first = first.into_iter().chain([(turn, at, lane)]).min();
+            }
         }
-        let Some((_, ticket)) = self.lanes[lane].queue.pop_first() else { return Next::Sleep(None) };
+        let Some((_, credential, lane)) = first else { return Next::Sleep(wake) };
+        let Some(ticket) = self.lanes[lane].pop(now) else { return Next::Sleep(wake) };
+        self.turns += 1;
         self.slots[ticket.0].queued = None;
         self.slots[ticket.0].asked += 1;
         self.lanes[lane].under_way += 1;
         // Spent when it goes out and not when it is answered: the API counts requests that time out, too.
         self.lanes[lane].budget.spend(now);
-        let credential = self.lanes[lane].credential;
-        if let Some(rejection) = &mut self.credentials[credential].rejected {
+        let gate = &mut self.credentials[credential];
+        gate.under_way += 1;
+        gate.last_turn = self.turns;
+        if let Some(rejection) = &mut gate.rejected {
             rejection.probing = true;
             self.refresh_credential(credential);
         }
         self.refresh(lane);
         Next::Ask(ticket)
+    }
+
+    /// An API's first request takes any place; its others leave one for each API that has none under way.
+    fn may_take_a_place(&self, source: Source, places: usize) -> bool {
+        let others = self.credentials.iter().filter(|gate| gate.source != source && gate.targets > 0);
+        let idle: BTreeSet<_> = others.map(|gate| gate.source).filter(|other| self.under_way(*other) == 0).collect();
+        places > idle.len() || self.under_way(source) == 0
+    }
+
+    fn under_way(&self, source: Source) -> usize {
+        self.credentials.iter().filter(|gate| gate.source == source).map(|gate| gate.under_way).sum()
     }
 
     /// The answer had a next page: ask for it as soon as the lane allows.
@@ -195,6 +233,7 @@ impl Schedule {
         let lane = &mut self.lanes[slot.lane];
         lane.under_way = lane.under_way.saturating_sub(1);
         let credential = lane.credential;
+        self.credentials[credential].under_way = self.credentials[credential].under_way.saturating_sub(1);
         self.credentials[credential].rejected.iter_mut().for_each(|rejection| rejection.probing = false);
         self.queue(ticket, AT_ONCE);
         self.refresh_credential(credential);
@@ -277,12 +316,22 @@ impl Schedule {
     /// Whether every target was answered or refused once. Refused is also whoever was not asked yet
     /// because its credential is dead or its lane is stopped.
     pub fn all_settled(&self, now: Uptime) -> bool {
+        self.settled_where(now, |_| true)
+    }
+
+    /// The same of those that figures depend on.
+    pub fn figures_settled(&self, now: Uptime) -> bool {
+        self.settled_where(now, |priority| priority == Priority::Figures)
+    }
+
+    fn settled_where(&self, now: Uptime, counts: impl Fn(Priority) -> bool) -> bool {
         let refused = |lane: &Lane| {
             let credential = &self.credentials[lane.credential];
             // Without this one refused credential would keep the exporter from ever being ready.
             credential.rejected.is_some() || credential.blocked > now || lane.budget.blocked_until(now).is_some()
         };
-        self.slots.iter().all(|slot| slot.settled || slot.gone || refused(&self.lanes[slot.lane]))
+        let mut counted = self.slots.iter().filter(|slot| counts(slot.priority));
+        counted.all(|slot| slot.settled || slot.gone || refused(&self.lanes[slot.lane]))
     }
 
     /// Whether a target was answered or refused itself.
@@ -314,7 +363,7 @@ impl Schedule {
         }
         slot.queued = Some(at);
         let lane = slot.lane;
-        self.lanes[lane].queue.insert((at, ticket));
+        self.lanes[lane].insert(slot.priority, at, ticket);
         self.refresh(lane);
     }
 }

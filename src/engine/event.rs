@@ -11,9 +11,9 @@ use crate::domain::fault::Fault;
 use crate::domain::fleet::{Fleet, Planned};
 use crate::domain::question;
 use crate::domain::saved::SavedState;
-use crate::domain::schedule::Ticket;
+use crate::domain::schedule::{Priority, Ticket};
 use crate::domain::status::Expiry;
-use crate::domain::target::CredentialId;
+use crate::domain::target::{CredentialId, Subject};
 use crate::domain::time::{UnixSeconds, Uptime};
 use crate::source::{Api, Page, ServedVersion, Target, hex};
 
@@ -119,6 +119,18 @@ impl PollPlan {
     /// The wire's view of a planned target.
     pub(super) fn wire(&self, planned: &Planned) -> Option<Arc<dyn Target>> {
         Some(self.credential(&planned.key.credential_id())?.api.target(planned))
+    }
+
+    /// Whether figures wait for a target's answers.
+    pub(super) fn priority(&self, planned: &Planned) -> Priority {
+        let names = match planned.key.subject {
+            // Some APIs have no request for all campaigns: without the listing there is nothing to ask for.
+            Subject::Listing => self.fleet.channel_of_all(&planned.key).is_none(),
+            Subject::CampaignFacts(_) | Subject::Token => true,
+            // The account's currency and time zone are part of its figures.
+            _ => false,
+        };
+        if names { Priority::Names } else { Priority::Figures }
     }
 
     /// The version that a credential's requests ask for.

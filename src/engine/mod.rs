@@ -335,7 +335,7 @@ impl Engine {
     fn send_due(&mut self) {
         self.next_send = None;
         while self.in_flight < self.plan.concurrency {
-            match self.schedule.next(self.now.uptime) {
+            match self.schedule.next(self.now.uptime, self.plan.concurrency - self.in_flight) {
                 Next::Ask(ticket) => self.send(ticket),
                 Next::Sleep(until) => {
                     self.next_send = until;
@@ -387,7 +387,8 @@ impl Engine {
     fn note_ready(&mut self) {
         // Before the first plan nothing is outstanding, but nothing is known either.
         let planned = !self.plan.credentials.is_empty();
-        if planned && !self.ready && self.schedule.all_settled(self.now.uptime) {
+        // Names may take their time: a listing has hundreds of pages.
+        if planned && !self.ready && self.schedule.figures_settled(self.now.uptime) {
             self.ready = true;
             self.out.ready();
             self.save();

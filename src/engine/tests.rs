@@ -225,6 +225,7 @@ fn another_version_is_asked_for_from_the_next_request_on() {
     };
     let asked = play.insights();
     served(&mut play, &asked);
+    play.answer_all(60 * SECOND);
     play.others.clear();
     let mut other = accounts([7]);
     other.credentials[0].api = Arc::new(Made("v2"));

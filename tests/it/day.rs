@@ -11,7 +11,7 @@ use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::fleet::{Fleet, FleetAccount, IDS_PER_REQUEST, PollTerms, WantedCampaigns};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
-use marketing_messages_exporter::domain::schedule::{Next, Outcome, Schedule, Ticket};
+use marketing_messages_exporter::domain::schedule::{Next, Outcome, Priority, Schedule, Ticket};
 use marketing_messages_exporter::domain::target::{AccountId, CredentialId, Level, Source, Subject, Window};
 use marketing_messages_exporter::domain::time::Uptime;
 
@@ -164,7 +164,9 @@ impl Play {
         let mut seen = BTreeMap::new();
         for planned in fleet.targets(|_| Vec::new()) {
             let grant = Grant::Account { share: plan.budget, assumed: Tier::Limited, configured: false };
-            let ticket = schedule.enlist(&LaneKey::of(&planned.key), grant, planned.terms.interval, Uptime::ZERO);
+            let names = matches!(planned.key.subject, Subject::Listing | Subject::CampaignFacts(_) | Subject::Token);
+            let priority = if names { Priority::Names } else { Priority::Figures };
+            let ticket = schedule.enlist(&LaneKey::of(&planned.key), grant, priority, planned.terms.interval, Uptime::ZERO);
             let next = seen.len();
             let account = *seen.entry(planned.key.account).or_insert(next);
             let pages = match planned.key.subject {
@@ -190,7 +192,7 @@ impl Play {
         while now < end {
             let mut wake = end;
             while under_way.len() < 64 {
-                match self.schedule.next(now) {
+                match self.schedule.next(now, usize::MAX) {
                     Next::Ask(ticket) => {
                         let latency = Duration::from_secs_f64(0.3 + 0.7 * self.dice());
                         under_way.push(Reverse((now + latency, ticket)));

@@ -60,6 +60,7 @@ impl Schedule {
         let lane = self.slots[ticket.0].lane;
         let credential = self.lanes[lane].credential;
         self.lanes[lane].under_way = self.lanes[lane].under_way.saturating_sub(1);
+        self.credentials[credential].under_way = self.credentials[credential].under_way.saturating_sub(1);
         let reason = match outcome {
             Outcome::Fresh => None,
             Outcome::Failed(fault) => Some(fault.reason),
@@ -124,17 +125,18 @@ impl Schedule {
 
     /// Brings the index of openings up to date for one lane.
     pub(super) fn refresh(&mut self, at: usize) {
-        let lane = &self.lanes[at];
-        let opens = lane.opens(&self.credentials[lane.credential]);
+        let lane = &mut self.lanes[at];
+        let gate = &mut self.credentials[lane.credential];
+        let opens = lane.opens(gate);
         // Most changes leave the opening as it was; the index is touched only when it moves.
         if lane.noted_opening != opens {
-            if let Some(old) = self.lanes[at].noted_opening {
-                self.openings.remove(&(old, at));
+            if let Some(old) = lane.noted_opening {
+                gate.openings.remove(&(old, at));
             }
             if let Some(new) = opens {
-                self.openings.insert((new, at));
+                gate.openings.insert((new, at));
             }
-            self.lanes[at].noted_opening = opens;
+            lane.noted_opening = opens;
         }
     }
 }

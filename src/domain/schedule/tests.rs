@@ -7,6 +7,8 @@ use crate::domain::target::{AccountId, CredentialId};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// One request a second, one under way.
+/// Places that are never all taken.
+const PLACES: usize = 1000;
 const PACE: Grant = Grant::Rate { per_second: 1.0 };
 
 fn lane(credential: &str, account: u32) -> LaneKey {
@@ -21,7 +23,7 @@ fn at(seconds: u64) -> Uptime {
 /// Moves to the next request and says when it goes out.
 fn ask(schedule: &mut Schedule, now: &mut Uptime) -> Ticket {
     loop {
-        match schedule.next(*now) {
+        match schedule.next(*now, PLACES) {
             Next::Ask(ticket) => return ticket,
             Next::Sleep(Some(until)) => *now = until,
             Next::Sleep(None) => panic!("nothing to ask for"),
@@ -36,11 +38,11 @@ fn fault(reason: Reason, scope: Scope, wait: Option<Duration>) -> Fault {
 #[test]
 fn every_lane_starts_at_once_and_its_others_follow_spaced() {
     let mut schedule = Schedule::default();
-    let a = [(); 3].map(|()| schedule.enlist(&lane("main", 1), PACE, 15 * MINUTE, at(10)));
-    let b = schedule.enlist(&lane("main", 2), PACE, 15 * MINUTE, at(10));
+    let a = [(); 3].map(|()| schedule.enlist(&lane("main", 1), PACE, Priority::Figures, 15 * MINUTE, at(10)));
+    let b = schedule.enlist(&lane("main", 2), PACE, Priority::Figures, 15 * MINUTE, at(10));
     let mut now = at(11);
     assert_eq!([ask(&mut schedule, &mut now), ask(&mut schedule, &mut now)], [a[0], b]);
-    assert_eq!(schedule.next(now), Next::Sleep(None), "one request of a lane at a time");
+    assert_eq!(schedule.next(now, PLACES), Next::Sleep(None), "one request of a lane at a time");
     schedule.settle(a[0], Outcome::Fresh, now, 0.5);
     assert_eq!((ask(&mut schedule, &mut now), now), (a[1], at(12)));
 }
@@ -48,7 +50,7 @@ fn every_lane_starts_at_once_and_its_others_follow_spaced() {
 #[test]
 fn a_phase_is_steady_and_missed_ticks_are_left_out() {
     let mut schedule = Schedule::default();
-    let ticket = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
+    let ticket = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
     let mut now = at(1);
     ask(&mut schedule, &mut now);
     schedule.settle(ticket, Outcome::Fresh, now, 0.5);
@@ -65,8 +67,8 @@ fn a_phase_is_steady_and_missed_ticks_are_left_out() {
 #[test]
 fn pages_go_before_other_targets_of_the_lane() {
     let mut schedule = Schedule::default();
-    let first = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
-    let second = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
+    let first = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    let second = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
     let mut now = at(1);
     assert_eq!(ask(&mut schedule, &mut now), first);
     schedule.next_page(first, now);
@@ -78,8 +80,8 @@ fn pages_go_before_other_targets_of_the_lane() {
 #[test]
 fn a_throttled_lane_waits_and_another_goes_on() {
     let mut schedule = Schedule::default();
-    let a = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
-    let b = schedule.enlist(&lane("main", 2), PACE, MINUTE, at(0));
+    let a = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    let b = schedule.enlist(&lane("main", 2), PACE, Priority::Figures, MINUTE, at(0));
     let mut now = at(1);
     ask(&mut schedule, &mut now);
     schedule.settle(a, Outcome::Failed(&fault(Reason::Throttled, Scope::Lane, Some(10 * MINUTE))), now, 0.0);
@@ -98,21 +100,21 @@ fn a_throttled_lane_waits_and_another_goes_on() {
 #[test]
 fn an_app_wide_throttle_stops_every_account_of_the_credential_alone() {
     let mut schedule = Schedule::default();
-    let a = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
-    schedule.enlist(&lane("main", 2), PACE, MINUTE, at(0));
-    let other = schedule.enlist(&lane("growth", 3), PACE, MINUTE, at(0));
+    let a = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    schedule.enlist(&lane("main", 2), PACE, Priority::Figures, MINUTE, at(0));
+    let other = schedule.enlist(&lane("growth", 3), PACE, Priority::Figures, MINUTE, at(0));
     let mut now = at(1);
     ask(&mut schedule, &mut now);
     schedule.settle(a, Outcome::Failed(&fault(Reason::Throttled, Scope::Credential, Some(10 * MINUTE))), now, 0.0);
     assert_eq!(ask(&mut schedule, &mut now), other);
-    assert_eq!(schedule.next(now), Next::Sleep(Some(at(601))));
+    assert_eq!(schedule.next(now, PLACES), Next::Sleep(Some(at(601))));
 }
 
 #[test]
 fn a_dead_credential_is_probed_by_one_request_at_a_time() {
     let mut schedule = Schedule::default();
-    let a = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
-    let b = schedule.enlist(&lane("main", 2), PACE, MINUTE, at(0));
+    let a = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    let b = schedule.enlist(&lane("main", 2), PACE, Priority::Figures, MINUTE, at(0));
     let dead = fault(Reason::Unauthorized, Scope::Lane, None);
     let mut now = at(1);
     assert_eq!([ask(&mut schedule, &mut now), ask(&mut schedule, &mut now)], [a, b]);
@@ -120,9 +122,9 @@ fn a_dead_credential_is_probed_by_one_request_at_a_time() {
     schedule.settle(b, Outcome::Failed(&dead), now, 0.0);
     let probe = ask(&mut schedule, &mut now);
     assert_eq!(now, at(301));
-    assert_eq!(schedule.next(now), Next::Sleep(None), "the others wait for the probe's answer");
+    assert_eq!(schedule.next(now, PLACES), Next::Sleep(None), "the others wait for the probe's answer");
     schedule.settle(probe, Outcome::Failed(&dead), now, 0.0);
-    assert_eq!(schedule.next(now), Next::Sleep(Some(at(901))));
+    assert_eq!(schedule.next(now, PLACES), Next::Sleep(Some(at(901))));
     schedule.credential_changed(&CredentialId { source: Source::META, name: "main".into() });
     let recovered = ask(&mut schedule, &mut now);
     assert_eq!(now, at(301), "the other account's lane is free at once");
@@ -133,8 +135,8 @@ fn a_dead_credential_is_probed_by_one_request_at_a_time() {
 #[test]
 fn what_is_handed_back_goes_next_and_passes_the_same_gates() {
     let mut schedule = Schedule::default();
-    let a = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
-    let b = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
+    let a = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    let b = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
     let mut now = at(1);
     assert_eq!(ask(&mut schedule, &mut now), a);
     schedule.hand_back(a);
@@ -143,7 +145,7 @@ fn what_is_handed_back_goes_next_and_passes_the_same_gates() {
     let probe = ask(&mut schedule, &mut now);
     schedule.hand_back(probe);
     assert_eq!(ask(&mut schedule, &mut now), probe, "it is the probe again");
-    assert_eq!(schedule.next(now), Next::Sleep(None), "and the only one");
+    assert_eq!(schedule.next(now, PLACES), Next::Sleep(None), "and the only one");
     schedule.remove(probe);
     schedule.hand_back(probe);
     let other = if probe == a { b } else { a };
@@ -153,14 +155,14 @@ fn what_is_handed_back_goes_next_and_passes_the_same_gates() {
 #[test]
 fn a_removed_target_is_never_asked_for_again() {
     let mut schedule = Schedule::default();
-    let a = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
-    let b = schedule.enlist(&lane("main", 1), PACE, MINUTE, at(0));
+    let a = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    let b = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
     let mut now = at(1);
     assert_eq!(ask(&mut schedule, &mut now), a);
     schedule.remove(a);
     schedule.remove(b);
     schedule.settle(a, Outcome::Fresh, now, 0.0);
-    assert_eq!(schedule.next(now), Next::Sleep(None));
+    assert_eq!(schedule.next(now, PLACES), Next::Sleep(None));
     assert!(schedule.all_settled(now));
 }
 
@@ -168,8 +170,8 @@ fn a_removed_target_is_never_asked_for_again() {
 fn intervals_that_do_not_fit_stretch_alike() {
     let mut schedule = Schedule::default();
     let grant = Grant::Rate { per_second: 0.1 };
-    let slow = schedule.enlist(&lane("main", 1), grant, Duration::from_secs(8), at(0));
-    let quick = schedule.enlist(&lane("main", 1), grant, Duration::from_secs(4), at(0));
+    let slow = schedule.enlist(&lane("main", 1), grant, Priority::Figures, Duration::from_secs(8), at(0));
+    let quick = schedule.enlist(&lane("main", 1), grant, Priority::Figures, Duration::from_secs(4), at(0));
     let (mut now, mut polls) = (at(1), [0, 0]);
     while now < at(3600) {
         let ticket = ask(&mut schedule, &mut now);
@@ -187,12 +189,74 @@ fn no_stretch_is_longer_than_clocks_count() {
     let mut schedule = Schedule::default();
     let grant = Grant::Rate { per_second: 0.001 };
     let century = Duration::from_hours(876_600);
-    let rare = schedule.enlist(&lane("main", 1), grant, century, at(0));
-    schedule.enlist(&lane("main", 1), grant, Duration::from_nanos(1), at(0));
+    let rare = schedule.enlist(&lane("main", 1), grant, Priority::Figures, century, at(0));
+    schedule.enlist(&lane("main", 1), grant, Priority::Figures, Duration::from_nanos(1), at(0));
     let mut now = at(1);
     assert_eq!(ask(&mut schedule, &mut now), rare);
     for outcome in [Outcome::Fresh, Outcome::Fresh, Outcome::Failed(&fault(Reason::Forbidden, Scope::Lane, None))] {
         schedule.settle(rare, outcome, now, 1.0);
         assert!(schedule.due(rare) >= now);
     }
+}
+
+#[test]
+fn names_wait_while_figures_are_due_and_have_one_request_in_ten() {
+    let mut schedule = Schedule::default();
+    let listing = schedule.enlist(&lane("main", 1), PACE, Priority::Names, MINUTE, at(0));
+    let figures = schedule.enlist(&lane("main", 1), PACE, Priority::Figures, MINUTE, at(0));
+    let mut now = at(1);
+    let mut order = Vec::new();
+    for _ in 0..20 {
+        let ticket = ask(&mut schedule, &mut now);
+        // Both have a next page, always.
+        schedule.next_page(ticket, now);
+        order.push(ticket);
+    }
+    let named: Vec<_> = (0..20).filter(|turn| order[*turn] == listing).collect();
+    assert_eq!(named, [9, 19]);
+    ask(&mut schedule, &mut now);
+    schedule.settle(figures, Outcome::Fresh, now, 0.5);
+    assert!(schedule.figures_settled(now) && !schedule.all_settled(now), "names are outstanding");
+    assert_eq!(ask(&mut schedule, &mut now), listing, "no figure is due");
+}
+
+#[test]
+fn an_api_that_never_answers_leaves_a_place_to_the_other() {
+    let mut schedule = Schedule::default();
+    for account in 1..=30 {
+        schedule.enlist(&lane("main", account), PACE, Priority::Figures, MINUTE, at(0));
+    }
+    let other = LaneKey { source: Source::CAMS, ..lane("sg", 1) };
+    let late = schedule.enlist(&other, PACE, Priority::Figures, MINUTE, at(5));
+    let places = 4;
+    let mut out = Vec::new();
+    while let Next::Ask(ticket) = schedule.next(at(1), places - out.len()) {
+        out.push(ticket);
+    }
+    assert_eq!(out.len(), 3, "the last place is the other one's");
+    assert_eq!(schedule.next(at(1), 1), Next::Sleep(Some(at(5) + Duration::from_nanos(1))));
+    assert_eq!(schedule.next(at(6), 1), Next::Ask(late));
+    assert_eq!(schedule.next(at(6), 1), Next::Ask(Ticket(3)), "it has one now: any place is free");
+    schedule.remove(late);
+    schedule.settle(late, Outcome::Fresh, at(7), 0.5);
+    assert_eq!(schedule.next(at(7), 1), Next::Ask(Ticket(4)), "whoever has no targets needs no place");
+}
+
+#[test]
+fn credentials_take_turns_and_one_place_is_enough_for_all() {
+    let mut schedule = Schedule::default();
+    for account in 1..=9 {
+        schedule.enlist(&lane("a", account), PACE, Priority::Figures, MINUTE, at(0));
+    }
+    let b = schedule.enlist(&lane("b", 20), PACE, Priority::Figures, MINUTE, at(0));
+    let c = schedule.enlist(&LaneKey { source: Source::CAMS, ..lane("c", 21) }, PACE, Priority::Figures, MINUTE, at(0));
+    let mut order = Vec::new();
+    let mut now = at(1);
+    for _ in 0..4 {
+        let Next::Ask(ticket) = schedule.next(now, 1) else { panic!("somebody is due") };
+        now = now + 30 * Duration::from_secs(1);
+        schedule.settle(ticket, Outcome::Failed(&fault(Reason::Timeout, Scope::Lane, None)), now, 0.5);
+        order.push(ticket);
+    }
+    assert!(order[..3].contains(&b) && order[..3].contains(&c), "{order:?}");
 }

@@ -111,7 +111,8 @@ impl Targets {
         let key = planned.key.clone();
         let Some(credential) = with.plan.credential(&key.credential_id()) else { return };
         let interval = planned.terms.interval;
-        let ticket = with.schedule.enlist(&LaneKey::of(&key), credential.grant, interval, with.now.uptime);
+        let priority = with.plan.priority(&planned);
+        let ticket = with.schedule.enlist(&LaneKey::of(&key), credential.grant, priority, interval, with.now.uptime);
         with.health.expect(&key, interval, with.out);
         let target = PolledTarget {
             wire: credential.api.target(&planned),

@@ -163,7 +163,7 @@ fn a_target_that_left_is_neither_asked_nor_failing() {
     assert!(parts.health.is_failing(&key));
     parts.take(accounts([]));
     assert!(!parts.health.is_failing(&key));
-    assert_eq!(parts.schedule.next(parts.now.uptime + INTERVAL), Next::Sleep(None));
+    assert_eq!(parts.schedule.next(parts.now.uptime + INTERVAL, 8), Next::Sleep(None));
 }
 
 #[test]

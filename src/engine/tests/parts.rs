@@ -70,7 +70,7 @@ impl Parts {
     pub(in crate::engine) fn ask(&mut self, key: &TargetKey) -> Ticket {
         let wanted = self.targets.ticket(key).unwrap();
         loop {
-            match self.schedule.next(self.now.uptime) {
+            match self.schedule.next(self.now.uptime, 8) {
                 Next::Ask(ticket) if ticket == wanted => return ticket,
                 Next::Ask(ticket) => self.schedule.settle(ticket, Outcome::Fresh, self.now.uptime, self.now.dice),
                 Next::Sleep(until) => self.now.uptime = until.unwrap(),
@@ -81,7 +81,7 @@ impl Parts {
     /// Has each target polled once, with success or with the same fault.
     pub(in crate::engine) fn poll_all(&mut self, fault: Option<&Fault>) {
         while !self.targets.iter().all(|(_, ticket)| self.schedule.is_settled(ticket)) {
-            match self.schedule.next(self.now.uptime) {
+            match self.schedule.next(self.now.uptime, 8) {
                 Next::Ask(ticket) => {
                     let outcome = fault.map_or(Outcome::Fresh, Outcome::Failed);
                     self.schedule.settle(ticket, outcome, self.now.uptime, self.now.dice);
