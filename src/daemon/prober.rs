@@ -186,7 +186,7 @@ pub fn listing_among(
 ) -> Planned {
     let only = Some(Arc::new(ids.into_iter().collect()));
     Planned {
-        selection: Selection::Campaigns { level, only, filtered: false, matching: None },
+        selection: Selection::Campaigns { level, only, filtered: false, matching: None, except: None },
         ..listing_of(credential, account, level)
     }
 }

@@ -2,7 +2,7 @@
 
 mod joined;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Fleet {
     pub channels: Vec<FleetChannel>,
     /// Credentials whose tokens' health is read, with the terms of that.
     pub tokens: Vec<PollTerms>,
+    /// Ids in one request's filter where [`IDS_PER_REQUEST`] proved too many for the API.
+    pub shorter_lists: BTreeMap<(CredentialId, AccountId), usize>,
     /// Questions of somebody who waits for the answers: these are not published.
     pub surveys: Vec<Planned>,
 }
@@ -76,8 +78,8 @@ pub struct FleetAccount {
     pub wanted: WantedCampaigns,
     /// Over which days; names are unique.
     pub windows: Vec<Window>,
-    /// Ids in one request's filter; [`IDS_PER_REQUEST`] unless that proved too much for the API.
-    pub ids_per_request: usize,
+    /// Campaigns of these windows that are configured by themselves, on other terms: a target of their own shows them.
+    pub apart: Vec<(CampaignId, Vec<Window>)>,
     /// Where its requests are counted from: 0, but for campaigns that joined an account.
     pub first_part: u32,
     /// Interval, labels and families.
@@ -153,6 +155,8 @@ pub enum Selection {
         filtered: bool,
         /// What names and states the campaigns must have; `None` takes any.
         matching: Option<Arc<Filter>>,
+        /// Campaigns that another target shows, whatever else is wanted; `None` for none.
+        except: Option<Arc<BTreeSet<CampaignId>>>,
     },
     /// Of a channel.
     Channel {
@@ -174,7 +178,7 @@ impl Fleet {
     /// Every target, discovery first. `listed` says which campaigns a channel of which all are
     /// wanted is known to have; before its listing was read there are none.
     pub fn targets(&self, listed: impl Fn(&FleetChannel) -> Vec<CampaignId>) -> Vec<Planned> {
-        let accounts = self.accounts.iter().flat_map(FleetAccount::targets);
+        let accounts = self.accounts.iter().flat_map(|account| account.targets(self.ids_per_request(account)));
         let campaigns = self.campaigns.iter().flat_map(FleetCampaign::targets);
         let channels = self.channels.iter().flat_map(|channel| {
             let ids = match &channel.wanted {
@@ -215,25 +219,35 @@ impl Fleet {
         u32::try_from(before.count()).unwrap_or(u32::MAX)
     }
 
-    /// Spreads the account's list that a target asks for over twice as many requests. Gives back how many ids a
-    /// request has from now on; `None` where the target asks for no list, or for one id alone.
+    /// Spreads the account's list that a target asks for over twice as many requests, whether the account is configured
+    /// or its campaigns joined it. Gives back how many ids a request has from now on; `None` where the target asks for
+    /// no list, or for one id alone.
     pub fn split_list(&mut self, planned: &Planned) -> Option<usize> {
         let Selection::Campaigns { only: Some(only), filtered: true, .. } = &planned.selection else { return None };
-        let key = &planned.key;
-        let ours = |account: &&mut FleetAccount| {
-            Some(account.id) == key.account && account.terms.credential == key.credential_id()
-        };
-        let account = self.accounts.iter_mut().find(ours).filter(|_| only.len() > 1)?;
+        let account = planned.key.account.filter(|_| only.len() > 1)?;
         // Half of what this request had, not of the setting: the last part of a list is shorter.
-        account.ids_per_request = only.len().div_ceil(2);
-        Some(account.ids_per_request)
+        let ids = only.len().div_ceil(2);
+        self.shorter_lists.insert((planned.key.credential_id(), account), ids);
+        Some(ids)
+    }
+
+    fn ids_per_request(&self, account: &FleetAccount) -> usize {
+        let shorter = self.shorter_lists.get(&(account.terms.credential.clone(), account.id));
+        shorter.map_or(IDS_PER_REQUEST, |ids| (*ids).max(1))
     }
 }
 
 impl Selection {
     /// Everything that an account, or a single campaign, has.
     pub fn whole(level: Level) -> Self {
-        Self::Campaigns { level, only: None, filtered: false, matching: None }
+        Self::Campaigns { level, only: None, filtered: false, matching: None, except: None }
+    }
+
+    /// Whether a campaign of the answer is wanted, as far as its id tells.
+    pub fn admits(&self, campaign: CampaignId) -> bool {
+        let Self::Campaigns { only, except, .. } = self else { return true };
+        only.as_ref().is_none_or(|only| only.contains(&campaign))
+            && !except.as_ref().is_some_and(|except| except.contains(&campaign))
     }
 
     /// The campaigns that the answer is to be about; `None` for all.
@@ -265,18 +279,20 @@ impl PollTerms {
 }
 
 impl FleetAccount {
-    fn targets(&self) -> Vec<Planned> {
+    fn targets(&self, ids_per_request: usize) -> Vec<Planned> {
         let filter = match &self.wanted {
             WantedCampaigns::Matching(filter) => Some(Arc::new(filter.clone())),
             WantedCampaigns::All | WantedCampaigns::Only(_) => None,
         };
-        let plan = |subject, window, terms: &PollTerms, only, filtered| {
+        let plan = |subject, window: &Window, terms: &PollTerms, only, filtered| {
+            let of_campaigns = matches!(subject, Subject::Campaigns | Subject::Listing);
             // The totals are those of the whole account, as they are beside a list.
-            let matching = filter.clone().filter(|_| matches!(subject, Subject::Campaigns | Subject::Listing));
+            let matching = filter.clone().filter(|_| of_campaigns);
+            let except = if of_campaigns { self.except(window) } else { None };
             Planned {
-                key: terms.key(Some(self.id), subject, window),
+                key: terms.key(Some(self.id), subject, window.clone()),
                 terms: terms.clone(),
-                selection: Selection::Campaigns { level: self.level, only, filtered, matching },
+                selection: Selection::Campaigns { level: self.level, only, filtered, matching, except },
             }
         };
         let rare = self.terms.for_discovery();
@@ -285,36 +301,41 @@ impl FleetAccount {
             WantedCampaigns::Only(ids) => Some(Arc::new(ids.clone())),
         };
         let mut targets = vec![
-            plan(Subject::AccountFacts, Window::Unspecified, &rare, None, false),
-            plan(Subject::Listing, Window::Unspecified, &rare, listed, false),
+            plan(Subject::AccountFacts, &Window::Unspecified, &rare, None, false),
+            plan(Subject::Listing, &Window::Unspecified, &rare, listed, false),
         ];
         for target in &mut targets {
             target.key.part = self.first_part;
         }
         for window in &self.windows {
-            for (part, (only, filtered)) in (self.first_part..).zip(self.parts()) {
-                let mut rows = plan(Subject::Campaigns, window.clone(), &self.terms, only, filtered);
+            for (part, (only, filtered)) in (self.first_part..).zip(self.parts(ids_per_request)) {
+                let mut rows = plan(Subject::Campaigns, window, &self.terms, only, filtered);
                 rows.key.part = part;
                 targets.push(rows);
             }
             if self.totals {
-                targets.push(plan(Subject::Totals, window.clone(), &self.terms, None, false));
+                targets.push(plan(Subject::Totals, window, &self.terms, None, false));
             }
         }
         targets
     }
 
+    /// The campaigns that another target shows in a window; names have no window.
+    fn except(&self, window: &Window) -> Option<Arc<BTreeSet<CampaignId>>> {
+        let shown = self.apart.iter().filter(|(_, windows)| *window == Window::Unspecified || windows.contains(window));
+        let except: BTreeSet<_> = shown.map(|(campaign, _)| *campaign).collect();
+        (!except.is_empty()).then(|| Arc::new(except))
+    }
+
     /// The wanted campaigns by request: which to keep, and whether to send them as a filter.
-    fn parts(&self) -> Vec<(Option<Arc<BTreeSet<CampaignId>>>, bool)> {
+    fn parts(&self, ids_per_request: usize) -> Vec<(Option<Arc<BTreeSet<CampaignId>>>, bool)> {
         match &self.wanted {
             WantedCampaigns::All | WantedCampaigns::Matching(_) => vec![(None, false)],
             // Read by pages and sorted out here: see `LONGEST_LIST`.
             WantedCampaigns::Only(ids) if ids.len() > LONGEST_LIST => vec![(Some(Arc::new(ids.clone())), false)],
             WantedCampaigns::Only(ids) => {
                 let ids: Vec<_> = ids.iter().copied().collect();
-                ids.chunks(self.ids_per_request.max(1))
-                    .map(|part| (Some(Arc::new(part.iter().copied().collect())), true))
-                    .collect()
+                ids.chunks(ids_per_request).map(|part| (Some(Arc::new(part.iter().copied().collect())), true)).collect()
             }
         }
     }

@@ -3,9 +3,12 @@
 //! The state file keeps a hash of it, so the spelling is part of its format. A type may be renamed and its fields
 //! reordered; what is hashed stays, byte for byte, or every target would start anew after an upgrade.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::filter::Filter;
 use super::fleet::{Planned, Selection};
-use super::target::Level;
+use super::target::{CampaignId, Level};
 
 /// What a target asks of the API at an address, as it is hashed.
 pub fn spelled(base_url: Option<&str>, planned: &Planned) -> String {
@@ -29,15 +32,18 @@ pub fn meaning(base_url: Option<&str>, planned: &Planned) -> String {
 
 fn spelled_selection(selection: &Selection) -> String {
     match selection {
-        Selection::Campaigns { level, only, filtered, matching } => {
+        Selection::Campaigns { level, only, filtered, matching, except } => {
             let level = match level {
                 Level::Ad => "Ad",
                 Level::Campaign => "Campaign",
             };
-            let only = only.as_ref().map(|ids| list(ids.iter().map(|id| format!("CampaignId({id})"))));
+            let ids = |ids: &Arc<BTreeSet<CampaignId>>| list(ids.iter().map(|id| format!("CampaignId({id})")));
+            // Left out where there is none, as it was before there could be one.
+            let except = except.as_ref().map(|except| format!(", except: {}", ids(except))).unwrap_or_default();
+            let only = only.as_ref().map(ids);
             let matching = matching.as_ref().map(|filter| spelled_filter(filter));
             let (only, matching) = (optional(only), optional(matching));
-            format!("Meta {{ level: {level}, only: {only}, filtered: {filtered}, matching: {matching} }}")
+            format!("Meta {{ level: {level}, only: {only}, filtered: {filtered}, matching: {matching}{except} }}")
         }
         Selection::Channel { space, page, account } => {
             format!("Cams {{ space: {space:?}, page: PageId({page}), account: AccountId({account}) }}")

@@ -18,7 +18,7 @@ use super::secret::SecretKeys;
 use super::{Access, CredentialSettings};
 use crate::clock;
 use crate::domain::filter::Filter;
-use crate::domain::fleet::{FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
+use crate::domain::fleet::{FleetAccount, FleetCampaign, WantedCampaigns};
 use crate::domain::target::{Level, Source};
 
 /// Adds a credential and its targets to the draft.
@@ -85,8 +85,8 @@ pub(super) fn read<'r>(
         let terms = target(&cascade, &at);
         if let Some(id) = id {
             let windows = cascade.windows;
-            let ids_per_request = IDS_PER_REQUEST;
-            let account = FleetAccount { id, totals, level, wanted, windows, ids_per_request, first_part: 0, terms };
+            let apart = Vec::new();
+            let account = FleetAccount { id, totals, level, wanted, windows, apart, first_part: 0, terms };
             draft.accounts.push((at, account));
         }
     }

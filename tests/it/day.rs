@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use marketing_messages_exporter::domain::budget::{Grant, Tier, Usage};
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
-use marketing_messages_exporter::domain::fleet::{Fleet, FleetAccount, IDS_PER_REQUEST, PollTerms, WantedCampaigns};
+use marketing_messages_exporter::domain::fleet::{Fleet, FleetAccount, PollTerms, WantedCampaigns};
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::schedule::{Next, Outcome, Priority, Schedule, Ticket};
@@ -147,7 +147,7 @@ impl Play {
             totals: true,
             level: Level::Ad,
             wanted: WantedCampaigns::All,
-            ids_per_request: IDS_PER_REQUEST,
+            apart: Vec::new(),
             first_part: 0,
             windows: windows.clone(),
             terms: PollTerms {
@@ -166,7 +166,8 @@ impl Play {
             let grant = Grant::Account { share: plan.budget, assumed: Tier::Limited, configured: false };
             let names = matches!(planned.key.subject, Subject::Listing | Subject::CampaignFacts(_) | Subject::Token);
             let priority = if names { Priority::Names } else { Priority::Figures };
-            let ticket = schedule.enlist(&LaneKey::of(&planned.key), grant, priority, planned.terms.interval, Uptime::ZERO);
+            let ticket =
+                schedule.enlist(&LaneKey::of(&planned.key), grant, priority, planned.terms.interval, Uptime::ZERO);
             let next = seen.len();
             let account = *seen.entry(planned.key.account).or_insert(next);
             let pages = match planned.key.subject {

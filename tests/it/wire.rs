@@ -91,6 +91,7 @@ fn planned(source: Source, case: &Case) -> Planned {
             only: (!only.is_empty()).then(|| Arc::new(only)),
             filtered: true,
             matching: case.matching.as_ref().map(|(name, states)| Arc::new(filter(name, states))),
+            except: None,
         },
         _ => Selection::Channel { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
     };

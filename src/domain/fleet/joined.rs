@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, WantedCampaigns};
+use super::{Fleet, FleetAccount, FleetCampaign, WantedCampaigns};
 use crate::domain::target::{AccountId, Level};
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
@@ -15,6 +15,12 @@ impl Fleet {
     pub fn joined(&self, member: impl Fn(&FleetCampaign) -> Option<(AccountId, Level)>) -> Self {
         let mut fleet = self.clone();
         fleet.campaigns.clear();
+        // Whoever configures a campaign by itself wants it on these terms, whatever else brings it.
+        for account in &mut fleet.accounts {
+            let ours = self.campaigns.iter().filter(|campaign| campaign.terms.credential == account.terms.credential);
+            let apart = ours.filter(|campaign| campaign.terms != account.terms);
+            account.apart = apart.map(|campaign| (campaign.id, campaign.windows.clone())).collect();
+        }
         let mut groups: Vec<FleetAccount> = Vec::new();
         for campaign in &self.campaigns {
             match member(campaign) {
@@ -29,7 +35,7 @@ impl Fleet {
                         totals: false,
                         wanted: WantedCampaigns::Only([campaign.id].into()),
                         windows: campaign.windows.clone(),
-                        ids_per_request: IDS_PER_REQUEST,
+                        apart: Vec::new(),
                         first_part: 0,
                         terms: campaign.terms.clone(),
                     }),
@@ -49,14 +55,14 @@ impl Fleet {
         fleet
     }
 
-    /// Whether a configured account's own requests bring the campaign in all of its windows.
+    /// Whether a configured account's own requests bring the campaign in all of its windows, and on its terms.
     fn takes_in(&mut self, campaign: &FleetCampaign, id: AccountId, level: Level) -> bool {
         let account = self.accounts.iter_mut().find(|account| {
             account.id == id
                 && account.level == level
                 // What a filter admits may change, and a campaign of its own is wanted whatever its name.
                 && !matches!(account.wanted, WantedCampaigns::Matching(_))
-                && account.terms.credential == campaign.terms.credential
+                && account.terms == campaign.terms
                 && campaign.windows.iter().all(|window| account.windows.contains(window))
         });
         account.map(|account| account.insert(campaign)).is_some()
@@ -111,7 +117,7 @@ mod tests {
             level: Level::Ad,
             wanted,
             windows: vec![Window::Preset("today")],
-            ids_per_request: IDS_PER_REQUEST,
+            apart: Vec::new(),
             first_part: 0,
             terms: terms(),
         }
@@ -176,5 +182,49 @@ mod tests {
             assert_eq!(keys.len(), joined.targets(|_| Vec::new()).len(), "keys are unique");
             assert!(keys.iter().all(|key| key.subject != Subject::Token));
         }
+    }
+
+    #[test]
+    fn a_campaign_on_terms_of_its_own_keeps_them_and_the_account_leaves_it_out() {
+        let id = AccountId::parse("7").unwrap();
+        let own =
+            FleetCampaign { terms: PollTerms { interval: Duration::from_mins(5), ..terms() }, ..campaign(1, "today") };
+        let listed = WantedCampaigns::Only([own.id, CampaignId::parse("9").unwrap()].into());
+        for wanted in [WantedCampaigns::All, listed] {
+            let fleet = Fleet { accounts: vec![account(7, wanted)], campaigns: vec![own.clone()], ..Fleet::default() };
+            for known in [None, Some((id, Level::Ad))] {
+                let planned = fleet.joined(|_| known).targets(|_| Vec::new());
+                let rows: Vec<_> = planned.iter().filter(|planned| !planned.key.subject.is_discovery()).collect();
+                let asks: Vec<_> = rows.iter().map(|planned| planned.selection.admits(own.id)).collect();
+                assert_eq!((rows.len(), &*asks), (2, [false, true].as_slice()), "{known:?}");
+                assert_eq!(rows[1].terms, own.terms, "{known:?}");
+                let names = planned.iter().filter(|planned| planned.key.subject == Subject::Listing);
+                assert!(!names.clone().next().unwrap().selection.admits(own.id), "its name has its labels, too");
+            }
+        }
+        let other = FleetCampaign { windows: vec![Window::Preset("last_7d")], ..own.clone() };
+        let fleet =
+            Fleet { accounts: vec![account(7, WantedCampaigns::All)], campaigns: vec![other], ..Fleet::default() };
+        let planned = fleet.joined(|_| None).targets(|_| Vec::new());
+        let today = planned.iter().find(|planned| planned.key.window == Window::Preset("today")).unwrap();
+        assert!(today.selection.admits(own.id), "of this window nobody else shows it");
+    }
+
+    #[test]
+    fn a_joined_list_that_is_too_much_for_the_api_is_split() {
+        let id = AccountId::parse("7").unwrap();
+        let mut fleet = Fleet { campaigns: (1..=100).map(|id| campaign(id, "today")).collect(), ..Fleet::default() };
+        let rows = |fleet: &Fleet| {
+            let planned = fleet.joined(|_| Some((id, Level::Ad))).targets(|_| Vec::new());
+            planned.into_iter().filter(|planned| !planned.key.subject.is_discovery()).collect::<Vec<_>>()
+        };
+        let mut asked = rows(&fleet);
+        for (ids, requests) in [(50, 2), (25, 4)] {
+            assert_eq!(fleet.split_list(&asked[0]), Some(ids));
+            asked = rows(&fleet);
+            assert_eq!(asked.len(), requests);
+        }
+        let one = Fleet { campaigns: vec![campaign(1, "today")], ..Fleet::default() };
+        assert_eq!(fleet.split_list(&rows(&one)[0]), None, "one id is as short as it gets");
     }
 }

@@ -29,11 +29,17 @@ fn a_target_of_an_earlier_version_goes_on_after_an_upgrade() {
         (Selection::whole(Level::Ad), "a522ee90ca99d8a2"),
         (Selection::whole(Level::Campaign), "b31662960f2821ab"),
         (
-            Selection::Campaigns { level: Level::Ad, only: ids(&[]), filtered: false, matching: None },
+            Selection::Campaigns { level: Level::Ad, only: ids(&[]), filtered: false, matching: None, except: None },
             "145b118253daa246",
         ),
         (
-            Selection::Campaigns { level: Level::Ad, only: ids(&[2, 10]), filtered: true, matching: None },
+            Selection::Campaigns {
+                level: Level::Ad,
+                only: ids(&[2, 10]),
+                filtered: true,
+                matching: None,
+                except: None,
+            },
             "d3a9aaed4ca26aa3",
         ),
         (
@@ -42,11 +48,18 @@ fn a_target_of_an_earlier_version_goes_on_after_an_upgrade() {
                 only: None,
                 filtered: false,
                 matching: filter("Frühling \"2\"*", &["PAUSED", "ACTIVE"]),
+                except: None,
             },
             "d3e81abaad1d6aa3",
         ),
         (
-            Selection::Campaigns { level: Level::Ad, only: None, filtered: false, matching: filter("", &[]) },
+            Selection::Campaigns {
+                level: Level::Ad,
+                only: None,
+                filtered: false,
+                matching: filter("", &[]),
+                except: None,
+            },
             "04246751596940c6",
         ),
         (Selection::Channel { space: "cams-\"a\"".into(), page, account }, "fb18acdfe3e7e004"),

@@ -10,7 +10,7 @@ use super::super::*;
 use crate::domain::budget::{Grant, Tier, Usage};
 use crate::domain::change::{Change, PolledRows};
 use crate::domain::fault::{Fault, Reason};
-use crate::domain::fleet::{Fleet, FleetAccount, FleetCampaign, IDS_PER_REQUEST, Planned, PollTerms, WantedCampaigns};
+use crate::domain::fleet::{Fleet, FleetAccount, FleetCampaign, Planned, PollTerms, WantedCampaigns};
 use crate::domain::metric::MetricSet;
 use crate::domain::rows::Row;
 use crate::domain::status::Expiry;
@@ -74,7 +74,7 @@ pub(in crate::engine) fn account(id: u32) -> FleetAccount {
         level: Level::Ad,
         wanted: WantedCampaigns::All,
         windows: vec![Window::Preset("today")],
-        ids_per_request: IDS_PER_REQUEST,
+        apart: Vec::new(),
         first_part: 0,
         terms: terms(),
     }

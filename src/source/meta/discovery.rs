@@ -85,7 +85,7 @@ fn listed(planned: &Planned, answer: Received<'_>, object: Option<Object>, page:
     let marks = ["is_message_campaign", "is_direct_send_campaign"].map(|mark| marked.flag(mark));
     let marketing = match &planned.selection {
         // Readable, only not wanted: it does not count as rejected.
-        Selection::Campaigns { only: Some(only), .. } if !only.contains(&id) => return true,
+        selection if !selection.admits(id) => return true,
         Selection::Campaigns { only: Some(_), .. } => true,
         // Which of them a filter admits is seen in rows: a name may change before the next listing.
         Selection::Campaigns { matching: Some(_), .. } => false,

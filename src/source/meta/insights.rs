@@ -150,7 +150,7 @@ fn read_row(planned: &Planned, mut row: WireRow, page: &mut Page) -> bool {
             // Publishing it without an id would merge campaigns into one series.
             let Some(id) = id else { return false };
             // The request may have been too long for the list of ids, or the API may ignore the filter.
-            if matches!(&planned.selection, Selection::Campaigns { only: Some(only), .. } if !only.contains(&id)) {
+            if !planned.selection.admits(id) {
                 return true;
             }
             let name = if level_of(planned) == Level::Ad { &row.ad_name } else { &row.campaign_name };
