@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark that panics has failed")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use marketing_messages_exporter::domain::change::{Change, PolledRows};
+use marketing_messages_exporter::domain::freshness::{Freshness, SampleTerms};
 use marketing_messages_exporter::domain::metric::METRICS;
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
 use marketing_messages_exporter::domain::snapshot::Snapshot;
@@ -73,9 +73,10 @@ fn published(accounts: u32) -> (Snapshot, Exposition) {
 }
 
 fn brought(account: u32, round: u32) -> Change {
-    let expires = Uptime::after(Duration::from_hours(1));
-    let (key, rows, labels) = (target(account), vec![Rows::new(rows(account, round))], labels());
-    Change::Rows(PolledRows { key, account: None, rows, whole: true, labels, expires })
+    let (key, rows) = (target(account), vec![Rows::new(rows(account, round))]);
+    let terms = SampleTerms { labels: labels(), ..SampleTerms::default() };
+    let freshness = Freshness::new(Uptime::ZERO, 1.0);
+    Change::Rows(PolledRows { key, account: None, rows, whole: true, terms, freshness })
 }
 
 fn labels() -> Labels {

@@ -8,6 +8,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use http::Response;
 use marketing_messages_exporter::domain::fleet::{Planned, PollTerms, Selection};
+use marketing_messages_exporter::domain::freshness::Staleness;
 use marketing_messages_exporter::domain::metric::{METRICS, MetricSet};
 use marketing_messages_exporter::domain::target::{AccountId, CredentialId, Level, Source, Subject, TargetKey, Window};
 use marketing_messages_exporter::source::meta::{Graph, MetaTarget, PAGE_LIMIT};
@@ -37,7 +38,7 @@ fn target() -> MetaTarget {
     let terms = PollTerms {
         credential: CredentialId { source: Source::META, name: "main".into() },
         interval: Duration::from_mins(15),
-        stale_after: Duration::from_hours(1),
+        staleness: Staleness::FollowsInterval,
         labels: Arc::new([]),
         metrics: MetricSet::default_on(),
     };

@@ -17,7 +17,7 @@ use crate::panics::joined;
 use crate::publish::Publisher;
 use crate::reload::{LoadSettings, Reloader};
 use crate::settings::Settings;
-use crate::state;
+use crate::state::{self, StateClaim};
 use crate::store::Store;
 use crate::systemd;
 use crate::telemetry::Telemetry;
@@ -107,8 +107,16 @@ impl App {
         let (mut publisher, handle) = Publisher::new(settings.max_series, clock, store.clone(), telemetry.clone());
         let mut driver = Driver::new(settings, clock, Publication::new(handle, telemetry.clone()))?;
         if let Some(file) = &settings.state_file {
-            driver.restore(state::load(file));
-            publisher.write_to(file.clone());
+            if let Some(claim) = StateClaim::take(file) {
+                driver.restore(state::load(file));
+                publisher.write_to(claim);
+            } else {
+                let file = file.display();
+                tracing::error!(
+                    "{file}: another process keeps its state there; this one goes on without: \
+                     give each exporter a state.file of its own"
+                );
+            }
         }
         // Before the first scrape can come: what a state file holds is served from the start.
         publisher.begin(driver.first_update());

@@ -6,7 +6,6 @@
 
 mod missing;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::saved::SavedState;
 use crate::domain::snapshot::{Full, Snapshot};
 use crate::panics::joined;
-use crate::state;
+use crate::state::{self, StateClaim};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 
@@ -84,7 +83,7 @@ struct Worker {
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
     clock: Clock,
-    state_file: Option<PathBuf>,
+    state_file: Option<StateClaim>,
     /// Targets whose samples are not served, as the log tells.
     missing: MissingReport,
     /// How writing the state went.
@@ -107,7 +106,7 @@ impl Publisher {
     }
 
     /// Writes the states that it gets to this file.
-    pub fn write_to(&mut self, state_file: PathBuf) {
+    pub fn write_to(&mut self, state_file: StateClaim) {
         // Only where a state is kept: an exporter without one does not have the family.
         self.worker.telemetry.state_write_failures.with_label_values::<&str>(&[]);
         self.worker.state_file = Some(state_file);
@@ -231,7 +230,7 @@ impl Worker {
     }
 
     fn write(&mut self, state: SavedState) {
-        let Some(file) = &self.state_file else { return };
+        let Some(file) = self.state_file.as_ref().map(StateClaim::path) else { return };
         let state = state.with(&self.snapshot, |uptime| self.clock.wall_at(uptime));
         let written = state::write(file, &state);
         let decision = self.writing.note(written.is_err().then_some(()), self.clock.uptime());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::budget::{Grant, Tier};
 use crate::domain::fleet::{Fleet, PollTerms};
+use crate::domain::freshness::Staleness;
 use crate::domain::metric::MetricSet;
 use crate::domain::status::Expiry;
 use crate::domain::target::CredentialId;
@@ -68,7 +69,7 @@ fn token(credential: &CredentialSettings) -> Option<PollTerms> {
     (expiry(&credential.access) == Expiry::Awaited).then(|| PollTerms {
         credential: credential.id(),
         interval: TOKEN_INTERVAL,
-        stale_after: 4 * TOKEN_INTERVAL,
+        staleness: Staleness::FollowsInterval,
         labels: Arc::new([]),
         metrics: MetricSet::NONE,
     })

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::domain::facts::AccountFacts;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::{DISCOVERY_INTERVAL, Fleet, Planned, PollTerms, Selection};
+use crate::domain::freshness::Staleness;
 use crate::domain::metric::MetricSet;
 use crate::domain::target::{AccountId, CampaignId, CredentialId, Level, Source, Subject, TargetKey, Window};
 use crate::engine::{Effect, Gathered, Outlook, Severity};
@@ -196,7 +197,7 @@ fn question(credential: &Arc<str>, account: Option<AccountId>, subject: Subject,
     let terms = PollTerms {
         credential: CredentialId { source, name: credential.clone() },
         interval: DISCOVERY_INTERVAL,
-        stale_after: DISCOVERY_INTERVAL,
+        staleness: Staleness::FollowsInterval,
         labels: Arc::new([]),
         metrics: MetricSet::default_on(),
     };

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::facts::{AccountFacts, Listing};
+use super::freshness::{Freshness, SampleTerms};
 use super::lane::LaneKey;
 use super::metric::MetricSet;
 use super::rows::Rows;
 use super::status::{CredentialStatus, LaneStatus, TargetStatus};
-use super::target::{AccountId, CampaignId, CredentialId, Labels, Source, TargetKey};
-use super::time::Uptime;
+use super::target::{AccountId, CampaignId, CredentialId, Source, TargetKey};
 
 /// An account whose samples stand together in the exposition; `None` collects what has no account.
 pub type GroupKey = (Source, Option<AccountId>);
@@ -19,7 +19,7 @@ pub type GroupKey = (Source, Option<AccountId>);
 pub enum Change {
     /// What a poll brought.
     Rows(PolledRows),
-    /// Rows of some targets are shown by another from now on, beside its own.
+    /// Rows, or names, of some targets are shown by another from now on, beside its own.
     Move {
         /// Whose they were.
         from: Vec<TargetKey>,
@@ -27,19 +27,19 @@ pub enum Change {
         to: TargetKey,
         /// The campaigns that move; `None` moves all of the account.
         only: Option<Arc<BTreeSet<CampaignId>>>,
-        /// The static labels of that one.
-        labels: Labels,
+        /// The terms of that one.
+        terms: SampleTerms,
     },
     /// A target is gone, with its rows, its listing and its state.
     Gone(TargetKey),
     /// A credential is gone; its targets went before.
     CredentialGone(CredentialId),
-    /// A target has other static labels.
-    Labels {
+    /// What a target brought is shown on other terms.
+    Terms {
         /// Which target.
         key: TargetKey,
-        /// Its labels from now on.
-        labels: Labels,
+        /// Its terms from now on.
+        terms: SampleTerms,
     },
     /// A target asks for less: what it does not ask for any more leaves at once.
     Narrow {
@@ -60,8 +60,10 @@ pub enum Change {
         home: GroupKey,
         /// What was found.
         facts: AccountFacts,
-        /// Static labels.
-        labels: Labels,
+        /// On which terms it is shown.
+        terms: SampleTerms,
+        /// How old it is.
+        freshness: Freshness,
     },
     /// What a discovery knows of an account's campaigns.
     Campaigns {
@@ -71,8 +73,10 @@ pub enum Change {
         home: GroupKey,
         /// Their names and states.
         listing: Listing,
-        /// Static labels.
-        labels: Labels,
+        /// On which terms they are shown.
+        terms: SampleTerms,
+        /// How old they are.
+        freshness: Freshness,
     },
     /// How a target fares.
     Status {
@@ -109,8 +113,8 @@ pub struct PolledRows {
     /// Whether these are all. Otherwise the others stay as they are, and the target as old as it
     /// was: what a poll did not bring grows no younger by what it brought.
     pub whole: bool,
-    /// Static labels.
-    pub labels: Labels,
-    /// When the rows leave unless they are replaced.
-    pub expires: Uptime,
+    /// On which terms they are shown.
+    pub terms: SampleTerms,
+    /// How old they are.
+    pub freshness: Freshness,
 }

@@ -72,6 +72,29 @@ impl Listing {
         Self { entries: entries.collect(), text: text.into() }
     }
 
+    /// Whether a campaign is among them.
+    pub fn contains(&self, campaign: CampaignId) -> bool {
+        self.entries.binary_search_by_key(&campaign, |entry| entry.campaign).is_ok()
+    }
+
+    /// Those that `keep` names.
+    pub fn only(&self, keep: impl Fn(CampaignId) -> bool) -> Self {
+        Self::of(self.iter().filter(|listed| keep(listed.campaign)))
+    }
+
+    /// These and others; of a campaign that is in both, what stands here counts.
+    pub fn with(&self, others: &Self) -> Self {
+        let both: BTreeMap<_, _> = others.iter().chain(self.iter()).map(|listed| (listed.campaign, listed)).collect();
+        Self::of(both.into_values())
+    }
+
+    fn of<'a>(listed: impl Iterator<Item = ListedCampaign<'a>>) -> Self {
+        let facts = listed.map(|ListedCampaign { campaign, name, status, marketing }| {
+            (campaign, CampaignFacts { name: name.to_owned(), status: status.to_owned(), marketing })
+        });
+        Self::new(&facts.collect())
+    }
+
     /// Number of campaigns.
     pub fn len(&self) -> usize {
         self.entries.len()

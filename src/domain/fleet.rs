@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::Filter;
+use super::freshness::{SampleTerms, Staleness};
 use super::metric::MetricSet;
 use super::target::{AccountId, CampaignId, CredentialId, Currency, Labels, Level, PageId, Subject, TargetKey, Window};
 
@@ -51,14 +52,14 @@ pub struct ChannelId {
 }
 
 /// How often a target is asked and how its samples are kept and labelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PollTerms {
     /// In whose name it is asked.
     pub credential: CredentialId,
     /// Time between two polls.
     pub interval: Duration,
     /// How long samples outlive their last success.
-    pub stale_after: Duration,
+    pub staleness: Staleness,
     /// Static labels.
     pub labels: Labels,
     /// The families to ask for.
@@ -166,6 +167,8 @@ pub enum Selection {
         page: PageId,
         /// `AdAccountId`.
         account: AccountId,
+        /// The currency of its money, where the user said it.
+        currency: Option<Currency>,
     },
 }
 
@@ -274,7 +277,12 @@ impl PollTerms {
     }
 
     fn for_discovery(&self) -> Self {
-        Self { interval: DISCOVERY_INTERVAL, stale_after: 4 * DISCOVERY_INTERVAL, ..self.clone() }
+        Self { interval: DISCOVERY_INTERVAL, staleness: Staleness::FollowsInterval, ..self.clone() }
+    }
+
+    /// On which terms what it brings is shown.
+    pub fn of_samples(&self) -> SampleTerms {
+        SampleTerms { labels: self.labels.clone(), staleness: self.staleness, interval: self.interval }
     }
 }
 
@@ -359,7 +367,12 @@ impl FleetChannel {
         let plan = |subject, terms: &PollTerms| Planned {
             key: terms.key(Some(self.account), subject, Window::Unspecified),
             terms: terms.clone(),
-            selection: Selection::Channel { space: self.space.clone(), page: self.page, account: self.account },
+            selection: Selection::Channel {
+                space: self.space.clone(),
+                page: self.page,
+                account: self.account,
+                currency: self.currency,
+            },
         };
         let rare = self.terms.for_discovery();
         let mut targets = vec![plan(Subject::AccountFacts, &rare), plan(Subject::Listing, &rare)];

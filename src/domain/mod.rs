@@ -11,6 +11,7 @@ pub mod facts;
 pub mod fault;
 pub mod filter;
 pub mod fleet;
+pub mod freshness;
 pub mod lane;
 pub mod log_limiter;
 pub mod metric;

@@ -45,7 +45,8 @@ fn spelled_selection(selection: &Selection) -> String {
             let (only, matching) = (optional(only), optional(matching));
             format!("Meta {{ level: {level}, only: {only}, filtered: {filtered}, matching: {matching}{except} }}")
         }
-        Selection::Channel { space, page, account } => {
+        // The currency is a label of the answer, and no part of the question.
+        Selection::Channel { space, page, account, currency: _ } => {
             format!("Cams {{ space: {space:?}, page: PageId({page}), account: AccountId({account}) }}")
         }
     }

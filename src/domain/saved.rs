@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::change::GroupKey;
 use super::facts::{AccountFacts, Listing};
+use super::freshness::{Freshness, SampleTerms};
 use super::lane::LaneKey;
 use super::rows::Rows;
-use super::snapshot::Snapshot;
+use super::snapshot::{Learned, Snapshot};
 use super::status::TargetStatus;
 use super::target::{AccountId, CampaignId, Level, TargetKey};
 use super::time::{UnixSeconds, Uptime};
@@ -18,9 +19,9 @@ pub struct SavedState {
     /// Every target that is polled.
     pub targets: BTreeMap<TargetKey, SavedTarget>,
     /// What is known of accounts.
-    pub accounts: Vec<(TargetKey, GroupKey, AccountFacts)>,
+    pub accounts: Vec<SavedNames<AccountFacts>>,
     /// What discoveries know of campaigns.
-    pub listings: Vec<(TargetKey, GroupKey, Listing)>,
+    pub listings: Vec<SavedNames<Listing>>,
     /// The accounts of single campaigns, by credential; `None` for those that are read by themselves.
     pub members: Vec<SavedMember>,
     /// Lanes that the API stopped, and until when.
@@ -29,6 +30,19 @@ pub struct SavedState {
 
 /// A single campaign of a credential, and where it belongs.
 pub type SavedMember = (Arc<str>, CampaignId, Option<(AccountId, Level)>);
+
+/// What a discovery found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedNames<T> {
+    /// Which discovery.
+    pub key: TargetKey,
+    /// Of which account.
+    pub home: GroupKey,
+    /// What it found.
+    pub what: T,
+    /// When that leaves unless it is replaced.
+    pub expires: UnixSeconds,
+}
 
 /// What survives of a target.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,6 +66,8 @@ pub struct SavedRows {
     pub account: Option<AccountId>,
     /// When they leave unless they are replaced.
     pub expires: UnixSeconds,
+    /// Campaigns that leave earlier.
+    pub older: Vec<(CampaignId, UnixSeconds)>,
     /// The rows.
     pub rows: Arc<Rows>,
 }
@@ -61,16 +77,27 @@ impl SavedState {
     /// wall-clock time of an uptime.
     #[must_use]
     pub fn with(mut self, snapshot: &Snapshot, wall: impl Fn(Uptime) -> UnixSeconds) -> Self {
+        let expires = |key: &TargetKey, terms: &SampleTerms, freshness: &Freshness| {
+            let bound = freshness.bound(terms, snapshot.stretch(key));
+            let of = |campaign| wall(freshness.expires(campaign, bound));
+            let older = freshness.older.keys().map(|campaign| (*campaign, of(Some(*campaign))));
+            (of(None), older.collect::<Vec<_>>())
+        };
         for (home, group) in snapshot.groups() {
-            for (key, published) in &group.targets {
+            for (key, shown) in &group.targets {
                 if let Some(saved) = self.targets.get_mut(key) {
-                    let expires = wall(published.expires);
-                    saved.rows = Some(SavedRows { account: home.1, expires, rows: published.rows.clone() });
+                    let (expires, older) = expires(key, &shown.terms, &shown.freshness);
+                    saved.rows = Some(SavedRows { account: home.1, expires, older, rows: shown.rows.clone() });
                 }
             }
-            self.accounts.extend(group.facts.iter().map(|(key, (facts, _))| (key.clone(), *home, facts.clone())));
-            let listings = group.listings.iter();
-            self.listings.extend(listings.map(|(key, (listing, _))| (key.clone(), *home, (**listing).clone())));
+            for (key, Learned { what, terms, freshness }) in &group.facts {
+                let (expires, _) = expires(key, terms, freshness);
+                self.accounts.push(SavedNames { key: key.clone(), home: *home, what: what.clone(), expires });
+            }
+            for (key, Learned { what, terms, freshness }) in &group.listings {
+                let (expires, _) = expires(key, terms, freshness);
+                self.listings.push(SavedNames { key: key.clone(), home: *home, what: (**what).clone(), expires });
+            }
         }
         for (key, status) in snapshot.statuses() {
             if let Some(saved) = self.targets.get_mut(key) {

@@ -3,22 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::change::{Change, GroupKey, PolledRows};
 use super::facts::{AccountFacts, Listing};
+use super::freshness::{Freshness, SampleTerms};
+use super::lane::LaneKey;
 use super::metric::MetricSet;
 use super::rows::Rows;
-use super::status::{FleetHealth, TargetStatus};
-use super::target::{AccountId, CampaignId, CredentialId, Labels, Source, Subject, TargetKey, Window};
+use super::status::{FleetHealth, LaneStatus, TargetStatus};
+use super::target::{AccountId, CampaignId, CredentialId, Source, Subject, TargetKey, Window};
 use super::time::Uptime;
 
 /// Everything known of one account.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
     /// The account's own facts, by the discovery that found them.
-    pub facts: BTreeMap<TargetKey, (AccountFacts, Labels)>,
+    pub facts: BTreeMap<TargetKey, Learned<AccountFacts>>,
     /// Its campaigns, by the discovery that found them.
-    pub listings: BTreeMap<TargetKey, (Arc<Listing>, Labels)>,
+    pub listings: BTreeMap<TargetKey, Learned<Arc<Listing>>>,
     /// Its rows by target.
     pub targets: BTreeMap<TargetKey, Published>,
 }
@@ -28,10 +31,21 @@ pub struct Group {
 pub struct Published {
     /// The rows.
     pub rows: Arc<Rows>,
-    /// Static labels.
-    pub labels: Labels,
-    /// When they leave unless they are replaced.
-    pub expires: Uptime,
+    /// On which terms they are shown.
+    pub terms: SampleTerms,
+    /// How old they are.
+    pub freshness: Freshness,
+}
+
+/// What a discovery found.
+#[derive(Clone, Debug)]
+pub struct Learned<T> {
+    /// What it is.
+    pub what: T,
+    /// On which terms it is shown.
+    pub terms: SampleTerms,
+    /// How old it is.
+    pub freshness: Freshness,
 }
 
 /// What of a snapshot changed since it was last asked.
@@ -122,7 +136,10 @@ impl Snapshot {
     pub fn apply(&mut self, change: Change) -> Option<Full> {
         match change {
             Change::Rows(brought) => return self.take_in(brought),
-            Change::Move { from, to, only, labels } => return self.hand_over(&from, to, only.as_deref(), labels),
+            Change::Move { from, to, only, terms } if to.subject.is_discovery() => {
+                self.hand_over_names(&from, to, only.as_deref(), terms);
+            }
+            Change::Move { from, to, only, terms } => return self.hand_over(&from, to, only.as_deref(), terms),
             Change::Narrow { key, only, metrics } => self.narrow(&key, only.as_deref(), metrics),
             Change::Gone(key) => {
                 self.changed.statuses |= self.statuses.remove(&key).is_some();
@@ -132,27 +149,26 @@ impl Snapshot {
                 self.samples.remove(&credential);
                 Arc::make_mut(&mut self.health).credentials.remove(&credential);
             }
-            Change::Labels { key, labels } => self.relabel(&key, &labels),
+            Change::Terms { key, terms } => self.set_terms(&key, &terms),
             Change::Bound(max_series) => self.max_series = max_series,
-            Change::Account { key, home, facts, labels } => {
+            Change::Account { key, home, facts, terms, freshness } => {
                 let group = self.groups.entry(home).or_default();
-                let known = Some((facts, labels));
-                if group.facts.get(&key) != known.as_ref() {
-                    group.facts.extend(known.map(|known| (key.clone(), known)));
+                let known = group.facts.insert(key.clone(), Learned { what: facts, terms, freshness });
+                if !known.is_some_and(|known| group.facts.get(&key).is_some_and(|now| now.reads_as(&known))) {
                     self.changed.groups.insert(home);
                 }
                 self.homes.insert(key, home);
+                self.look_for_expired();
             }
-            Change::Campaigns { key, home, listing, labels } => {
-                let group = self.groups.entry(home).or_default();
-                let same = |(former, with): &(Arc<Listing>, Labels)| **former == listing && *with == labels;
-                if !group.listings.get(&key).is_some_and(same) {
-                    group.listings.insert(key.clone(), (Arc::new(listing), labels));
-                    self.changed.groups.insert(home);
-                }
-                self.homes.insert(key, home);
+            Change::Campaigns { key, home, listing, terms, freshness } => {
+                self.set_names(key, home, Learned { what: Arc::new(listing), terms, freshness });
             }
-            Change::Lane { lane, status } => Arc::make_mut(&mut self.health).set_lane(lane, status),
+            Change::Lane { lane, status } => {
+                let blocked = |status: Option<&Arc<LaneStatus>>| status.and_then(|status| status.blocked_until);
+                // Until when it is stopped is part of when its targets are polled next.
+                self.changed.statuses |= blocked(self.health.lanes.get(&lane)) != blocked(status.as_ref());
+                Arc::make_mut(&mut self.health).set_lane(lane, status);
+            }
             Change::Credential { credential, status } => {
                 Arc::make_mut(&mut self.health).credentials.insert(credential, status);
             }
@@ -169,19 +185,71 @@ impl Snapshot {
         None
     }
 
-    /// Takes everything out that expired by `now`, and says whose it was.
+    /// Takes everything out that expired by `now`, and says whose rows left whole.
     pub fn expire(&mut self, now: Uptime) -> Vec<TargetKey> {
         if self.next_expiry.is_none_or(|expiry| expiry > now) {
             return Vec::new();
         }
-        let all = || self.groups.values().flat_map(|group| &group.targets);
-        let stale: Vec<_> =
-            all().filter(|(_, published)| published.expires <= now).map(|(key, _)| key.clone()).collect();
-        self.next_expiry = all().map(|(_, published)| published.expires).filter(|expires| *expires > now).min();
-        for key in &stale {
+        self.next_expiry = None;
+        let mut next: Option<Uptime> = None;
+        let mut stale = Vec::new();
+        let mut older = Vec::new();
+        let mut names = Vec::new();
+        for group in self.groups.values() {
+            let rows = group.targets.iter().map(|(key, shown)| (key, &shown.terms, &shown.freshness, true));
+            let listed = group.listings.iter().map(|(key, known)| (key, &known.terms, &known.freshness, false));
+            let facts = group.facts.iter().map(|(key, known)| (key, &known.terms, &known.freshness, false));
+            for (key, terms, freshness, is_rows) in rows.chain(listed).chain(facts) {
+                let bound = freshness.bound(terms, self.stretch(key));
+                if freshness.expires(None, bound) <= now {
+                    if is_rows { &mut stale } else { &mut names }.push(key.clone());
+                    continue;
+                }
+                if freshness.first_expires(bound) <= now {
+                    older.push((key.clone(), bound));
+                }
+                let each = freshness.older.keys().map(|campaign| freshness.expires(Some(*campaign), bound));
+                let left = each.chain([freshness.expires(None, bound)]).filter(|expires| *expires > now);
+                next = next.into_iter().chain(left).min();
+            }
+        }
+        for (key, bound) in older {
+            self.drop_older(&key, bound, now);
+        }
+        for key in stale.iter().chain(&names) {
             self.remove(key);
         }
+        self.next_expiry = next;
         stale
+    }
+
+    /// Takes out what of a target changed hands and is too old by now.
+    fn drop_older(&mut self, key: &TargetKey, bound: Duration, now: Uptime) {
+        let stays = |freshness: &Freshness, campaign: Option<CampaignId>| freshness.expires(campaign, bound) > now;
+        let Some(home) = self.homes.get(key).copied() else { return };
+        let Some(group) = self.groups.get_mut(&home) else { return };
+        if let Some(Learned { what, freshness, .. }) = group.listings.get_mut(key) {
+            *what = Arc::new(what.only(|campaign| stays(freshness, Some(campaign))));
+            let left = std::mem::take(&mut freshness.older);
+            freshness.older = left.into_iter().filter(|(campaign, _)| what.contains(*campaign)).collect();
+            self.changed.groups.insert(home);
+        }
+        let Some(mut shown) = self.published(key).cloned() else { return };
+        let rows = shown.rows.only(|campaign| stays(&shown.freshness, campaign));
+        shown.freshness.older.retain(|campaign, _| rows.contains(*campaign));
+        shown.rows = Arc::new(rows);
+        self.take_out(key);
+        self.insert(key.clone(), home, shown);
+    }
+
+    /// How many times longer than configured the intervals of a target's lane are.
+    pub fn stretch(&self, key: &TargetKey) -> f64 {
+        self.health.lanes.get(&LaneKey::of(key)).and_then(|lane| lane.stretch).unwrap_or(1.0)
+    }
+
+    /// Has the next look find out when to look again.
+    fn look_for_expired(&mut self) {
+        self.next_expiry = Some(Uptime::ZERO);
     }
 
     /// When to look for expired targets next; it may be earlier than any expires.
@@ -194,34 +262,37 @@ impl Snapshot {
     }
 
     fn take_in(&mut self, brought: PolledRows) -> Option<Full> {
-        let PolledRows { key, account, rows, whole, labels, expires } = brought;
+        let PolledRows { key, account, rows, whole, terms, freshness } = brought;
         let rows = Rows::joined(rows);
         let home = (key.source, key.account.or(account));
         let former = self.published(&key).filter(|former| !whole && !former.rows.is_empty());
-        let Some(former) = former else { return self.publish(key, home, rows, labels, expires) };
-        let (rows, expires) = (former.rows.updated(&rows), former.expires);
+        let Some(former) = former else { return self.publish(key, home, Published::new(rows, terms, freshness)) };
+        let shown = Published::new(former.rows.updated(&rows), terms, former.freshness.clone());
         let home = self.homes.get(&key).copied().filter(|_| account.is_none()).unwrap_or(home);
-        self.publish(key, home, rows, labels, expires)
+        self.publish(key, home, shown)
     }
 
-    fn publish(&mut self, key: TargetKey, home: GroupKey, rows: Rows, labels: Labels, expires: Uptime) -> Option<Full> {
+    fn publish(&mut self, key: TargetKey, home: GroupKey, mut shown: Published) -> Option<Full> {
         let group = self.groups.entry(home).or_default();
         // Hidden and not refused: the target stays published, so that it goes stale, and shows how it fares.
-        let rows = if group.hides(home, &key) { Rows::default() } else { rows };
-        if let Some(former) =
-            group.targets.get_mut(&key).filter(|former| *former.rows == rows && former.labels == labels)
-        {
-            former.expires = expires;
-        } else {
-            self.remove(&key);
-            let size = rows.series(key.window.is_of_each(home.1));
-            if self.series.saturating_add(size) > self.max_series {
-                return Some(Full { key, left_out: size });
-            }
-            self.reveal(home, &key, &rows);
-            self.insert(key, home, Published { rows: Arc::new(rows), labels, expires });
+        if group.hides(home, &key) {
+            shown.rows = Arc::default();
         }
+        let bound = shown.freshness.bound(&shown.terms, 1.0);
+        let expires = shown.freshness.first_expires(bound);
         self.next_expiry = Some(self.next_expiry.map_or(expires, |next| next.min(expires)));
+        let group = self.groups.entry(home).or_default();
+        if let Some(former) = group.targets.get_mut(&key).filter(|former| former.reads_as(&shown)) {
+            (former.terms, former.freshness) = (shown.terms, shown.freshness);
+            return None;
+        }
+        self.remove(&key);
+        let size = shown.rows.series(key.window.is_of_each(home.1));
+        if self.series.saturating_add(size) > self.max_series {
+            return Some(Full { key, left_out: size });
+        }
+        self.reveal(home, &key, &shown.rows);
+        self.insert(key, home, shown);
         None
     }
 
@@ -244,27 +315,28 @@ impl Snapshot {
         }
     }
 
-    fn relabel(&mut self, key: &TargetKey, labels: &Labels) {
+    fn set_terms(&mut self, key: &TargetKey, terms: &SampleTerms) {
         let home = self.homes.get(key).copied().unwrap_or((key.source, key.account));
         let Some(group) = self.groups.get_mut(&home) else { return };
         let held = [
-            group.targets.get_mut(key).map(|published| &mut published.labels),
-            group.listings.get_mut(key).map(|(_, with)| with),
-            group.facts.get_mut(key).map(|(_, with)| with),
+            group.targets.get_mut(key).map(|shown| &mut shown.terms),
+            group.listings.get_mut(key).map(|known| &mut known.terms),
+            group.facts.get_mut(key).map(|known| &mut known.terms),
         ];
-        for with in held.into_iter().flatten() {
-            *with = labels.clone();
+        for held in held.into_iter().flatten() {
+            *held = terms.clone();
             self.changed.groups.insert(home);
         }
+        self.look_for_expired();
     }
 
-    /// What changes hands grows no younger by it: the oldest decides when all leave.
+    /// What changes hands grows no younger by it.
     fn hand_over(
         &mut self,
         from: &[TargetKey],
         to: TargetKey,
         only: Option<&BTreeSet<CampaignId>>,
-        labels: Labels,
+        terms: SampleTerms,
     ) -> Option<Full> {
         let moves = |campaign: Option<CampaignId>| {
             only.is_none_or(|only| campaign.is_some_and(|campaign| only.contains(&campaign)))
@@ -282,18 +354,69 @@ impl Snapshot {
             self.set_rows(key, former.rows.only(|campaign| !moves(campaign)));
             brought.push(Published { rows: Arc::new(taken), ..former });
         }
-        brought.retain(|published| !published.rows.is_empty());
-        let expires = brought.iter().map(|published| published.expires).min()?;
-        let rows = Rows::new(brought.iter().flat_map(|published| published.rows.rows()).collect());
-        self.publish(to, home?, rows, labels, expires)
+        brought.retain(|shown| !shown.rows.is_empty());
+        let campaigns = |shown: &Published| shown.rows.campaigns().iter().flatten().copied().collect();
+        let parts: Vec<_> = brought.iter().map(|shown| (&shown.freshness, campaigns(shown))).collect();
+        let freshness = Freshness::joined(&parts)?;
+        let rows = Rows::new(brought.iter().flat_map(|shown| shown.rows.rows()).collect());
+        self.publish(to, home?, Published::new(rows, terms, freshness))
+    }
+
+    /// The same for names: the listing of an account takes over those that were read one by one.
+    fn hand_over_names(
+        &mut self,
+        from: &[TargetKey],
+        to: TargetKey,
+        only: Option<&BTreeSet<CampaignId>>,
+        terms: SampleTerms,
+    ) {
+        let wanted = |campaign| only.is_none_or(|only| only.contains(&campaign));
+        let known = |key: &TargetKey| self.groups.get(self.homes.get(key)?)?.listings.get(key).cloned();
+        let home = match to.account {
+            Some(account) => Some((to.source, Some(account))),
+            None => from.iter().find_map(|key| self.homes.get(key)).copied(),
+        };
+        let Some(home) = home else { return };
+        let here = |key: &&TargetKey| self.homes.get(*key) == Some(&home);
+        let parts: Vec<_> = std::iter::once(&to).chain(from).filter(here).filter_map(known).collect();
+        let mut listing = Listing::default();
+        let mut aged = Vec::new();
+        for part in &parts {
+            let fresh = part.what.only(|campaign| wanted(campaign) && !listing.contains(campaign));
+            aged.push((&part.freshness, fresh.iter().map(|listed| listed.campaign).collect()));
+            listing = listing.with(&fresh);
+        }
+        if let Some(freshness) = Freshness::joined(&aged).filter(|_| !listing.is_empty()) {
+            self.set_names(to, home, Learned { what: Arc::new(listing), terms, freshness });
+        }
+    }
+
+    fn set_names(&mut self, key: TargetKey, home: GroupKey, names: Learned<Arc<Listing>>) {
+        let group = self.groups.entry(home).or_default();
+        let former = group.listings.insert(key.clone(), names);
+        if !former.is_some_and(|former| group.listings.get(&key).is_some_and(|now| now.reads_as(&former))) {
+            self.changed.groups.insert(home);
+        }
+        self.homes.insert(key, home);
+        self.look_for_expired();
     }
 
     fn narrow(&mut self, key: &TargetKey, only: Option<&BTreeSet<CampaignId>>, metrics: MetricSet) {
+        if let Some(only) = only {
+            self.narrow_names(key, only);
+        }
         let Some(former) = self.published(key) else { return };
         let rows = former.rows.narrowed(only, metrics);
         if rows != *former.rows {
             self.set_rows(key, rows);
         }
+    }
+
+    fn narrow_names(&mut self, key: &TargetKey, only: &BTreeSet<CampaignId>) {
+        let Some(home) = self.homes.get(key).copied() else { return };
+        let Some(known) = self.groups.get_mut(&home).and_then(|group| group.listings.get_mut(key)) else { return };
+        known.what = Arc::new(known.what.only(|campaign| only.contains(&campaign)));
+        self.changed.groups.insert(home);
     }
 
     /// A target shows other rows, which are no younger than those that it had.
@@ -346,9 +469,27 @@ impl Snapshot {
     }
 }
 
+impl Published {
+    fn new(rows: Rows, terms: SampleTerms, freshness: Freshness) -> Self {
+        Self { rows: Arc::new(rows), terms, freshness }
+    }
+
+    /// Whether a scrape shows the same.
+    fn reads_as(&self, other: &Self) -> bool {
+        self.rows == other.rows && self.terms.labels == other.terms.labels
+    }
+}
+
+impl<T: PartialEq> Learned<T> {
+    /// Whether a scrape shows the same.
+    fn reads_as(&self, other: &Self) -> bool {
+        self.what == other.what && self.terms.labels == other.terms.labels
+    }
+}
+
 impl Group {
     /// What is known of the account itself. Of several discoveries, the first one's word counts.
-    pub fn account(&self) -> Option<&(AccountFacts, Labels)> {
+    pub fn account(&self) -> Option<&Learned<AccountFacts>> {
         self.facts.values().next()
     }
 

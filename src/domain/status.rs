@@ -25,6 +25,8 @@ pub struct TargetStatus {
     pub next_poll: Option<UnixSeconds>,
     /// Time between two polls that is in force.
     pub interval: Duration,
+    /// How long samples are shown, where that is less than two intervals in force: they may leave between two polls.
+    pub leaves_early: Option<Duration>,
     /// Failed polls since its last success; `None` before the first poll.
     pub failures: Option<u32>,
     /// Rows of marketing messages in the last good answer.

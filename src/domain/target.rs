@@ -135,7 +135,7 @@ impl Source {
 }
 
 /// What a campaign id means in an account's rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
     /// The row's `ad_id`.
     Ad,

@@ -1,5 +1,7 @@
 //! What an answer does, step by step.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::effect::{Effect, LogLine, Measurement, Severity};
 use super::event::{Answer, Generation};
@@ -10,11 +12,15 @@ use crate::domain::change::{Change, GroupKey, PolledRows};
 use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::FleetChannel;
+use crate::domain::freshness::Freshness;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::MetricSet;
 use crate::domain::schedule::{Outcome, Ticket};
 use crate::domain::target::{Subject, TargetKey};
 use crate::domain::time::Uptime;
+
+/// When a listing starts over whose cursor is refused.
+const START_OVER: Duration = Duration::from_mins(1);
 
 impl Engine {
     /// Takes an answer in: another page to ask for, the same request once more, or the end of a poll.
@@ -60,6 +66,11 @@ impl Engine {
             self.count(key, target.wire.endpoint(), answer);
             if self.is_outdated_refusal(key, answer) {
                 return self.schedule.hand_back(answer.ticket);
+            }
+            let credential = key.credential_id();
+            if self.plan.credential(&credential).is_some() {
+                let fault = answer.result.as_ref().err().map(|fault| (fault, fault.reason));
+                self.health.credentials.note_acceptance(&credential, fault, now, &mut self.out);
             }
         }
         // The schedule keeps the place until this: without it the lane would count a request that never comes
@@ -126,7 +137,14 @@ impl Engine {
         let outgrown = std::mem::take(&mut target.outgrown);
         let key = target.planned.key.clone();
         let partial = result.is_err() && poll.pages > 0;
-        let (started, gathered) = (poll.started, poll.gathered);
+        let (started, resumed) = (poll.started, poll.resumed);
+        let gathered = match result {
+            Err(fault) if poll.can_resume(key.subject, fault, now.uptime) => {
+                target.poll = Some(poll.resumed());
+                Gathered::default()
+            }
+            _ => poll.gathered,
+        };
         // The number of half an answer would read like campaigns that are gone.
         let rows = result.is_ok().then(|| gathered.row_count());
         for (field, count) in &gathered.rejected {
@@ -155,10 +173,17 @@ impl Engine {
             let failures = self.schedule.failures(ticket);
             replan |= self.membership.part(&target.planned, fault.reason, failures, now.uptime);
         }
+        if fault.is_none() {
+            target.answered = Some(now.uptime);
+        }
         // Another question by now, or campaigns that joined while their names were being read: neither waits until the
         // next poll.
         if std::mem::take(&mut target.ask_again) {
-            self.schedule.reschedule(ticket, now.uptime);
+            self.schedule.reschedule(ticket, target.soon(now.uptime));
+        }
+        // A cursor does not live for ever. The listing starts over, and not after the hours that a mistake would wait.
+        if resumed && fault.is_some_and(|fault| fault.reason == Reason::InvalidRequest) {
+            self.schedule.reschedule(ticket, now.uptime + START_OVER);
         }
         // Where the smallest page is still too much, it is the list of ids that has to become shorter.
         if target.page.learn(fault.map(|fault| fault.reason)) {
@@ -193,19 +218,22 @@ impl Engine {
     ) {
         let now = self.now;
         let load = self.schedule.load(ticket);
-        let configured = self.targets.get(ticket).map(|target| target.planned.terms.interval).unwrap_or_default();
+        let terms = self.targets.get(ticket).map(|target| target.planned.terms.of_samples()).unwrap_or_default();
+        let interval = terms.interval.mul_f64(load.stretch);
+        let leaves_early = Some(terms.staleness.bound(interval)).filter(|_| terms.staleness.is_too_short(interval));
         let end = PollEnd {
             started,
             fault,
             rows,
-            interval: configured.mul_f64(load.stretch),
+            interval,
+            leaves_early,
             next_poll: self.schedule.due(ticket),
             failures: self.schedule.failures(ticket),
         };
         self.health.note_poll(key, &end, now, &mut self.out);
         let has_content = self.keys.newest(&key.credential_id()).is_some();
         self.health.trouble.poll(key, fault, has_content, now.uptime, &mut self.out);
-        self.health.trouble.load(&load, now.uptime, &mut self.out);
+        self.health.trouble.load(&load, leaves_early, now.uptime, &mut self.out);
         if key.subject == Subject::Token && fault.is_some() {
             self.health.credentials.note_token_fault(&key.credential_id(), &mut self.out);
         }
@@ -220,6 +248,7 @@ impl Engine {
         let Some(target) = self.targets.get_mut(ticket) else { return false };
         let planned = &target.planned;
         let (key, terms) = (planned.key.clone(), planned.terms.clone());
+        let freshness = Freshness::new(now.uptime, self.schedule.load(ticket).stretch);
         let home: GroupKey = (key.source, key.account.or(gathered.account));
         match key.subject {
             // Half a listing would take the other half's names away.
@@ -232,14 +261,14 @@ impl Engine {
             }
             Subject::AccountFacts => {
                 if let Some(facts) = gathered.facts {
-                    self.out.change(Change::Account { key, home, facts, labels: terms.labels });
+                    self.out.change(Change::Account { key, home, facts, terms: terms.of_samples(), freshness });
                 }
                 false
             }
             Subject::Listing | Subject::CampaignFacts(_) => {
                 let listing = Listing::new(&gathered.campaigns);
                 let channel = self.plan.fleet.channel_of_all(&key).map(FleetChannel::id);
-                self.out.change(Change::Campaigns { key, home, listing, labels: terms.labels });
+                self.out.change(Change::Campaigns { key, home, listing, terms: terms.of_samples(), freshness });
                 let campaigns = gathered.campaigns.into_keys().collect();
                 // Some APIs have no request for all campaigns: each of those listed becomes a target of its own.
                 channel.is_some_and(|channel| self.targets.note_listed(channel, campaigns))
@@ -258,8 +287,8 @@ impl Engine {
                     account: gathered.named,
                     // An answer to another list says nothing about the campaigns that joined meanwhile.
                     whole: !partial && !outgrown,
-                    labels: terms.labels,
-                    expires: now.uptime + terms.stale_after,
+                    terms: terms.of_samples(),
+                    freshness,
                     rows,
                 }));
                 joins

@@ -116,6 +116,7 @@ fn place_of(campaign: &FleetCampaign) -> (CredentialId, CampaignId) {
 mod tests {
     use super::*;
     use crate::domain::fleet::PollTerms;
+    use crate::domain::freshness::Staleness;
     use crate::domain::metric::MetricSet;
     use crate::domain::target::{Source, TargetKey, Window};
     use std::sync::Arc;
@@ -127,7 +128,7 @@ mod tests {
             terms: PollTerms {
                 credential: CredentialId { source: Source::META, name: "main".into() },
                 interval: Duration::from_mins(15),
-                stale_after: Duration::from_hours(1),
+                staleness: Staleness::FollowsInterval,
                 labels: Arc::new([]),
                 metrics: MetricSet::default_on(),
             },

@@ -234,7 +234,7 @@ impl Engine {
         let Some(mut state) = state else { return };
         // Which targets there are depends on what was learned.
         self.membership.restore(&self.plan.fleet, std::mem::take(&mut state.members));
-        warm_start::restore_listings(&mut self.targets, &self.plan, &state);
+        warm_start::restore_listings(&mut self.targets, &self.plan, &state, self.now);
         self.replan();
         let (targets, mut with) = self.planning();
         let restored = warm_start::restore(targets, state, &mut with);

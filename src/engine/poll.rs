@@ -1,12 +1,13 @@
 //! A poll between its first request and its last page.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
 
 use crate::domain::facts::{AccountFacts, CampaignFacts};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::metric::MetricSet;
 use crate::domain::rows::Rows;
-use crate::domain::target::{AccountId, CampaignId, Level};
+use crate::domain::target::{AccountId, CampaignId, Level, Subject};
 use crate::domain::time::Uptime;
 use crate::source::{Cursor, Page, TokenHealth};
 
@@ -15,6 +16,9 @@ const MAX_PAGES: u32 = 5_000;
 
 /// Rows, or campaigns, of one poll: several times what the largest account has.
 const MAX_ROWS: usize = 500_000;
+
+/// How long after its start a listing goes on where a fault stopped it: cursors are short-lived.
+const RESUMED_FOR: Duration = Duration::from_hours(1);
 
 /// Where a poll is, and what its pages held so far.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(super) struct Poll {
     seen: HashSet<Cursor>,
     /// Whether other keys were asked for already, because the API refused those of a request.
     pub(super) keys_renewed: bool,
+    /// Whether it goes on after a fault.
+    pub(super) resumed: bool,
     /// Families that the last request asked for.
     pub(super) metrics: MetricSet,
     pub(super) gathered: Gathered,
@@ -101,9 +107,23 @@ impl Poll {
             pages: 0,
             seen: HashSet::new(),
             keys_renewed: false,
+            resumed: false,
             metrics: MetricSet::NONE,
             gathered: Gathered::default(),
         }
+    }
+
+    /// Whether a fault costs a page and not the poll: the listing of a large account takes hundreds of requests, and names
+    /// need not be of one instant.
+    pub(super) fn can_resume(&self, subject: Subject, fault: &Fault, now: Uptime) -> bool {
+        let passes =
+            matches!(fault.reason, Reason::Unavailable | Reason::Timeout | Reason::Throttled | Reason::TooLarge);
+        passes && subject == Subject::Listing && self.pages > 0 && now - self.started < RESUMED_FOR
+    }
+
+    /// The same poll, to go on with the page that failed.
+    pub(super) fn resumed(self) -> Self {
+        Self { resumed: true, keys_renewed: false, ..self }
     }
 
     /// Adds a page and says whether there is a next one.

@@ -81,8 +81,10 @@ impl Quirks {
         let former = known.refused();
         // Names that are not ours are left alone: what did not come from this program cannot be left out by
         // it.
-        let named = |name: &String| METRICS.iter().position(|metric| metric.snake() == *name);
-        let refused = fault.fields.iter().filter_map(named).fold(former, MetricSet::with);
+        let ours = METRICS.iter().enumerate();
+        // Several families may be read from one field.
+        let named = ours.filter(|(_, metric)| fault.fields.contains(&metric.snake()));
+        let refused = named.map(|(at, _)| at).fold(former, MetricSet::with);
         if refused != former {
             known.refused = Some((refused, now));
         }

@@ -14,10 +14,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::budget::Usage;
 use crate::domain::change::Change;
+use crate::domain::facts::Listing;
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::metric::{METRICS, MetricSet};
-use crate::domain::saved::SavedState;
+use crate::domain::saved::{SavedNames, SavedState};
 use crate::domain::target::Labels;
 use crate::source::{Cursor, Page, ServedVersion, TokenHealth};
 use play::*;
@@ -200,7 +201,7 @@ fn other_labels_are_shown_without_a_request() {
     other.fleet.accounts[0].terms.labels = labels.clone();
     play.handle(Event::Plan(Box::new(other)));
     let changes = play.changes();
-    let relabelled = |change: &&Change| matches!(change, Change::Labels { labels: new, .. } if *new == labels);
+    let relabelled = |change: &&Change| matches!(change, Change::Terms { terms, .. } if terms.labels == labels);
     assert_eq!(changes.iter().filter(relabelled).count(), 3, "rows, names, account");
     assert!(!changes.iter().any(|change| matches!(change, Change::Gone(_))));
     play.pass(60 * SECOND);
@@ -315,7 +316,13 @@ fn a_saved_state_goes_on_where_it_was() {
         Effect::Save(state) => Some(*state),
         _ => None,
     });
-    let state: SavedState = saved.unwrap();
+    let mut state: SavedState = saved.unwrap();
+    // Names are added by whoever publishes them; whoever has none asks for them at once.
+    let expires = play.now.wall_at(play.now.uptime + Duration::from_hours(9));
+    for key in state.targets.keys().filter(|key| key.subject.is_discovery()).cloned().collect::<Vec<_>>() {
+        let home = (key.source, key.account);
+        state.listings.push(SavedNames { key, home, what: Listing::default(), expires });
+    }
     let wall = play.now.wall_at(play.now.uptime + 60 * SECOND);
 
     let mut later = Play::new(accounts([7, 8]));

@@ -1,6 +1,6 @@
 //! What survives a restart: where each target was in the schedule, and what was learned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use super::event::{Moment, PollPlan};
 use super::membership::Membership;
 use super::targets::{Planning, Targets};
 use crate::domain::change::{Change, PolledRows};
-use crate::domain::saved::{SavedState, SavedTarget};
+use crate::domain::freshness::{Freshness, SampleTerms};
+use crate::domain::saved::{SavedNames, SavedState, SavedTarget};
 use crate::domain::schedule::Schedule;
-use crate::domain::target::{Labels, TargetKey};
+use crate::domain::target::{Subject, TargetKey};
 use crate::domain::time::{UnixSeconds, Uptime};
 
 /// How old the file may grow while there is news.
@@ -63,11 +64,12 @@ pub(super) fn state(targets: &Targets, schedule: &Schedule, membership: &Members
 }
 
 /// Notes which campaigns the channels had, as far as their listings ask what they asked then.
-pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &SavedState) {
-    for (key, _, listing) in &state.listings {
+pub(super) fn restore_listings(targets: &mut Targets, plan: &PollPlan, state: &SavedState, now: Moment) {
+    for known in state.listings.iter().filter(|known| known.expires > now.wall) {
+        let key = &known.key;
         let channel = plan.fleet.channel_of_all(key).filter(|_| asks_the_same(targets, key, &state.targets));
         if let Some(channel) = channel {
-            targets.note_listed(channel.id(), listing.iter().map(|listed| listed.campaign).collect());
+            targets.note_listed(channel.id(), known.what.iter().map(|listed| listed.campaign).collect());
         }
     }
 }
@@ -85,9 +87,17 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
     }
     with.health.lanes.note_blocked(with.schedule.blocked(now.uptime), now, with.out);
 
+    // A file of last month must not bring last month's names.
+    state.accounts.retain(|known| known.expires > now.wall);
+    state.listings.retain(|known| known.expires > now.wall);
+    let accounts = state.accounts.iter().map(|known| known.key.clone());
+    let names: BTreeSet<_> = accounts.chain(state.listings.iter().map(|known| known.key.clone())).collect();
+
     let mut restored = 0;
     for (key, ticket) in targets.iter() {
-        if !asks_the_same(targets, key, &state.targets) {
+        // Whoever has no names to show asks for them at once.
+        let nameless = key.subject.is_discovery() && key.subject != Subject::Token && !names.contains(key);
+        if nameless || !asks_the_same(targets, key, &state.targets) {
             continue;
         }
         let (Some(saved), Some(target)) = (state.targets.get_mut(key), targets.get(ticket)) else { continue };
@@ -97,29 +107,44 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
         // A first poll is followed by the second after one and a half intervals at the latest.
         let due = uptime(saved.due).min(now.uptime + terms.interval.mul_f64(1.5));
         with.schedule.resume(ticket, due, saved.failures);
+        let stretch = saved.status.as_ref().map_or(1.0, |status| status.interval.div_duration_f64(terms.interval));
         if let Some(status) = saved.status.take() {
             with.health.restore(key, status, with.out);
         }
         if let Some(rows) = saved.rows.take() {
+            let terms = terms.of_samples();
+            let mut freshness = Freshness::new(now.uptime, stretch.max(1.0));
+            // Never later than a fresh answer would expire: the clock, or `stale_after`, may be another by now.
+            let bound = freshness.bound(&terms, 1.0);
+            let age = |expires: UnixSeconds| bound.saturating_sub(uptime(expires) - now.uptime);
+            freshness.age = age(rows.expires);
+            let older = rows.older.iter().map(|(campaign, expires)| (*campaign, age(*expires) - freshness.age));
+            freshness.older = older.collect();
             with.out.change(Change::Rows(PolledRows {
                 key: key.clone(),
                 account: rows.account,
                 rows: vec![Arc::unwrap_or_clone(rows.rows)],
                 whole: true,
-                labels: terms.labels.clone(),
-                // Never later than a fresh answer would expire: the clock, or `stale_after`, may be another by now.
-                expires: uptime(rows.expires).min(now.uptime + terms.stale_after),
+                terms,
+                freshness,
             }));
         }
     }
-    for (key, home, facts) in state.accounts {
-        if let Some(labels) = labels_of(targets, &key, &state.targets) {
-            with.out.change(Change::Account { key, home, facts, labels });
+    let aged = |terms: &SampleTerms, expires: UnixSeconds| {
+        let mut freshness = Freshness::new(now.uptime, 1.0);
+        freshness.age = freshness.bound(terms, 1.0).saturating_sub(uptime(expires) - now.uptime);
+        freshness
+    };
+    for SavedNames { key, home, what: facts, expires } in state.accounts {
+        if let Some(terms) = terms_of(targets, &key, &state.targets) {
+            let freshness = aged(&terms, expires);
+            with.out.change(Change::Account { key, home, facts, terms, freshness });
         }
     }
-    for (key, home, listing) in state.listings {
-        if let Some(labels) = labels_of(targets, &key, &state.targets) {
-            with.out.change(Change::Campaigns { key, home, listing, labels });
+    for SavedNames { key, home, what: listing, expires } in state.listings {
+        if let Some(terms) = terms_of(targets, &key, &state.targets) {
+            let freshness = aged(&terms, expires);
+            with.out.change(Change::Campaigns { key, home, listing, terms, freshness });
         }
     }
     restored
@@ -132,9 +157,9 @@ fn asks_the_same(targets: &Targets, key: &TargetKey, saved: &Saved) -> bool {
     saved.get(key).zip(targets.by_key(key)).is_some_and(|(saved, target)| saved.asks == target.asks)
 }
 
-fn labels_of(targets: &Targets, key: &TargetKey, saved: &Saved) -> Option<Labels> {
+fn terms_of(targets: &Targets, key: &TargetKey, saved: &Saved) -> Option<SampleTerms> {
     let target = targets.by_key(key).filter(|_| asks_the_same(targets, key, saved))?;
-    Some(target.planned.terms.labels.clone())
+    Some(target.planned.terms.of_samples())
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use super::info::{self, CampaignRun};
 use super::state::States;
 use super::windows::Windows;
 use crate::domain::change::GroupKey;
-use crate::domain::snapshot::{Group, Snapshot};
+use crate::domain::lane::LaneKey;
+use crate::domain::snapshot::{Group, Learned, Snapshot};
 use crate::domain::target::{CampaignId, TargetKey};
 
 /// A block has this many members in the mean, as a power of two.
@@ -33,7 +34,7 @@ fn begins_at_target(key: &TargetKey) -> bool {
 
 /// The blocks of an account, in the order of the exposition.
 pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, BlockContent)> {
-    let facts = group.account().map(|(facts, _)| facts);
+    let facts = group.account().map(|known| &known.what);
     let zone = facts.and_then(|facts| TimeZone::get(&facts.timezone).ok()).unwrap_or(TimeZone::UTC);
     let mut blocks = figures(key, group, &zone);
     let windows = Windows::of(key, zone, group);
@@ -46,15 +47,15 @@ pub(super) fn of_group(key: GroupKey, group: &Group) -> Vec<(BlockId, BlockConte
         let content = CampaignRun { group: key, origins: origins.clone(), members: run.to_vec() };
         Some((BlockId::Campaigns(run.first()?.campaign), BlockContent::Campaigns(content)))
     }));
-    if let Some((facts, labels)) = group.account() {
-        let account = info::AccountInfo { group: key, facts: facts.clone(), labels: labels.clone() };
+    if let Some(Learned { what: facts, terms, .. }) = group.account() {
+        let account = info::AccountInfo { group: key, facts: facts.clone(), labels: terms.labels.clone() };
         blocks.push((BlockId::Account, BlockContent::Account(account)));
     }
     blocks
 }
 
 fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, BlockContent)> {
-    let currency = group.account().and_then(|(facts, _)| facts.currency);
+    let currency = group.account().and_then(|known| known.what.currency);
     let empty = || FigureRun { group: key, currency, zone: zone.clone(), parts: Vec::new() };
 
     let mut blocks: Vec<(BlockId, BlockContent)> = Vec::new();
@@ -73,7 +74,7 @@ fn figures(key: GroupKey, group: &Group, zone: &TimeZone) -> Vec<(BlockId, Block
             let (_, figures) = open.get_or_insert_with(|| (BlockId::Figures(target.clone(), first), empty()));
             figures.parts.push(TargetRows {
                 window: target.window.clone(),
-                labels: published.labels.clone(),
+                labels: published.terms.labels.clone(),
                 rows: published.rows.clone(),
                 range,
             });
@@ -91,7 +92,12 @@ pub(super) fn of_states(snapshot: &Snapshot) -> Vec<(BlockId, BlockContent)> {
             blocks.push((BlockId::States(key.clone()), States(Vec::new())));
         }
         if let Some((_, states)) = blocks.last_mut() {
-            states.0.push((key.clone(), status.clone()));
+            let mut status = status.clone();
+            // Its lane may open only later.
+            let lane = snapshot.health().lanes.get(&LaneKey::of(key));
+            let blocked = lane.and_then(|lane| lane.blocked_until);
+            status.next_poll = status.next_poll.map(|next| blocked.filter(|until| *until > next).unwrap_or(next));
+            states.0.push((key.clone(), status));
         }
     }
     blocks.into_iter().map(|(id, states)| (id, BlockContent::States(states))).collect()

@@ -6,7 +6,7 @@ use super::family::{self, FAMILIES, Other};
 use super::line;
 use crate::domain::change::GroupKey;
 use crate::domain::facts::{AccountFacts, ListedCampaign, Listing};
-use crate::domain::snapshot::Group;
+use crate::domain::snapshot::{Group, Learned};
 use crate::domain::target::{CampaignId, Currency, Labels, account_label};
 
 /// A run of an account's campaigns.
@@ -45,9 +45,9 @@ pub(super) fn campaigns(group: &Group) -> (Arc<[CampaignOrigin]>, Vec<KnownCampa
     let mut origins: Vec<CampaignOrigin> = Vec::new();
     let mut known = Vec::new();
     for published in group.targets.values() {
-        let same = |origin: &CampaignOrigin| origin.labels == published.labels;
+        let same = |origin: &CampaignOrigin| origin.labels == published.terms.labels;
         let origin = origins.iter().position(same).unwrap_or_else(|| {
-            origins.push(CampaignOrigin { listing: None, labels: published.labels.clone() });
+            origins.push(CampaignOrigin { listing: None, labels: published.terms.labels.clone() });
             origins.len() - 1
         });
         let campaigns = published.rows.campaigns().iter().flatten();
@@ -56,9 +56,9 @@ pub(super) fn campaigns(group: &Group) -> (Arc<[CampaignOrigin]>, Vec<KnownCampa
     // Targets come sorted, each with its campaigns sorted: runs that a stable sort merges.
     known.sort_by_key(|known| known.campaign);
     known.dedup_by_key(|known| known.campaign);
-    for (listing, labels) in group.listings.values() {
+    for Learned { what: listing, terms, .. } in group.listings.values() {
         let origin = small(origins.len());
-        origins.push(CampaignOrigin { listing: Some(listing.clone()), labels: labels.clone() });
+        origins.push(CampaignOrigin { listing: Some(listing.clone()), labels: terms.labels.clone() });
         let with_rows = known.len();
         for (place, listed) in listing.iter().enumerate() {
             // Only among those known before this listing: they are sorted, what it adds behind them is not yet.

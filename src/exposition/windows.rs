@@ -33,11 +33,14 @@ impl Windows {
         let mut bounds: Vec<Bounds> = Vec::new();
         for (key, published) in held.targets.iter().filter(|(key, _)| !key.window.is_of_each(group.1)) {
             let Some(days) = published.rows.window_days() else { continue };
-            let same =
-                |known: &&mut Bounds| known.window.label() == key.window.label() && known.labels == published.labels;
+            let same = |known: &&mut Bounds| {
+                known.window.label() == key.window.label() && known.labels == published.terms.labels
+            };
             match bounds.iter_mut().find(same) {
                 Some(known) => known.days = newer_days(Some(known.days), Some(days)).unwrap_or(days),
-                None => bounds.push(Bounds { window: key.window.clone(), labels: published.labels.clone(), days }),
+                None => {
+                    bounds.push(Bounds { window: key.window.clone(), labels: published.terms.labels.clone(), days })
+                }
             }
         }
         Self { group, zone, bounds }

@@ -16,6 +16,7 @@ use super::report::Location;
 use super::span::Interval;
 use super::windows::windows;
 use crate::domain::fleet::PollTerms;
+use crate::domain::freshness::Staleness;
 use crate::domain::metric::MetricSet;
 use crate::domain::target::{CredentialId, Source, Window};
 
@@ -36,8 +37,6 @@ pub(super) struct Cascade {
     pub(super) windows: Vec<Window>,
 }
 
-/// Samples outlive at least an outage of this length.
-const STALE_AFTER: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 /// How far the day of an account may be ahead of the day in UTC.
 const MAX_DAY_AHEAD: SignedDuration = SignedDuration::from_hours(24);
@@ -132,7 +131,7 @@ impl Cascade {
             credential: CredentialId { source, name: self.credential.clone() },
             interval: self.interval,
             // Four polls may fail in a row before a campaign disappears, and never less than an hour of them.
-            stale_after: self.stale_after.unwrap_or_else(|| STALE_AFTER.max(self.interval * 4)),
+            staleness: self.stale_after.map_or(Staleness::FollowsInterval, Staleness::Fixed),
             labels: self.labels.clone().into_iter().collect(),
             metrics: self.metrics,
         }

@@ -14,6 +14,7 @@ use super::raw::Raw;
 use super::report::{Problems, Report};
 use super::{Access, Secret, Settings, document, load};
 use crate::domain::fleet::WantedCampaigns;
+use crate::domain::freshness::Staleness;
 
 const FOLDER: &str = "tests/data/settings";
 
@@ -220,7 +221,10 @@ fn later_layers_win_and_inherit() {
     assert_eq!(first.terms.interval, Duration::from_mins(30));
     let labels = first.terms.labels.iter().map(|(name, value)| format!("{name}={value}"));
     assert_eq!(labels.collect::<Vec<_>>(), ["a=y", "b=1"]);
-    assert_eq!((second.terms.interval, second.terms.stale_after), (Duration::from_hours(1), Duration::from_hours(2)));
+    assert_eq!(
+        (second.terms.interval, second.terms.staleness),
+        (Duration::from_hours(1), Staleness::Fixed(Duration::from_hours(2)))
+    );
     fs::remove_file(path).unwrap();
 }
 

@@ -71,11 +71,11 @@ fn lines(out: &mut impl Write, state: &SavedState) -> std::io::Result<()> {
     for (key, kept) in &state.targets {
         add(&Record::Target(Box::new(TargetRecord::of(key, kept))))?;
     }
-    for (key, home, facts) in &state.accounts {
-        add(&Record::account(key, home, facts))?;
+    for known in &state.accounts {
+        add(&Record::account(known))?;
     }
-    for (key, home, listing) in &state.listings {
-        add(&Record::listing(key, home, listing))?;
+    for known in &state.listings {
+        add(&Record::listing(known))?;
     }
     for (credential, campaign, member) in &state.members {
         add(&Record::member(credential, *campaign, *member))?;

@@ -5,11 +5,13 @@
 //! figures, names and instants; no secret ever gets near it. Instants are wall-clock time, because
 //! the monotonic clock ends with the process.
 
+mod claim;
 mod file;
 mod record;
 
 use std::path::{Path, PathBuf};
 
+pub use claim::StateClaim;
 pub use file::{StateFileError, decode, encode, read, write};
 
 use crate::domain::saved::SavedState;

@@ -14,7 +14,7 @@ use crate::domain::fault::Reason;
 use crate::domain::lane::LaneKey;
 use crate::domain::metric::{ACTIONS, METRICS};
 use crate::domain::rows::{Column, Figure, Row, Rows};
-use crate::domain::saved::{SavedRows, SavedTarget};
+use crate::domain::saved::{SavedNames, SavedRows, SavedTarget};
 use crate::domain::status::{LastFault, TargetStatus};
 use crate::domain::target::{AccountId, CampaignId, Currency, Level, Source, Subject, TargetKey, Window};
 use crate::domain::time::UnixSeconds;
@@ -24,11 +24,38 @@ use crate::domain::time::UnixSeconds;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Record {
     Target(Box<TargetRecord>),
-    Account { key: KeyRecord, home: Home, name: String, currency: Option<String>, timezone: String, status: String },
-    Listing { key: KeyRecord, home: Home, campaigns: Vec<(u64, String, String, bool)> },
-    Member { credential: String, campaign: u64, account: Option<(u64, bool)> },
-    Blocked { source: String, credential: String, account: Option<u64>, until: f64 },
-    End { records: usize },
+    Account {
+        key: KeyRecord,
+        home: Home,
+        name: String,
+        currency: Option<String>,
+        timezone: String,
+        status: String,
+        /// Files of earlier versions do not tell; names of unknown age are read anew.
+        #[serde(default)]
+        expires: f64,
+    },
+    Listing {
+        key: KeyRecord,
+        home: Home,
+        campaigns: Vec<(u64, String, String, bool)>,
+        #[serde(default)]
+        expires: f64,
+    },
+    Member {
+        credential: String,
+        campaign: u64,
+        account: Option<(u64, bool)>,
+    },
+    Blocked {
+        source: String,
+        credential: String,
+        account: Option<u64>,
+        until: f64,
+    },
+    End {
+        records: usize,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,6 +103,9 @@ struct StatusRecord {
 struct Columns {
     account: Option<u64>,
     expires: f64,
+    /// Campaigns that leave earlier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    older: Vec<(u64, f64)>,
     campaigns: Vec<Option<u64>>,
     currencies: Vec<Option<String>>,
     days: Vec<Option<(Date, Date)>>,
@@ -192,6 +222,8 @@ impl TargetRecord {
                 let reason = Reason::ALL.into_iter().find(|known| known.label() == reason)?;
                 Some(Arc::new(LastFault { reason, message, at: UnixSeconds::new(at) }))
             }),
+            // The next poll tells.
+            leaves_early: None,
             // The snapshot counts them when the rows are back.
             samples: None,
         });
@@ -216,6 +248,7 @@ impl Columns {
         Self {
             account: kept.account.map(AccountId::number),
             expires: kept.expires.as_f64(),
+            older: kept.older.iter().map(|(campaign, expires)| (campaign.number(), expires.as_f64())).collect(),
             campaigns: rows.campaigns().iter().map(|campaign| campaign.map(CampaignId::number)).collect(),
             currencies: rows.currencies().iter().map(|code| code.map(|code| code.as_str().to_owned())).collect(),
             days: rows.days().to_vec(),
@@ -249,13 +282,19 @@ impl Columns {
         Ok(SavedRows {
             account: account(self.account)?,
             expires: UnixSeconds::new(self.expires),
+            older: self
+                .older
+                .into_iter()
+                .map(|(id, expires)| Ok((campaign(id)?, UnixSeconds::new(expires))))
+                .collect::<Result<_, _>>()?,
             rows: Arc::new(Rows::new(rows)),
         })
     }
 }
 
 impl Record {
-    pub(super) fn account(key: &TargetKey, home: &GroupKey, facts: &AccountFacts) -> Self {
+    pub(super) fn account(known: &SavedNames<AccountFacts>) -> Self {
+        let SavedNames { key, home, what: facts, expires } = known;
         Self::Account {
             key: KeyRecord::of(key),
             home: Home::of(home),
@@ -263,14 +302,17 @@ impl Record {
             currency: facts.currency.map(|code| code.as_str().to_owned()),
             timezone: facts.timezone.clone(),
             status: facts.status.clone(),
+            expires: expires.as_f64(),
         }
     }
 
-    pub(super) fn listing(key: &TargetKey, home: &GroupKey, listing: &Listing) -> Self {
-        let campaigns = listing.iter().map(|listed| {
+    pub(super) fn listing(known: &SavedNames<Listing>) -> Self {
+        let SavedNames { key, home, what, expires } = known;
+        let campaigns = what.iter().map(|listed| {
             (listed.campaign.number(), listed.name.to_owned(), listed.status.to_owned(), listed.marketing)
         });
-        Self::Listing { key: KeyRecord::of(key), home: Home::of(home), campaigns: campaigns.collect() }
+        let (key, home, expires) = (KeyRecord::of(key), Home::of(home), expires.as_f64());
+        Self::Listing { key, home, campaigns: campaigns.collect(), expires }
     }
 
     pub(super) fn member(credential: &str, campaign: CampaignId, member: Option<(AccountId, Level)>) -> Self {
@@ -294,17 +336,19 @@ impl Record {
                 let (key, kept) = target.read()?;
                 state.targets.insert(key, kept);
             }
-            Self::Account { key, home, name, currency, timezone, status } => {
+            Self::Account { key, home, name, currency, timezone, status, expires } => {
                 let currency = currency.as_deref().and_then(Currency::parse);
-                let facts = AccountFacts { name, currency, timezone, status };
-                state.accounts.push((key.read()?, home.read()?, facts));
+                let what = AccountFacts { name, currency, timezone, status };
+                let (key, home, expires) = (key.read()?, home.read()?, UnixSeconds::new(expires));
+                state.accounts.push(SavedNames { key, home, what, expires });
             }
-            Self::Listing { key, home, campaigns } => {
+            Self::Listing { key, home, campaigns, expires } => {
                 let mut facts = BTreeMap::new();
                 for (id, name, status, marketing) in campaigns {
                     facts.insert(campaign(id)?, CampaignFacts { name, status, marketing });
                 }
-                state.listings.push((key.read()?, home.read()?, Listing::new(&facts)));
+                let (key, home, expires) = (key.read()?, home.read()?, UnixSeconds::new(expires));
+                state.listings.push(SavedNames { key, home, what: Listing::new(&facts), expires });
             }
             Self::Member { credential, campaign: id, account: member } => {
                 let level = |ad| if ad { Level::Ad } else { Level::Campaign };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use marketing_messages_exporter::domain::budget::{Grant, Tier, Usage};
 use marketing_messages_exporter::domain::fault::{Fault, Reason};
 use marketing_messages_exporter::domain::fleet::{Fleet, FleetAccount, PollTerms, WantedCampaigns};
+use marketing_messages_exporter::domain::freshness::Staleness;
 use marketing_messages_exporter::domain::lane::LaneKey;
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::schedule::{Next, Outcome, Priority, Schedule, Ticket};
@@ -153,7 +154,7 @@ impl Play {
             terms: PollTerms {
                 credential: CredentialId { source: Source::META, name: "main".into() },
                 interval,
-                stale_after: 4 * interval,
+                staleness: Staleness::FollowsInterval,
                 labels: Arc::new([]),
                 metrics: MetricSet::default_on(),
             },

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::civil::date;
 use marketing_messages_exporter::domain::change::{Change, PolledRows};
 use marketing_messages_exporter::domain::facts::{AccountFacts, CampaignFacts, Listing};
+use marketing_messages_exporter::domain::freshness::{Freshness, SampleTerms, Staleness};
 use marketing_messages_exporter::domain::rows::{Column, Figure, Row, Rows};
 use marketing_messages_exporter::domain::snapshot::Snapshot;
 use marketing_messages_exporter::domain::status::TargetStatus;
@@ -139,13 +139,22 @@ fn rows(key: &TargetKey) -> BoxedStrategy<Vec<Row>> {
     }
 }
 
+fn terms(labels: Labels) -> SampleTerms {
+    SampleTerms { labels, interval: Duration::from_hours(1), ..SampleTerms::default() }
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let brought = key().prop_flat_map(|key| {
         let answer = (rows(&key), any::<bool>(), labels(), 1..9_u64, proptest::option::of(1..4_u64));
         answer.prop_map(move |(rows, whole, labels, minutes, named)| {
-            let expires = Uptime::after(Duration::from_mins(minutes));
+            let terms = SampleTerms {
+                labels,
+                staleness: Staleness::Fixed(Duration::from_mins(minutes)),
+                ..SampleTerms::default()
+            };
+            let freshness = Freshness::new(Uptime::ZERO, 1.0);
             let rows = rows.chunks(500).map(|page| Rows::new(page.to_vec())).collect();
-            Change::Rows(PolledRows { key: key.clone(), account: named.map(account), rows, whole, labels, expires })
+            Change::Rows(PolledRows { key: key.clone(), account: named.map(account), rows, whole, terms, freshness })
         })
     });
     let listing =
@@ -154,18 +163,18 @@ fn change() -> impl Strategy<Value = Change> {
     let home = |cams, at: u64| (if cams { Source::CAMS } else { Source::META }, (at > 0).then(|| account(at)));
     prop_oneof![
         6 => brought,
-        1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move { from: vec![from], to: TargetKey { subject: Subject::Campaigns, ..to }, only: None, labels }),
+        1 => (key(), key(), labels()).prop_map(|(from, to, labels)| Change::Move { from: vec![from], to: TargetKey { subject: Subject::Campaigns, ..to }, only: None, terms: terms(labels) }),
         1 => key().prop_map(Change::Gone),
         1 => (any::<bool>(), 0..4_u64, text(), text(), labels()).prop_map(move |(cams, at, name, status, labels)| {
             let facts = AccountFacts { name, currency: Currency::parse("USD"), timezone: "Europe/Berlin".to_owned(), status };
             let home = home(cams, at);
             let (source, account) = home;
             let key = TargetKey { source, account, subject: Subject::AccountFacts, credential: "main".into(), part: 0, window: Window::Unspecified };
-            Change::Account { key, home, facts, labels }
+            Change::Account { key, home, facts, terms: terms(labels), freshness: Freshness::new(Uptime::ZERO, 1.0) }
         }),
         2 => (key(), proptest::collection::btree_map((1..1500_u64).prop_map(campaign), facts, 0..20), labels()).prop_map(|(key, facts, labels)| {
             let home = (key.source, key.account);
-            Change::Campaigns { key: TargetKey { subject: Subject::Listing, ..key }, home, listing: Listing::new(&facts), labels }
+            Change::Campaigns { key: TargetKey { subject: Subject::Listing, ..key }, home, listing: Listing::new(&facts), terms: terms(labels), freshness: Freshness::new(Uptime::ZERO, 1.0) }
         }),
         2 => (key(), proptest::option::of(any::<bool>()), proptest::option::of(0.0..2e9_f64), 0..9_u32).prop_map(|(key, up, at, failures)| {
             let interval = Duration::from_millis(u64::from(failures) * 300);
@@ -238,14 +247,13 @@ fn publishing_never_tears_a_scrape() {
             figures: figures.clone(),
         };
         let rows = vec![Rows::new((1..campaigns).map(row).collect())];
-        let labels: Labels = Arc::new([]);
         Change::Rows(PolledRows {
             key: key.clone(),
             account: None,
             rows,
             whole: true,
-            labels,
-            expires: Uptime::after(Duration::from_mins(1)),
+            terms: SampleTerms::default(),
+            freshness: Freshness::new(Uptime::ZERO, 1.0),
         })
     };
     let states = [state(1.0, 2000), state(2.5, 1700)];

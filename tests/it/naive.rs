@@ -24,7 +24,7 @@ fn line(family: &str, labels: &[(&str, &str)], value: f64) -> String {
 fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<String>>) {
     let account = account_label(key.1);
     let base = [("source", key.0.label()), ("account_id", account.as_str())];
-    let facts = group.account().map(|(facts, _)| facts);
+    let facts = group.account().map(|known| &known.what);
     let mut campaigns: BTreeMap<CampaignId, (String, String, Labels)> = BTreeMap::new();
     let zone = facts.map_or("UTC", |facts| &facts.timezone);
     let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
@@ -37,7 +37,8 @@ fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<S
     };
     let mut shared: BTreeMap<(&str, &Labels), (Date, Date)> = BTreeMap::new();
     for (target, published) in &group.targets {
-        let statics: Vec<_> = published.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let statics: Vec<_> =
+            published.terms.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         for row in published.rows.rows() {
             let campaign = row.campaign.map(|campaign| campaign.to_string());
             let mut labels = base.to_vec();
@@ -59,7 +60,7 @@ fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<S
             match row.days {
                 Some(days) if own && row.campaign.is_some() => bounds(&[&labels[..], &statics].concat(), days, lines),
                 Some((start, stop)) if !own => {
-                    let known = shared.entry((window, &published.labels)).or_insert((start, stop));
+                    let known = shared.entry((window, &published.terms.labels)).or_insert((start, stop));
                     if stop > known.1 || (stop == known.1 && start < known.0) {
                         *known = (start, stop);
                     }
@@ -67,7 +68,7 @@ fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<S
                 _ => {}
             }
             if let Some(id) = row.campaign {
-                campaigns.entry(id).or_insert((String::new(), String::new(), published.labels.clone()));
+                campaigns.entry(id).or_insert((String::new(), String::new(), published.terms.labels.clone()));
             }
         }
     }
@@ -77,8 +78,9 @@ fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<S
         labels.extend(statics.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         bounds(&labels, days, lines);
     }
-    for (listing, labels) in group.listings.values() {
-        for listed in listing.iter() {
+    for known in group.listings.values() {
+        let labels = &known.terms.labels;
+        for listed in known.what.iter() {
             if listed.marketing || campaigns.contains_key(&listed.campaign) {
                 let entry = (listed.name.to_owned(), listed.status.to_owned(), labels.clone());
                 campaigns.insert(listed.campaign, entry);
@@ -93,7 +95,8 @@ fn naive_group(key: &GroupKey, group: &Group, lines: &mut BTreeMap<String, Vec<S
         labels.extend(statics.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         lines.entry(name.clone()).or_default().push(line(&name, &labels, 1.0));
     }
-    if let Some((facts, statics)) = group.account() {
+    if let Some(known) = group.account() {
+        let (facts, statics) = (&known.what, &known.terms.labels);
         let name = format!("{PREFIX}account_info");
         let currency = facts.currency.as_ref().map_or("", Currency::as_str);
         let mut labels = base.to_vec();

@@ -200,7 +200,7 @@ fn some_state(number: u32) -> SavedState {
     let rows = Arc::new(Rows::new((0..10 * (number % 100)).map(row).collect()));
     let kept = |part: u32| {
         let at = UnixSeconds::new(f64::from(number));
-        let rows = Some(SavedRows { account: None, expires: at, rows: rows.clone() });
+        let rows = Some(SavedRows { account: None, expires: at, older: Vec::new(), rows: rows.clone() });
         (TargetKey { part, ..key.clone() }, SavedTarget { due: at, rows, ..SavedTarget::default() })
     };
     SavedState { targets: (0..4).map(kept).collect(), ..SavedState::default() }

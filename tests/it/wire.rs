@@ -13,6 +13,7 @@ use marketing_messages_exporter::domain::facts::Listing;
 use marketing_messages_exporter::domain::fault::Fault;
 use marketing_messages_exporter::domain::filter as campaigns;
 use marketing_messages_exporter::domain::fleet::{Planned, PollTerms, Selection};
+use marketing_messages_exporter::domain::freshness::{Freshness, Staleness};
 use marketing_messages_exporter::domain::metric::MetricSet;
 use marketing_messages_exporter::domain::rows::Rows;
 use marketing_messages_exporter::domain::snapshot::Snapshot;
@@ -81,7 +82,7 @@ fn planned(source: Source, case: &Case) -> Planned {
     let terms = PollTerms {
         credential: CredentialId { source, name: "main".into() },
         interval: Duration::from_mins(15),
-        stale_after: Duration::from_hours(1),
+        staleness: Staleness::FollowsInterval,
         labels: Arc::new([]),
         metrics,
     };
@@ -93,7 +94,7 @@ fn planned(source: Source, case: &Case) -> Planned {
             matching: case.matching.as_ref().map(|(name, states)| Arc::new(filter(name, states))),
             except: None,
         },
-        _ => Selection::Channel { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account },
+        _ => Selection::Channel { space: "cams-a".into(), page: PageId::parse("77").unwrap(), account, currency: None },
     };
     let key = TargetKey { source, account: Some(account), credential: "main".into(), subject, part: 0, window };
     Planned { key, terms, selection }
@@ -139,24 +140,36 @@ fn check(file: &Path, source: Source) {
     assert_eq!(page.next.map(|cursor| cursor.0), case.next, "{name}");
     let mut snapshot = Snapshot::new(1000);
     let home = (source, planned.key.account);
-    let (key, labels) = (planned.key, planned.terms.labels);
+    let (terms, freshness) = (planned.terms.of_samples(), Freshness::new(Uptime::ZERO, 1.0));
+    let key = planned.key;
     if let Some(facts) = page.facts {
-        snapshot.apply(Change::Account { key: key.clone(), home, facts, labels: labels.clone() });
+        snapshot.apply(Change::Account {
+            key: key.clone(),
+            home,
+            facts,
+            terms: terms.clone(),
+            freshness: freshness.clone(),
+        });
     }
     if !page.campaigns.is_empty() {
         let listing = Listing::new(&page.campaigns);
-        snapshot.apply(Change::Campaigns { key: key.clone(), home, listing, labels: labels.clone() });
+        snapshot.apply(Change::Campaigns {
+            key: key.clone(),
+            home,
+            listing,
+            terms: terms.clone(),
+            freshness: freshness.clone(),
+        });
     }
     if !key.subject.is_discovery() {
         let account = page.rows.first().and_then(|row| row.account);
-        let expires = Uptime::after(Duration::from_secs(1));
         snapshot.apply(Change::Rows(PolledRows {
             key,
             account,
             rows: vec![Rows::new(page.rows)],
             whole: true,
-            labels,
-            expires,
+            terms,
+            freshness,
         }));
     }
     let changed = snapshot.take_changed();

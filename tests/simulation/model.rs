@@ -69,7 +69,7 @@ impl Model {
         let changed = self.keys_changed.get(&exchange.credential).copied().unwrap_or_default();
         if exchange.refused && exchange.at >= changed {
             self.refused.entry(keys).or_insert(at);
-        } else if exchange.good {
+        } else if exchange.accepted {
             self.refused.remove(&keys);
         }
         if exchange.complete {
@@ -202,6 +202,8 @@ impl Model {
     /// The daemon begins anew: what it shows is not what the former one showed.
     pub(crate) fn forget_shown(&mut self) {
         self.shown.clear();
+        // A restart may be what mends a refusal: it is found out anew.
+        self.refused.clear();
     }
 
     pub(crate) fn fail(&mut self, now: Duration, problem: &str) {

@@ -26,10 +26,11 @@ pub(crate) struct Exchange {
     pub(crate) version: String,
     /// Whether it asks for the first page.
     pub(crate) first: bool,
-    pub(crate) good: bool,
     /// Whether the answer is good, and the last of its pages.
     pub(crate) complete: bool,
     pub(crate) refused: bool,
+    /// Whether the API spoke of something else than the keys, and so accepts them.
+    pub(crate) accepted: bool,
     pub(crate) rows: Vec<(Place, Figures)>,
 }
 
@@ -95,6 +96,8 @@ impl Exchange {
         let refused = response.is_some_and(|response| {
             response.status() != 200 && response.body().starts_with(b"{\"error\":{\"code\":190")
         });
+        let speaks_of = |code| response.is_some_and(|response| response.body().starts_with(code));
+        let verdict = [&b"{\"error\":{\"code\":100,"[..], b"{\"error\":{\"code\":10,", b"{\"error\":{\"code\":200,"];
         let rows = json.as_ref().map(|json| rows(json, action.is_some(), &path, &asked)).unwrap_or_default();
         let good = json.as_ref().is_some_and(|json| match &action {
             Some(_) => json["Success"] == true,
@@ -108,9 +111,9 @@ impl Exchange {
             question,
             version,
             first,
-            good,
             complete: good && !more,
             refused,
+            accepted: good || verdict.into_iter().any(speaks_of),
             rows,
         }
     }

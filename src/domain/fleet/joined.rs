@@ -1,10 +1,13 @@
 //! Single campaigns whose account has become known join a request of that account: one request
 //! brings all of them, where each would take its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Fleet, FleetAccount, FleetCampaign, WantedCampaigns};
-use crate::domain::target::{AccountId, Level};
+use super::{Fleet, FleetAccount, FleetCampaign, PollTerms, WantedCampaigns};
+use crate::domain::target::{AccountId, Level, Window};
+
+/// What single campaigns have in common that may share a request.
+type Kind<'a> = (&'a [Window], &'a PollTerms);
 
 /// Parts of an account's requests that a group of joined campaigns has to itself.
 const ACCOUNT_PARTS: u32 = 1000;
@@ -21,38 +24,54 @@ impl Fleet {
             let apart = ours.filter(|campaign| campaign.terms != account.terms);
             account.apart = apart.map(|campaign| (campaign.id, campaign.windows.clone())).collect();
         }
-        let mut groups: Vec<FleetAccount> = Vec::new();
+        let kinds = self.kinds();
+        let mut groups: BTreeMap<(u32, AccountId, Level), FleetAccount> = BTreeMap::new();
         for campaign in &self.campaigns {
             match member(campaign) {
                 None => fleet.campaigns.push(campaign.clone()),
                 // The cheapest first: a request that goes out anyway brings it for nothing.
                 Some((id, level)) if fleet.takes_in(campaign, id, level) => {}
-                Some((id, level)) => match groups.iter_mut().find(|group| group.fits(campaign, id, level)) {
-                    Some(group) => group.insert(campaign),
-                    None => groups.push(FleetAccount {
+                Some((id, level)) => {
+                    let kind = kinds.get(&(&campaign.windows[..], &campaign.terms)).copied().unwrap_or_default();
+                    let group = groups.entry((kind, id, level)).or_insert_with(|| FleetAccount {
                         id,
                         level,
                         totals: false,
-                        wanted: WantedCampaigns::Only([campaign.id].into()),
+                        wanted: WantedCampaigns::Only(BTreeSet::new()),
                         windows: campaign.windows.clone(),
                         apart: Vec::new(),
                         first_part: 0,
                         terms: campaign.terms.clone(),
-                    }),
-                },
+                    });
+                    group.insert(campaign);
+                }
             }
         }
         // Groups of one account must not share keys with each other or with the account itself.
-        let mut taken: BTreeMap<_, u32> = BTreeMap::new();
-        let configured = fleet.accounts.iter().map(|account| (account.terms.credential.clone(), account.id));
-        configured.for_each(|account| *taken.entry(account).or_default() += 1);
-        for mut group in groups {
-            let number = taken.entry((group.terms.credential.clone(), group.id)).or_default();
-            group.first_part = *number * ACCOUNT_PARTS;
-            *number += 1;
+        for ((kind, id, level), mut group) in groups {
+            let configured =
+                |account: &&FleetAccount| account.id == id && account.terms.credential == group.terms.credential;
+            let configured = u32::try_from(self.accounts.iter().filter(configured).count()).unwrap_or(u32::MAX);
+            group.first_part =
+                ACCOUNT_PARTS.saturating_mul(configured + 2 * kind + u32::from(level == Level::Campaign));
             fleet.accounts.push(group);
         }
         fleet
+    }
+
+    /// The terms on which single campaigns are configured, numbered as they come, credential by credential. A group of joined campaigns has the
+    /// number of its terms: a campaign that joins must not renumber the others.
+    fn kinds(&self) -> HashMap<Kind<'_>, u32> {
+        let mut kinds = HashMap::new();
+        let mut of_credential: HashMap<_, u32> = HashMap::new();
+        for campaign in &self.campaigns {
+            let next = of_credential.entry(&campaign.terms.credential).or_default();
+            kinds.entry((&campaign.windows[..], &campaign.terms)).or_insert_with(|| {
+                *next += 1;
+                *next - 1
+            });
+        }
+        kinds
     }
 
     /// Whether a configured account's own requests bring the campaign in all of its windows, and on its terms.
@@ -75,11 +94,6 @@ impl FleetAccount {
             ids.insert(campaign.id);
         }
     }
-
-    /// Whether a joined group is asked on the same terms.
-    fn fits(&self, campaign: &FleetCampaign, id: AccountId, level: Level) -> bool {
-        self.id == id && self.level == level && self.windows == campaign.windows && self.terms == campaign.terms
-    }
 }
 
 #[cfg(test)]
@@ -87,6 +101,7 @@ mod tests {
     use super::*;
     use crate::domain::filter::{Filter, Glob};
     use crate::domain::fleet::{PollTerms, Selection};
+    use crate::domain::freshness::Staleness;
     use crate::domain::metric::MetricSet;
     use crate::domain::target::{CampaignId, CredentialId, Source, Subject, Window};
     use std::sync::Arc;
@@ -96,7 +111,7 @@ mod tests {
         PollTerms {
             credential: CredentialId { source: Source::META, name: "main".into() },
             interval: Duration::from_mins(15),
-            stale_after: Duration::from_hours(1),
+            staleness: Staleness::FollowsInterval,
             labels: Arc::new([]),
             metrics: MetricSet::default_on(),
         }
@@ -175,7 +190,7 @@ mod tests {
         for (fleet, own) in [(all, 0), (some, 2)] {
             let joined = fleet.joined(|_| Some((id, Level::Ad)));
             let expected =
-                [("meta/main/7/account/today".to_owned(), own), ("meta/main/7/account_1000/last_7d".to_owned(), 1)];
+                [("meta/main/7/account/today".to_owned(), own), ("meta/main/7/account_3000/last_7d".to_owned(), 1)];
             assert_eq!(requests(&joined), expected);
             let keys: std::collections::BTreeSet<_> =
                 joined.targets(|_| Vec::new()).into_iter().map(|p| p.key).collect();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::facts::CampaignFacts;
+use crate::domain::freshness::Staleness;
 use crate::domain::rows::{Column, Figure, Row};
+use crate::domain::status::LaneStatus;
 
 fn key(account: Option<u32>, subject: Subject) -> TargetKey {
     TargetKey {
@@ -40,6 +43,11 @@ const fn minute(minute: u64) -> Uptime {
     Uptime::after(Duration::from_mins(minute))
 }
 
+/// Samples are shown for a minute.
+fn a_minute() -> SampleTerms {
+    SampleTerms { staleness: Staleness::Fixed(Duration::from_mins(1)), ..SampleTerms::default() }
+}
+
 fn brought(key: &TargetKey, rows: Vec<Row>, whole: bool, expires: Uptime) -> Change {
     let account = Some(account_id(7));
     Change::Rows(PolledRows {
@@ -47,8 +55,8 @@ fn brought(key: &TargetKey, rows: Vec<Row>, whole: bool, expires: Uptime) -> Cha
         account,
         rows: vec![Rows::new(rows)],
         whole,
-        labels: Arc::new([]),
-        expires,
+        terms: a_minute(),
+        freshness: Freshness::new(Uptime::ZERO + (expires - LATER), 1.0),
     })
 }
 
@@ -143,10 +151,63 @@ fn what_changes_hands_grows_no_younger() {
     let mut snapshot = Snapshot::new(10);
     publish(&mut snapshot, &single, vec![row(1, 1.0)]);
     snapshot.apply(brought(&account, vec![row(2, 1.0)], true, minute(9)));
-    snapshot.apply(Change::Move { from: vec![single.clone()], to: account.clone(), only: None, labels: Arc::new([]) });
+    snapshot.apply(Change::Move { from: vec![single.clone()], to: account.clone(), only: None, terms: a_minute() });
     snapshot.apply(Change::Gone(single));
     assert_eq!(shown(&snapshot, &account), [row(1, 1.0), row(2, 1.0)]);
-    assert_eq!(snapshot.expire(LATER), [account]);
+    assert_eq!((snapshot.expire(minute(8)), snapshot.next_expiry()), (Vec::new(), Some(minute(9))));
+    assert_eq!(shown(&snapshot, &account), [row(2, 1.0)], "the others are younger");
+    assert_eq!(snapshot.expire(minute(9)), [account]);
+}
+
+fn lane_of(key: &TargetKey, stretch: f64) -> Change {
+    let status = LaneStatus { stretch: Some(stretch), ..LaneStatus::default() };
+    Change::Lane { lane: LaneKey::of(key), status: Some(Arc::new(status)) }
+}
+
+#[test]
+fn rows_stay_as_long_as_their_lane_stretches_its_intervals() {
+    let key = key(Some(7), Subject::Campaigns);
+    let mut snapshot = Snapshot::new(10);
+    let terms = SampleTerms { interval: Duration::from_mins(15), ..SampleTerms::default() };
+    let Change::Rows(polled) = brought(&key, vec![row(1, 1.0)], true, LATER) else { unreachable!() };
+    snapshot.apply(Change::Rows(PolledRows { terms: terms.clone(), ..polled }));
+    snapshot.apply(lane_of(&key, 3.0));
+    assert!(snapshot.expire(minute(60)).is_empty(), "the interval in force is 45 minutes by now");
+    assert_eq!(snapshot.next_expiry(), Some(minute(180)));
+    let fixed = SampleTerms { staleness: Staleness::Fixed(Duration::from_mins(90)), ..terms };
+    snapshot.apply(Change::Terms { key: key.clone(), terms: fixed });
+    assert!(snapshot.expire(minute(60)).is_empty());
+    assert_eq!(snapshot.expire(minute(90)), [key], "what is written wins");
+}
+
+#[test]
+fn names_change_hands_and_leave_like_rows() {
+    let listing = key(Some(7), Subject::Listing);
+    let facts = TargetKey { account: None, subject: Subject::CampaignFacts(campaign(1)), ..listing.clone() };
+    let mut snapshot = Snapshot::new(10);
+    let home = (listing.source, listing.account);
+    let named = |id: u32| Listing::new(&[(campaign(id), CampaignFacts::default())].into());
+    let known = |key: &TargetKey, id, answered| Change::Campaigns {
+        key: key.clone(),
+        home,
+        listing: named(id),
+        terms: a_minute(),
+        freshness: Freshness::new(answered, 1.0),
+    };
+    snapshot.apply(known(&facts, 1, Uptime::ZERO));
+    snapshot.apply(known(&listing, 2, minute(8)));
+    let from = vec![facts.clone()];
+    snapshot.apply(Change::Move { from, to: listing.clone(), only: None, terms: a_minute() });
+    snapshot.apply(Change::Gone(facts));
+    let shown = |snapshot: &Snapshot| {
+        let known = snapshot.groups().get(&home).and_then(|group| group.listings.get(&listing));
+        known.map_or(0, |known| known.what.len())
+    };
+    assert_eq!(shown(&snapshot), 2);
+    assert!(snapshot.expire(minute(8)).is_empty());
+    assert_eq!(shown(&snapshot), 1, "the older name is stale");
+    assert!(snapshot.expire(minute(9)).is_empty(), "no rows left");
+    assert_eq!(shown(&snapshot), 0);
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub(super) struct PollEnd<'a> {
     pub(super) rows: Option<usize>,
     /// Time between two polls that is in force.
     pub(super) interval: Duration,
+    /// How long samples are shown, where that is less than two of these.
+    pub(super) leaves_early: Option<Duration>,
     pub(super) next_poll: Uptime,
     /// Failed polls in a row.
     pub(super) failures: u32,
@@ -94,6 +96,7 @@ impl Health {
         let status = &mut target.status;
         status.note(end.fault.map(|(fault, reason)| (reason, &*fault.message)), now.wall);
         status.interval = end.interval;
+        status.leaves_early = end.leaves_early;
         status.next_poll = Some(now.wall_at(end.next_poll));
         status.failures = Some(end.failures);
         // A failed poll brought no number; what the last good one brought is still shown.

@@ -36,6 +36,7 @@ fn end(fault: Option<&Fault>) -> PollEnd<'_> {
         fault: fault.map(|fault| (fault, fault.reason)),
         rows: fault.is_none().then_some(3),
         interval: Duration::from_mins(15),
+        leaves_early: None,
         next_poll: Uptime::after(Duration::from_secs(1000)),
         failures: 0,
     }

@@ -4,6 +4,7 @@ mod planning;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) use planning::{Planning, WantedTarget};
 
@@ -12,6 +13,7 @@ use super::quirks::PageSize;
 use crate::domain::fleet::{ChannelId, Planned};
 use crate::domain::schedule::Ticket;
 use crate::domain::target::{CampaignId, TargetKey};
+use crate::domain::time::Uptime;
 use crate::source::Target;
 
 /// A target that is polled: what was planned, how it looks on the wire, and the poll under way if there is one. A
@@ -31,6 +33,8 @@ pub(super) struct PolledTarget {
     pub(super) outgrown: bool,
     /// Whether it is asked again as soon as the poll under way is over.
     pub(super) ask_again: bool,
+    /// When it was last answered as a whole.
+    pub(super) answered: Option<Uptime>,
     /// Whether its answers are for whoever asked, and not to be published.
     pub(super) survey: bool,
 }
@@ -38,6 +42,17 @@ pub(super) struct PolledTarget {
 impl std::fmt::Debug for PolledTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PolledTarget").field("planned", &self.planned).finish_non_exhaustive()
+    }
+}
+
+/// Least time between two readings of an account's names, however many campaigns join: each takes hundreds of requests.
+const NAMES_GAP: Duration = Duration::from_mins(10);
+
+impl PolledTarget {
+    /// When it is asked again because it is asked for something else.
+    pub(super) fn soon(&self, now: Uptime) -> Uptime {
+        let names = self.planned.key.subject.is_discovery();
+        self.answered.filter(|_| names).map_or(now, |answered| (answered + NAMES_GAP).max(now))
     }
 }
 

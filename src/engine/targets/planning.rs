@@ -71,8 +71,8 @@ impl Targets {
                 with.schedule.retime(ticket, terms.interval, with.now.uptime);
                 with.health.set_interval(&key, terms.interval, with.out);
             }
-            if former.labels != terms.labels {
-                with.out.change(Change::Labels { key, labels: terms.labels.clone() });
+            if former.of_samples() != terms.of_samples() {
+                with.out.change(Change::Terms { key, terms: terms.of_samples() });
             }
         }
         anew
@@ -88,8 +88,8 @@ impl Targets {
                     if self.get(ticket).is_some_and(|target| target.planned.selection == planned.selection) => {}
                 Some(ticket) => {
                     // Names of campaigns that just joined are not waited for until the next listing.
-                    let at_once = planned.key.subject.is_discovery();
-                    self.ask_otherwise(ticket, &planned, at_once, with);
+                    let soon = planned.key.subject.is_discovery();
+                    self.ask_otherwise(ticket, &planned, soon, with);
                 }
                 None => self.enlist(planned, survey, with),
             }
@@ -123,21 +123,25 @@ impl Targets {
             poll: None,
             outgrown: false,
             ask_again: false,
+            answered: None,
             survey,
         };
         self.insert(ticket, target);
     }
 
     /// A target asks another question, whose answer means the same: what both ask for goes on being shown.
-    fn ask_otherwise(&mut self, ticket: Ticket, planned: &Planned, at_once: bool, with: &mut Planning<'_>) {
+    fn ask_otherwise(&mut self, ticket: Ticket, planned: &Planned, soon: bool, with: &mut Planning<'_>) {
         let Some((wire, target)) = with.plan.wire(planned).zip(self.get_mut(ticket)) else { return };
+        if planned.key.subject.is_discovery() && !with.schedule.is_under_way(ticket) {
+            target.poll = None;
+        }
         // Its pages so far answer the former one; the poll goes on, but does not count as whole.
         target.outgrown = target.poll.is_some();
         let (only, metrics) = (planned.selection.listed().cloned(), planned.terms.metrics);
         with.out.change(Change::Narrow { key: planned.key.clone(), only, metrics });
-        if at_once {
+        if soon {
             target.ask_again = with.schedule.is_under_way(ticket);
-            with.schedule.reschedule(ticket, with.now.uptime);
+            with.schedule.reschedule(ticket, target.soon(with.now.uptime));
         }
         (target.asks, target.planned, target.wire) = (with.plan.fingerprint(planned), planned.clone(), wire);
     }
@@ -161,14 +165,19 @@ impl Targets {
         let stays = |key: &TargetKey, target: &PolledTarget| {
             by_key.get(key).is_some_and(|planned| planned.selection == target.planned.selection)
         };
+        // Rows go to rows, and names to names.
+        let place_of =
+            |key: &TargetKey| (key.credential_id(), key.subject.is_discovery(), key.window.label().to_owned());
         let mut givers: BTreeMap<_, Vec<&TargetKey>> = BTreeMap::new();
         let mut singles: BTreeMap<_, Vec<&TargetKey>> = BTreeMap::new();
         for (key, ticket) in self.iter() {
             let Some(target) = self.get(ticket).filter(|target| !stays(key, target)) else { continue };
-            let place = (key.credential_id(), key.window.label());
+            let place = place_of(key);
             match key.subject {
-                Subject::Campaigns => givers.entry((place, &target.meaning)).or_default().push(key),
-                Subject::Campaign(id) => singles.entry((place, id)).or_default().push(key),
+                Subject::Campaigns | Subject::Listing => givers.entry((place, &target.meaning)).or_default().push(key),
+                Subject::Campaign(id) | Subject::CampaignFacts(id) => {
+                    singles.entry((place, id)).or_default().push(key);
+                }
                 _ => {}
             }
         }
@@ -181,11 +190,11 @@ impl Targets {
                 continue;
             }
             let only = match key.subject {
-                Subject::Campaigns => planned.selection.listed().cloned(),
-                Subject::Campaign(id) => Some(Arc::new(BTreeSet::from([id]))),
+                Subject::Campaigns | Subject::Listing => planned.selection.listed().cloned(),
+                Subject::Campaign(id) | Subject::CampaignFacts(id) => Some(Arc::new(BTreeSet::from([id]))),
                 _ => continue,
             };
-            let (place, meaning) = ((key.credential_id(), key.window.label()), with.plan.meaning(planned));
+            let (place, meaning) = (place_of(key), with.plan.meaning(planned));
             let lists = givers.get(&(place.clone(), &meaning)).into_iter().flatten();
             let lists = lists.filter(|giver| key.account.is_none() || giver.account == key.account);
             let one = |id: &CampaignId| singles.get(&(place.clone(), *id)).into_iter().flatten().copied();
@@ -195,8 +204,8 @@ impl Targets {
             };
             let from: Vec<_> = lists.copied().chain(single).filter(|giver| *giver != key).cloned().collect();
             if !from.is_empty() {
-                let labels = planned.terms.labels.clone();
-                with.out.change(Change::Move { from, to: key.clone(), only, labels });
+                let terms = planned.terms.of_samples();
+                with.out.change(Change::Move { from, to: key.clone(), only, terms });
             }
         }
     }

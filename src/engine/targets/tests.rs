@@ -30,7 +30,9 @@ fn gone(changes: &[Change]) -> Vec<String> {
 /// What was handed over: from whom to whom.
 fn moved(changes: &[Change]) -> Vec<(Vec<String>, String)> {
     let moved = changes.iter().filter_map(|change| match change {
-        Change::Move { from, to, .. } => Some((from.iter().map(ToString::to_string).collect(), to.to_string())),
+        Change::Move { from, to, .. } if !to.subject.is_discovery() => {
+            Some((from.iter().map(ToString::to_string).collect(), to.to_string()))
+        }
         _ => None,
     });
     moved.collect()
@@ -58,11 +60,11 @@ fn a_target_that_asks_the_same_keeps_its_schedule_whatever_else_changes() {
     let changes = parts.changes();
     let relabelled = changes
         .iter()
-        .filter(|change| matches!(change, Change::Labels { labels, .. } if *labels == labelled.terms.labels));
+        .filter(|change| matches!(change, Change::Terms { terms, .. } if terms.labels == labelled.terms.labels));
     assert_eq!((relabelled.count(), gone(&changes).len()), (3, 0), "rows, names and account");
 
     assert_eq!(parts.take(fleet(vec![labelled])), 0);
-    assert!(!parts.changes().iter().any(|change| matches!(change, Change::Labels { .. })), "it has them already");
+    assert!(!parts.changes().iter().any(|change| matches!(change, Change::Terms { .. })), "it has them already");
 }
 
 #[test]
@@ -156,6 +158,7 @@ fn a_target_that_left_is_neither_asked_nor_failing() {
         fault: Some((&fault, fault.reason)),
         rows: None,
         interval: INTERVAL,
+        leaves_early: None,
         next_poll: parts.now.uptime,
         failures: 1,
     };

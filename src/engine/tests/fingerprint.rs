@@ -62,7 +62,7 @@ fn a_target_of_an_earlier_version_goes_on_after_an_upgrade() {
             },
             "04246751596940c6",
         ),
-        (Selection::Channel { space: "cams-\"a\"".into(), page, account }, "fb18acdfe3e7e004"),
+        (Selection::Channel { space: "cams-\"a\"".into(), page, account, currency: None }, "fb18acdfe3e7e004"),
     ];
     for (selection, kept) in kept {
         let ours = fingerprint(selection.clone());

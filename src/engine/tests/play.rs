@@ -11,6 +11,7 @@ use crate::domain::budget::{Grant, Tier, Usage};
 use crate::domain::change::{Change, PolledRows};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::{Fleet, FleetAccount, FleetCampaign, Planned, PollTerms, WantedCampaigns};
+use crate::domain::freshness::Staleness;
 use crate::domain::metric::MetricSet;
 use crate::domain::rows::Row;
 use crate::domain::status::Expiry;
@@ -61,7 +62,7 @@ pub(in crate::engine) fn terms() -> PollTerms {
     PollTerms {
         credential: CredentialId { source: Source::META, name: "main".into() },
         interval: INTERVAL,
-        stale_after: 4 * INTERVAL,
+        staleness: Staleness::FollowsInterval,
         labels: Arc::new([]),
         metrics: MetricSet::default_on(),
     }

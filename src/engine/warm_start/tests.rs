@@ -8,6 +8,7 @@ use super::*;
 use crate::domain::facts::{AccountFacts, CampaignFacts, Listing};
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::{Fleet, FleetChannel, WantedCampaigns};
+use crate::domain::freshness::Staleness;
 use crate::domain::lane::LaneKey;
 use crate::domain::rows::Rows;
 use crate::domain::saved::SavedRows;
@@ -38,7 +39,7 @@ fn put_rows(state: &mut SavedState, key: &TargetKey, now: Moment, seconds: u32) 
     let rows = rows(7, &[1]).rows;
     let expires = now.wall_at(now.uptime + seconds * SECOND);
     state.targets.get_mut(key).unwrap().rows =
-        Some(SavedRows { account: None, expires, rows: Arc::new(Rows::new(rows)) });
+        Some(SavedRows { account: None, expires, older: Vec::new(), rows: Arc::new(Rows::new(rows)) });
 }
 
 fn restored_rows(parts: &mut Parts) -> Vec<PolledRows> {
@@ -110,11 +111,14 @@ fn a_target_that_asks_otherwise_by_now_starts_over() {
 
 #[test]
 fn rows_come_back_with_the_labels_of_now_and_never_younger_than_they_were() {
-    for (left, stale_after, expected) in [(60, 4 * INTERVAL, 60), (7200, 4 * INTERVAL, 3600), (60, 30 * SECOND, 30)] {
+    let fixed = Staleness::Fixed;
+    for (left, staleness, expected) in
+        [(60, Staleness::FollowsInterval, 60), (7200, Staleness::FollowsInterval, 3600), (60, fixed(30 * SECOND), 30)]
+    {
         let (_, mut state, _) = lives(None);
         let mut labelled = account(7);
         labelled.terms.labels = [("team".to_owned(), "b".to_owned())].into();
-        labelled.terms.stale_after = stale_after;
+        labelled.terms.staleness = staleness;
         let labels = labelled.terms.labels.clone();
         let mut later = Parts::new(plan(Fleet { accounts: vec![labelled], ..Fleet::default() }));
         let key = later.key(ROWS);
@@ -122,9 +126,10 @@ fn rows_come_back_with_the_labels_of_now_and_never_younger_than_they_were() {
         state.targets.get_mut(&key).unwrap().rows.as_mut().unwrap().account = AccountId::parse("8").ok();
         go_on(&mut later, state);
         let [rows] = &restored_rows(&mut later)[..] else { panic!("one target has rows") };
-        assert_eq!((&rows.key, rows.whole, &rows.labels), (&key, true, &labels));
+        assert_eq!((&rows.key, rows.whole, &rows.terms.labels), (&key, true, &labels));
         assert_eq!((rows.account, rows.rows.len()), (AccountId::parse("8").ok(), 1));
-        assert_eq!(rows.expires, later.now.uptime + expected * SECOND);
+        let bound = rows.freshness.bound(&rows.terms, 1.0);
+        assert_eq!(rows.freshness.expires(None, bound), later.now.uptime + expected * SECOND);
     }
 }
 
@@ -170,8 +175,9 @@ fn names_come_back_where_their_lookup_asks_the_same() {
     let home = (account.source, account.account);
     let facts = AccountFacts { name: "Shop".to_owned(), ..AccountFacts::default() };
     let campaigns = Listing::new(&[(campaign_id(1), CampaignFacts::default())].into());
-    state.accounts.push((account.clone(), home, facts));
-    state.listings.push((listing.clone(), home, campaigns));
+    let expires = later.now.wall_at(later.now.uptime + INTERVAL);
+    state.accounts.push(SavedNames { key: account.clone(), home, what: facts, expires });
+    state.listings.push(SavedNames { key: listing.clone(), home, what: campaigns, expires });
     let mut other = state.clone();
 
     go_on(&mut later, state);
@@ -211,15 +217,16 @@ fn the_campaigns_of_a_channel_are_polled_without_waiting_for_its_listing() {
     let key = earlier.key("meta/main/7/listing");
     let mut state = saved(&earlier);
     let campaigns = Listing::new(&[(campaign_id(5), CampaignFacts::default())].into());
-    state.listings.push((key.clone(), (key.source, key.account), campaigns));
+    let (home, expires) = ((key.source, key.account), earlier.now.wall_at(earlier.now.uptime + INTERVAL));
+    state.listings.push(SavedNames { key: key.clone(), home, what: campaigns, expires });
 
     let mut later = Parts::new(channel());
-    restore_listings(&mut later.targets, &later.plan, &state);
+    restore_listings(&mut later.targets, &later.plan, &state, earlier.now);
     assert_eq!(later.targets.listed(&later.plan.fleet.channels[0].id()), [campaign_id(5)]);
 
     state.targets.get_mut(&key).unwrap().asks = "another".to_owned();
     let mut later = Parts::new(channel());
-    restore_listings(&mut later.targets, &later.plan, &state);
+    restore_listings(&mut later.targets, &later.plan, &state, earlier.now);
     assert!(later.targets.listed(&later.plan.fleet.channels[0].id()).is_empty());
 }
 

@@ -85,7 +85,7 @@ impl Target for CamsTarget {
         let Keys::Cams { id, secret, security_token } = asked.keys else {
             return Err(Fault::new(Reason::Unauthorized, "the credential is not an access key"));
         };
-        let Selection::Channel { space, page, account } = &self.planned.selection else {
+        let Selection::Channel { space, page, account, .. } = &self.planned.selection else {
             return Err(Fault::new(Reason::InvalidRequest, "the target does not belong to CAMS"));
         };
         let key = acs3::AccessKey { id, secret, security_token: security_token.as_ref() };
@@ -102,6 +102,13 @@ impl Target for CamsTarget {
 }
 
 impl CamsTarget {
+    fn configured_currency(&self) -> Option<Currency> {
+        match self.planned.selection {
+            Selection::Channel { currency, .. } => currency,
+            Selection::Campaigns { .. } => None,
+        }
+    }
+
     fn signed(
         &self,
         space: &str,
@@ -157,8 +164,10 @@ impl CamsTarget {
         if let Some(mut row) = newest.filter(WireRow::is_marketing) {
             let figures = row.take_figures(self.planned.terms.metrics, &mut page.rejected);
             let (account, days) = (self.planned.key.account, row.days());
-            // CAMS never sends the currency with the money: it comes from the account's facts, or there is none.
-            page.rows.push(Row { account, campaign: Some(campaign), currency: None, days, figures });
+            // CAMS never sends the currency with the money: it is written in the configuration, or comes from the
+            // account's facts, or there is none.
+            let currency = self.configured_currency();
+            page.rows.push(Row { account, campaign: Some(campaign), currency, days, figures });
         }
         Ok(page)
     }
@@ -200,7 +209,8 @@ impl CamsTarget {
             let id = AccountId::parse(entry.text("AdAccountId").unwrap_or_default());
             // The answer lists every account of the Facebook page.
             if found.is_none() && id.ok() == account {
-                let currency = entry.text("Currency").and_then(Currency::parse);
+                let told = entry.text("Currency").and_then(Currency::parse);
+                let currency = self.configured_currency().or(told);
                 let name = answer.name(&entry, "AdAccountName");
                 *found = Some(AccountFacts { name, currency, ..AccountFacts::default() });
             }

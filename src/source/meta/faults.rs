@@ -3,11 +3,13 @@
 //! The code decides before the HTTP status, which is rarely useful: a throttled call is a 400, a
 //! removed parameter a 500. Texts are localised and decide only where the code says nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::retry_after;
 use super::{Object, Received, usage};
 use crate::domain::fault::{Fault, Reason, Scope};
+use crate::domain::metric::{METRICS, Metric};
 
 /// One row of the table.
 struct Rule {
@@ -162,15 +164,15 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
     }
 }
 
-/// The fields that an error names: `(#100) a, b are not valid for fields param. please check ...`.
+/// The fields of ours that an error names. The usual sentence is `(#100) a, b are not valid for fields param. please check
+/// ...`; others were seen, and none is promised, so any text about a field counts that has the name of one.
 fn refused_fields(message: &str) -> Vec<String> {
-    let Some((names, _)) = message.split_once(" not valid for fields param") else { return Vec::new() };
-    // The prefix `(#100)` is usual, not promised.
-    let names = names.split_once(") ").map_or(names, |(_, names)| names);
-    let names = names.trim_end_matches(" are").trim_end_matches(" is");
-    // What is left must look like a field, or a reworded message would be taken for names of fields.
-    let plain = |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    names.split(',').map(str::trim).filter(plain).map(str::to_owned).collect()
+    let words = message.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
+    let words: BTreeSet<_> = words.collect();
+    // `actions` is an English word, too.
+    let is_name = |word: &str| word.contains('_') || words.contains("field") || words.contains("fields");
+    let ours: BTreeSet<_> = METRICS.iter().map(Metric::snake).collect();
+    ours.into_iter().filter(|field| words.contains(&**field) && is_name(field)).collect()
 }
 
 /// Our own words where we have some; the API's, which may be in any language, where we have none.
@@ -209,7 +211,7 @@ mod tests {
         use Reason::Throttled;
         let ids = "The ids query parameter is deprecated in v26.0+.";
         let reduce = "Please reduce the amount of data you're asking for, then retry your request";
-        let fields = "(#100) a, b are not valid for fields param. please check x";
+        let fields = "(#100) actions, marketing_messages_spend are not valid for fields param. please check x";
         let abuse = ABUSE_BLOCK_SECONDS;
         #[rustfmt::skip]
         let rows = [
@@ -308,10 +310,18 @@ mod tests {
 
     #[test]
     fn refused_fields_are_named() {
-        let message = "(#100) marketing_messages_spend, actions are not valid for fields param. please check x";
-        assert_eq!(refused_fields(message), ["marketing_messages_spend", "actions"]);
-        assert_eq!(refused_fields("(#100) a is not valid for fields param."), ["a"]);
-        assert!(refused_fields("(#100) Invalid parameter").is_empty());
+        let both = ["actions", "marketing_messages_spend"];
+        for (message, named) in [
+            ("(#100) marketing_messages_spend, actions are not valid for fields param. please check x", &both[..]),
+            ("(#100) marketing_messages_spend is not valid for fields param.", &both[1..]),
+            ("(#100) Tried accessing nonexisting field (actions) on node type (AdAccount)", &both[..1]),
+            ("Das Feld marketing_messages_spend gibt es nicht.", &both[1..]),
+            ("(#100) The actions of this account are limited", &[]),
+            ("(#100) Invalid parameter", &[]),
+            ("(#100) marketing_messages_spender is not valid for fields param.", &[]),
+        ] {
+            assert_eq!(refused_fields(message), named, "{message}");
+        }
     }
 
     #[test]

@@ -295,8 +295,7 @@ impl<'a> TargetView<'a> {
             since: status.since.map(InstantView),
             last_success: status.last_success.map(InstantView),
             last_attempt: status.last_attempt.map(InstantView),
-            // Its lane may open only later.
-            next_poll: status.next_poll.map(|next| InstantView(blocked.filter(|until| *until > next).unwrap_or(next))),
+            next_poll: status.next_poll.map(InstantView),
             interval_seconds: status.interval.as_secs_f64(),
             stretch: lane.and_then(|lane| lane.stretch).unwrap_or(1.0),
             consecutive_failures: status.failures.unwrap_or_default(),

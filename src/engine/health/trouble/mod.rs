@@ -2,6 +2,8 @@
 
 mod lines;
 
+use std::time::Duration;
+
 use super::super::effect::{LogLine, Severity};
 use super::super::outbox::Outbox;
 use crate::domain::fault::{Fault, Reason};
@@ -114,15 +116,26 @@ impl TroubleLog {
     }
 
     /// How the intervals of a lane fit its allowance.
-    pub(in crate::engine) fn load(&mut self, load: &LaneLoad<'_>, now: Uptime, out: &mut Outbox) {
+    /// `leaves_early` says after which time samples leave, where that is too short by now.
+    pub(in crate::engine) fn load(
+        &mut self,
+        load: &LaneLoad<'_>,
+        leaves_early: Option<Duration>,
+        now: Uptime,
+        out: &mut Outbox,
+    ) {
         let (lane, member) = (load.lane, Member::Lane(load.lane.clone()));
         // A lane that is just about full must not begin and end with each answer.
         let least = if self.outages.is_failing(&member) { 1.0 } else { STRETCH_TO_REPORT };
         let fault = (load.stretch > least).then(|| {
-            let message = format!(
+            let mut message = format!(
                 "{:.0} requests an hour are needed, {:.0} are allowed; intervals are {:.1} times as long as configured",
                 load.demand, load.allowance, load.stretch
             );
+            if let Some(bound) = leaves_early {
+                let minutes = bound.as_secs_f64() / 60.0;
+                message += &format!("; stale_after drops samples after {minutes:.0} minutes, too soon for that");
+            }
             let cause = Cause { credential: lane.credential_id(), trouble: Trouble::Stretched };
             (cause, Detail { message, code: "", severe: false })
         });
