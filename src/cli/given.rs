@@ -13,13 +13,13 @@ use super::Cli;
 /// The flags that a command heeds, by how their names begin.
 fn heeded(command: &str) -> &'static [&'static str] {
     match command {
-        "run" => &["config.file", "web.", "log.", "shard."],
+        "run" => &["config.file", "web.", "log."],
         "demo" => &["web.", "log."],
-        "check" => &["config.file", "web.config.file", "log.", "shard."],
+        "check" => &["config.file", "web.config.file", "log."],
         "simulate" => &["log."],
         "healthcheck" => &["web.listen-address", "web.external-url", "web.route-prefix", "web.config.file"],
         "metrics" | "completions" => &[],
-        _ => &["config.file", "log.", "shard."],
+        _ => &["config.file", "log."],
     }
 }
 
