@@ -4,13 +4,13 @@
 //! at a clock or rolls dice: instant, nonce and credentials come with the request.
 
 pub mod cams;
+mod encode;
 mod json;
 pub mod meta;
-mod query;
 mod redact;
 mod wire;
 
-pub(crate) use query::hex;
+pub(crate) use encode::hex;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,13 +3,12 @@
 //! Only `host` and `x-acs-*` are signed, so that a proxy that rewrites `user-agent` or `accept`
 //! cannot break it. Source of the rules: "V3 request structure and signature".
 
-use hmac::{Hmac, KeyInit, Mac};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::source::query::{hex, query};
+use crate::source::encode::{hex, hmac_sha256, query};
 
 /// SHA-256 of the empty body: parameters go into the query, also with POST.
 const EMPTY_BODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -91,13 +90,6 @@ fn authorize(
     let signature = hex(&hmac_sha256(key.secret.expose_secret(), &text));
     let id = key.id.expose_secret();
     (query, format!("ACS3-HMAC-SHA256 Credential={id},SignedHeaders={names},Signature={signature}"))
-}
-
-/// HMAC-SHA256 of a text. A key of any length is accepted.
-pub(in crate::source) fn hmac_sha256(key: &str, text: &str) -> Vec<u8> {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return Vec::new() };
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::fault::{Fault, Reason};
 use crate::source::json::{self, KeptKeys};
-use crate::source::query::query;
+use crate::source::encode::query;
 use crate::source::{Keys, unbuildable};
 
 /// Variables of the environment. Any of them may be a secret.

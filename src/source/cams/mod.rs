@@ -18,7 +18,6 @@ use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::{Planned, Selection};
 use crate::domain::rows::Row;
 use crate::domain::target::{AccountId, CampaignId, Currency, Subject};
-pub(super) use acs3::hmac_sha256;
 
 const API_VERSION: &str = "2020-06-06";
 

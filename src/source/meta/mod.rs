@@ -12,9 +12,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Request, header};
 use secrecy::ExposeSecret;
 
-use super::cams::hmac_sha256;
+use super::encode::{hex, hmac_sha256, query};
 use super::json::{self, BodyError, KeptKeys, Lenient, ListPresence, Object};
-use super::query::{hex, query};
 use super::{
     Api, Cursor, Keys, Page, ROW, Received, Redactor, RequestContext, ServedVersion, Target, check_readable, endless,
     silent, unbuildable,

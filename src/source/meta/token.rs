@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::{Graph, Page, Received, open, silent, unbuildable};
 use crate::domain::fault::{Fault, Reason};
-use crate::source::query::query;
+use crate::source::encode::query;
 use crate::source::{Keys, RequestContext, TokenHealth};
 
 /// Asks with the app's own token. What is asked about has no place but a parameter: it goes into the

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::source::query::encoded;
+use crate::source::encode::encoded;
 
 /// The ways a secret is written on its way through others' hands.
 fn written(secret: &str, way: u8, at: usize) -> String {

@@ -1,6 +1,8 @@
-//! Query strings in the form that both APIs accept and the signature prescribes: RFC 3986.
+//! Encodings that both APIs share: query strings in the form that signatures prescribe (RFC 3986), hex, HMAC-SHA256.
 
+use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use sha2::Sha256;
 
 /// Everything but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -31,4 +33,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// HMAC-SHA256 of a text. A key of any length is accepted.
+pub(super) fn hmac_sha256(key: &str, text: &str) -> Vec<u8> {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return Vec::new() };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
 }
