@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
+use crate::domain::backoff;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::log_limiter::{LogDecision, LogLimiter};
 use crate::domain::target::Source;
@@ -204,7 +205,7 @@ async fn renew(
             Err(fault) => {
                 failures = failures.saturating_add(1);
                 holder.send_modify(|held| held.trouble = format!("{provider}: {fault}"));
-                credentials::retry_after(failures, dice())
+                backoff::after_missing_keys(failures, dice())
             }
         };
         // After keys or trouble are there: whoever waits for the attempt reads what came of it.

@@ -1,5 +1,6 @@
-//! When we ask again: in a steady phase after a good poll, later after a failed one. The only place
-//! that decides on a retry.
+//! When we ask again: in a steady phase after a good poll, later after a failed one. Every wait between a
+//! failure and the next try is computed here. Only a refused field is tried again elsewhere (`engine/quirks.rs`): it
+//! fails no poll.
 
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_mins(5), Duration
 /// First and longest wait when an allowance is spent and the API does not say until when: the
 /// documented block lasts 300 s, and calls made while blocked push the release out.
 const THROTTLE_WAIT: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
+
+/// First and longest wait after temporary keys could not be had.
+const KEYS_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 
 /// Wait after a poll that failed `failures` times in a row (1 the first time). `dice` in 0..1
 /// spreads the retries of many targets.
@@ -48,6 +52,11 @@ pub fn after_rejection(failures: u32) -> Duration {
 pub fn after_throttle(asked: Option<Duration>, blocks: u32, dice: f64) -> Duration {
     let wait = asked.unwrap_or_else(|| doubled(THROTTLE_WAIT.0, blocks, THROTTLE_WAIT.1));
     wait + wait.min(THROTTLE_WAIT.0).mul_f64(0.1 * dice.clamp(0.0, 1.0))
+}
+
+/// Wait until temporary keys are asked for again that could not be had `failures` times in a row.
+pub fn after_missing_keys(failures: u32, dice: f64) -> Duration {
+    jittered(doubled(KEYS_WAIT.0, failures, KEYS_WAIT.1), dice)
 }
 
 /// The next instant of the target's phase: missed ones are left out, and a late poll does not make
@@ -91,6 +100,12 @@ mod tests {
     fn a_dead_credential_is_probed_from_five_minutes_to_an_hour() {
         let waits: Vec<_> = (1..=6).map(|n| after_rejection(n).as_secs()).collect();
         assert_eq!(waits, [300, 600, 1200, 2400, 3600, 3600]);
+    }
+
+    #[test]
+    fn missing_keys_are_asked_for_again_within_minutes() {
+        let waits = [1, 2, 3, 8, 9, 99].map(|failures| after_missing_keys(failures, 0.5).as_secs());
+        assert_eq!(waits, [2, 4, 8, 256, 300, 300]);
     }
 
     proptest! {

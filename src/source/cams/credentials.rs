@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::fault::{Fault, Reason};
-use crate::source::json::{self, KeptKeys};
 use crate::source::encode::query;
+use crate::source::json::{self, KeptKeys};
 use crate::source::{Keys, unbuildable};
 
 /// Variables of the environment. Any of them may be a secret.
@@ -30,9 +30,6 @@ const RENEWAL_MARGIN: Duration = Duration::from_mins(15);
 
 /// Keys that live longer are looked at again so often nevertheless: the machine may have slept.
 const MAX_RENEWAL_INTERVAL: Duration = Duration::from_hours(1);
-
-/// First and longest wait after keys could not be had.
-const RENEWAL_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
 
 /// Seconds for which the metadata service's token is good.
 const METADATA_TTL_SECONDS: &str = "21600";
@@ -252,12 +249,6 @@ pub fn renew_after(expires: Timestamp, now: Timestamp, dice: f64) -> Duration {
     // Keys that live hardly longer than the margin would be renewed without pause.
     let wait = left.saturating_sub(RENEWAL_MARGIN).max(left.min(RENEWAL_MARGIN) / 2);
     wait.min(MAX_RENEWAL_INTERVAL).mul_f64(1.0 - 0.1 * dice.clamp(0.0, 1.0)).max(Duration::from_secs(1))
-}
-
-/// How long until keys are asked for again that could not be had `failures` times in a row.
-pub fn retry_after(failures: u32, dice: f64) -> Duration {
-    let wait = RENEWAL_RETRY.0.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(RENEWAL_RETRY.1);
-    wait.mul_f64(0.8 + 0.4 * dice.clamp(0.0, 1.0))
 }
 
 /// Whether the API refused temporary keys for their token: newer ones may do.
