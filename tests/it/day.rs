@@ -205,15 +205,15 @@ impl Play {
                     }
                 }
             }
-            let landed = under_way.peek().map_or(end, |Reverse((at, _))| *at);
-            now = wake.min(landed).min(minute).min(end);
+            let answered = under_way.peek().map_or(end, |Reverse((at, _))| *at);
+            now = wake.min(answered).min(minute).min(end);
             if now == minute {
                 self.sample(now);
                 minute += Duration::from_mins(1);
             }
             while under_way.peek().is_some_and(|Reverse((at, _))| *at <= now) {
                 if let Some(Reverse((_, ticket))) = under_way.pop() {
-                    self.land(ticket, now);
+                    self.answer(ticket, now);
                 }
             }
         }
@@ -225,7 +225,7 @@ impl Play {
         self.day.ages.extend(ages);
     }
 
-    fn land(&mut self, ticket: Ticket, now: Uptime) {
+    fn answer(&mut self, ticket: Ticket, now: Uptime) {
         let (account, pages, subject) = self.targets[&ticket];
         let (quota, tier) = (self.plan.quota(), Some(self.plan.tier()));
         let seconds = now.as_secs_f64();

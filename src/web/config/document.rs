@@ -171,9 +171,9 @@ impl<'r> Section<'r> {
 /// A key or a name of the user's own. What was pasted in its place is not shown: a secret by its form, whatever
 /// stands behind a colon, as a password does, and what is longer than names are.
 fn shown(name: &str) -> String {
-    const LONGEST: usize = 64;
+    const MAX_NAME_BYTES: usize = 64;
     let (name, behind) = name.split_once(':').map_or((name, ""), |(name, _)| (name, ":..."));
-    if is_like_a_secret(name) || name.len() > LONGEST || name.contains("-----") {
+    if is_like_a_secret(name) || name.len() > MAX_NAME_BYTES || name.contains("-----") {
         return NOT_SHOWN.to_owned();
     }
     format!("{}{behind}", name.escape_debug())
