@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures the Rust code: its size, circles of files, names with two meanings, and comments inside functions.
 
-    scripts/house.py               the working tree
-    scripts/house.py --rev REV     a commit, for comparison
+    scripts/house.py                  the working tree
+    scripts/house.py --rev REV        a commit, for comparison
+    scripts/house.py --tests engine   the unit tests of each part of a module, and its lines, as a table
 
 Circles are counted between files, from their `use` lines. A type has two meanings when its name is that of two
 top-level types outside `settings/raw.rs`. Comments are those inside functions, as a share of the lines there; doc
@@ -45,7 +46,7 @@ def without_tests(text: str) -> str:
 
 def production(sources: Sources) -> Sources:
     """The files that are no tests, without their unit tests."""
-    return {name: without_tests(text) for name, text in sources.items() if not re.search(r"(^|/)tests(/|\.rs$)", name)}
+    return {name: without_tests(text) for name, text in sources.items() if not is_test_file(name)}
 
 
 def types(sources: Sources) -> dict[str, list[str]]:
@@ -153,12 +154,48 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
+def is_test_file(name: str) -> bool:
+    """Whether a file holds nothing but unit tests."""
+    return re.search(r"(^|/)tests(/|\.rs$)", name) is not None
+
+
+def part_of(name: str, module_name: str) -> str:
+    """The part of a module that a file belongs to: the first name below the module, or the module itself."""
+    below = name.removeprefix(f"{module_name}/").removesuffix(".rs").split("/")[0]
+    return module_name if below in ("mod", "tests") else below
+
+
+def print_tests(sources: Sources, module_name: str) -> None:
+    """Prints the parts of a module with their unit tests and lines. A part without tests is tested with the module."""
+    rows: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for name, text in sources.items():
+        if name.startswith(f"{module_name}/"):
+            row = rows[part_of(name, module_name)]
+            code = 0 if is_test_file(name) else len(without_tests(text).splitlines())
+            row[0] += len(re.findall(r"^\s*#\[test\]", text, re.MULTILINE))
+            row[1] += code
+            row[2] += len(text.splitlines()) - code
+    together = sorted(part for part, row in rows.items() if not row[0] and part != module_name)
+    whole = ", ".join(f"`{part}`" for part in [module_name, *together])
+    for part in together:
+        rows[module_name] = [mine + its for mine, its in zip(rows[module_name], rows.pop(part), strict=True)]
+    print("| part | tests | lines | lines of tests |\n|---|---|---|---|")
+    for part, (tests, code, test_lines) in sorted(rows.items()):
+        print(f"| {whole if part == module_name else f'`{part}`'} | {tests} | {code} | {test_lines} |")
+    tests, code, test_lines = (sum(column) for column in zip(*rows.values(), strict=True))
+    print(f"| all | {tests} | {code} | {test_lines} |")
+
+
 def main() -> None:
     """Prints the figures."""
     parser = command_line(__doc__, binary=False)
     parser.add_argument("--rev", help="measure this commit instead of the working tree")
+    parser.add_argument("--tests", metavar="MODULE", help="print the unit tests of this module, part by part")
     arguments = parser.parse_args()
     everything = commit(arguments.rev) if arguments.rev else working_tree()
+    if arguments.tests:
+        print_tests(everything, arguments.tests)
+        return
     sources = production(everything)
 
     twice = {name: files for name, files in types(sources).items() if len(files) > 1}
