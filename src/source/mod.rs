@@ -204,16 +204,25 @@ impl Keys {
     }
 }
 
+/// What a status means whoever sent it, the API or a proxy. Any other has a meaning only together with what was said.
+fn reason_of_status(status: u16) -> Option<Reason> {
+    match status {
+        429 => Some(Reason::Throttled),
+        500.. => Some(Reason::Unavailable),
+        _ => None,
+    }
+}
+
 /// The fault of an answer in which the API did not speak: a proxy's page, an empty body, a cut one.
 fn silent(answer: Received<'_>) -> Fault {
     let response = answer.response;
     let status = response.status();
-    let reason = match status.as_u16() {
-        429 => Reason::Throttled,
-        200..=299 => Reason::Malformed,
+    let reason = reason_of_status(status.as_u16()).unwrap_or(if status.is_success() {
+        Reason::Malformed
+    } else {
         // Whatever a proxy thinks of the request, or of our keys, is no verdict of the API: it is asked again soon.
-        _ => Reason::Unavailable,
-    };
+        Reason::Unavailable
+    });
     let wait = matches!(status.as_u16(), 429 | 503).then(|| retry_after(response)).flatten();
     let what = if response.body().is_empty() { "an empty body" } else { "a body that is not the API's JSON" };
     Fault { wait, ..Fault::new(reason, format!("HTTP {} with {what}", status.as_u16())) }

@@ -10,7 +10,7 @@ use http::Response;
 
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::source::json::{Object, start};
-use crate::source::{Received, retry_after, silent};
+use crate::source::{Received, reason_of_status, retry_after, silent};
 
 /// The part of an answer that says how it went.
 #[derive(Debug)]
@@ -84,13 +84,12 @@ pub(super) fn classify(verdict: &ResponseStatus<'_>, answer: Received<'_>) -> Fa
     let row = CODES.iter().find(|(prefix, ..)| code.starts_with(prefix));
     // The vendor's own clients look for the word anywhere in the code.
     let row = row.or_else(|| CODES.first().filter(|_| code.contains("Throttling")));
-    let reason = match (row, status) {
+    let reason = match (row, reason_of_status(status)) {
         (Some((_, reason, _)), _) => *reason,
-        (None, 429) => Reason::Throttled,
-        (None, 500..) => Reason::Unavailable,
+        (None, Some(reason)) => reason,
         // An error object without a code is as good as no word of the API.
-        (None, _) if code.is_empty() => silent(answer).reason,
-        (None, _) => Reason::InvalidRequest,
+        (None, None) if code.is_empty() => silent(answer).reason,
+        (None, None) => Reason::InvalidRequest,
     };
     let throttled = reason == Reason::Throttled;
     let say = row.map_or("", |(.., say)| say);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::super::retry_after;
+use super::super::{reason_of_status, retry_after};
 use super::{Object, Received, usage};
 use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::metric::{METRICS, Metric};
@@ -140,12 +140,10 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
         // For known codes the flag is ignored: Meta sets it for spent limits too, where asking again prolongs the
         // block.
         (None, _) if error.flag("is_transient") == Some(true) => Reason::Unavailable,
-        (None, 429) => Reason::Throttled,
-        // A status alone proves little: removed parameters come as 500 too, but those have a code above.
-        (None, 500..) => Reason::Unavailable,
         (None, 401) => Reason::Unauthorized,
         (None, 403) => Reason::Forbidden,
-        (None, _) => Reason::InvalidRequest,
+        // A status alone proves little: removed parameters come as 500 too, but those have a code above.
+        (None, _) => reason_of_status(status).unwrap_or(Reason::InvalidRequest),
     };
     let label = LABELS.iter().find(|(known, _)| rule.is_some_and(|rule| rule.code == *known));
     let throttled = reason == Reason::Throttled;
