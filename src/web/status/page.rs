@@ -113,11 +113,12 @@ fn targets(overview: &Overview<'_>, query: &TargetQuery) -> Markup {
                 table.targets {
                     thead {
                         tr {
-                            @for (key, title, number) in COLUMNS { (heading(query, key, title, number)) }
-                            th { "Last fault" }
+                            @for column in &COLUMNS { (heading(query, column)) }
                         }
                     }
-                    tbody { @for target in shown { (row(target, now)) } }
+                    tbody {
+                        @for target in shown { tr { @for column in &COLUMNS { (column.cell(target, now)) } } }
+                    }
                 }
             }
         }
@@ -130,16 +131,51 @@ fn targets(overview: &Overview<'_>, query: &TargetQuery) -> Markup {
     }
 }
 
-/// The columns that sort, and whether they hold figures.
-const COLUMNS: [(SortKey, &str, bool); 7] = [
-    (SortKey::State, "State", false),
-    (SortKey::Target, "Target", false),
-    (SortKey::Success, "Last success", false),
-    (SortKey::Next, "Next poll", false),
-    (SortKey::Interval, "Interval", false),
-    (SortKey::Failures, "Failures", true),
-    (SortKey::Samples, "Samples", true),
+/// A column of the table of targets.
+struct TargetColumn {
+    title: &'static str,
+    class: Option<&'static str>,
+    /// What its heading sorts by.
+    sort: Option<SortKey>,
+    content: fn(&TargetView<'_>, InstantView) -> Markup,
+}
+
+const COLUMNS: [TargetColumn; 8] = [
+    TargetColumn { title: "State", class: None, sort: Some(SortKey::State), content: state },
+    TargetColumn { title: "Target", class: None, sort: Some(SortKey::Target), content: name },
+    TargetColumn {
+        title: "Last success",
+        class: None,
+        sort: Some(SortKey::Success),
+        content: |target, now| instant(target.last_success, now),
+    },
+    TargetColumn {
+        title: "Next poll",
+        class: None,
+        sort: Some(SortKey::Next),
+        content: |target, now| instant(target.next_poll, now),
+    },
+    TargetColumn { title: "Interval", class: None, sort: Some(SortKey::Interval), content: interval },
+    TargetColumn {
+        title: "Failures",
+        class: Some("number"),
+        sort: Some(SortKey::Failures),
+        content: |target, _| html! { (target.consecutive_failures) },
+    },
+    TargetColumn {
+        title: "Samples",
+        class: Some("number"),
+        sort: Some(SortKey::Samples),
+        content: |target, _| html! { (target.samples) },
+    },
+    TargetColumn { title: "Last fault", class: Some("fault"), sort: None, content: last_fault },
 ];
+
+impl TargetColumn {
+    fn cell(&self, target: &TargetView<'_>, now: InstantView) -> Markup {
+        html! { td class=[self.class] data-label=(self.title) { ((self.content)(target, now)) } }
+    }
+}
 
 fn form(query: &TargetQuery) -> Markup {
     html! {
@@ -160,50 +196,52 @@ fn form(query: &TargetQuery) -> Markup {
     }
 }
 
-/// A heading that sorts; the one in force sorts the other way round.
-fn heading(query: &TargetQuery, key: SortKey, title: &str, number: bool) -> Markup {
+/// A heading, which sorts if the column can; the one in force sorts the other way round.
+fn heading(query: &TargetQuery, column: &TargetColumn) -> Markup {
+    let Some(key) = column.sort else { return html! { th { (column.title) } } };
     let current = query.sort == key;
     let to = TargetQuery { sort: key, descending: current && !query.descending, page: 0, ..query.clone() };
     let order = current.then_some(if query.descending { "descending" } else { "ascending" });
     html! {
-        th.number[number] aria-sort=[order] {
-            a href={ (to.query()) "#targets" } { (title) @match order { Some("descending") => " ↓", Some(_) => " ↑", None => "" } }
+        th class=[column.class] aria-sort=[order] {
+            a href={ (to.query()) "#targets" } { (column.title) @match order { Some("descending") => " ↓", Some(_) => " ↑", None => "" } }
         }
     }
 }
 
-fn row(target: &TargetView<'_>, now: InstantView) -> Markup {
+fn state(target: &TargetView<'_>, now: InstantView) -> Markup {
     html! {
-        tr {
-            td data-label="State" {
-                span.state.(target.state.name()) title=(target.state.meaning()) { (target.state.word()) }
-                @if let Some(since) = target.since.filter(|_| target.up == Some(false)) {
-                    " " span.quiet { "since " (moment(since, now, &span(now.0 - since.0))) }
-                }
-            }
-            td data-label="Target" {
-                @match target.subject.as_str() {
-                    what if target.campaign_name.is_empty() => { (account(target.account_name, &target.account_id)) " " strong { (what) } }
-                    id => { strong { (target.campaign_name) } " " span.quiet { (id) } " " (account(target.account_name, &target.account_id)) }
-                }
-                " " span.window { (target.window) }
-                " " span.quiet { (target.source) " / " (target.credential) }
-            }
-            td data-label="Last success" { (instant(target.last_success, now)) }
-            td data-label="Next poll" { (instant(target.next_poll, now)) }
-            td data-label="Interval" {
-                (span(target.interval_seconds))
-                @if target.stretch > 1.005 { " " span.until.waiting { "× " (format!("{:.1}", target.stretch)) } }
-            }
-            td.number data-label="Failures" { (target.consecutive_failures) }
-            td.number data-label="Samples" { (target.samples) }
-            td.fault data-label="Last fault" {
-                @match (target.current_fault(), target.last_fault) {
-                    (Some(fault), _) => { (current_fault(&fault, now)) }
-                    (None, Some(fault)) => { span.quiet title=(fault.message) { (fault.reason) ", " (instant(Some(fault.at), now)) ", resolved" } }
-                    (None, None) => { (none()) }
-                }
-            }
+        span.state.(target.state.name()) title=(target.state.meaning()) { (target.state.word()) }
+        @if let Some(since) = target.since.filter(|_| target.up == Some(false)) {
+            " " span.quiet { "since " (moment(since, now, &span(now.0 - since.0))) }
+        }
+    }
+}
+
+fn name(target: &TargetView<'_>, _: InstantView) -> Markup {
+    html! {
+        @match target.subject.as_str() {
+            what if target.campaign_name.is_empty() => { (account(target.account_name, &target.account_id)) " " strong { (what) } }
+            id => { strong { (target.campaign_name) } " " span.quiet { (id) } " " (account(target.account_name, &target.account_id)) }
+        }
+        " " span.window { (target.window) }
+        " " span.quiet { (target.source) " / " (target.credential) }
+    }
+}
+
+fn interval(target: &TargetView<'_>, _: InstantView) -> Markup {
+    html! {
+        (span(target.interval_seconds))
+        @if target.stretch > 1.005 { " " span.until.waiting { "× " (format!("{:.1}", target.stretch)) } }
+    }
+}
+
+fn last_fault(target: &TargetView<'_>, now: InstantView) -> Markup {
+    html! {
+        @match (target.current_fault(), target.last_fault) {
+            (Some(fault), _) => { (current_fault(&fault, now)) }
+            (None, Some(fault)) => { span.quiet title=(fault.message) { (fault.reason) ", " (instant(Some(fault.at), now)) ", resolved" } }
+            (None, None) => { (none()) }
         }
     }
 }
