@@ -222,7 +222,7 @@ impl Schedule {
 
     /// The answer had a next page: ask for it as soon as the lane allows.
     pub fn next_page(&mut self, ticket: Ticket, now: Uptime) {
-        self.landed(ticket, Outcome::Fresh, now);
+        self.came_back(ticket, Outcome::Fresh, now);
         self.queue(ticket, AT_ONCE);
     }
 
@@ -241,7 +241,7 @@ impl Schedule {
 
     /// A poll ended: decides when the target is due again and what its lane and credential do.
     pub fn settle(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime, dice: f64) {
-        self.landed(ticket, outcome, now);
+        self.came_back(ticket, outcome, now);
         let slot = &mut self.slots[ticket.0];
         let lane = slot.lane;
         let asked = std::mem::take(&mut slot.asked).max(1);

@@ -56,7 +56,7 @@ impl Schedule {
     }
 
     /// A request came back: what it says of the lane and of the credential.
-    pub(super) fn landed(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime) {
+    pub(super) fn came_back(&mut self, ticket: Ticket, outcome: Outcome<'_>, now: Uptime) {
         let lane = self.slots[ticket.0].lane;
         let credential = self.lanes[lane].credential;
         self.lanes[lane].under_way = self.lanes[lane].under_way.saturating_sub(1);
