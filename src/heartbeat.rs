@@ -1,4 +1,4 @@
-//! The poller's heartbeat, by which a watchdog notices that it hangs.
+//! The poller's heartbeat, by which a watchdog notices that the poller hangs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! A file that is written whole, or stays as it was.
+//! Replaces a file atomically: it is written whole, or stays as it was.
 
 use std::fs::{File, OpenOptions};
 use std::io;

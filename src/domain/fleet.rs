@@ -1,4 +1,4 @@
-//! What is wanted, and the fewest requests that bring it.
+//! What is to be polled, and the fewest requests that cover it.
 
 mod joined;
 

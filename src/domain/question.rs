@@ -1,4 +1,4 @@
-//! What a target asks of whom, spelled out: an answer to another question is not shown in its place.
+//! What a target asks, and of which API, as text: rows that answer one question are never shown for another.
 //!
 //! The state file keeps a hash of it, so the spelling is part of its format. A type may be renamed and its fields
 //! reordered; what is hashed stays, byte for byte, or every target would start anew after an upgrade.

@@ -1,4 +1,4 @@
-//! At most so many in any hour: the bound on log lines.
+//! A limit on events in any hour: the bound on log lines.
 
 use std::collections::VecDeque;
 use std::time::Duration;

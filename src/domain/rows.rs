@@ -1,5 +1,5 @@
-//! The rows of a target, column by column: what an account of thousands of campaigns costs is the
-//! numbers themselves.
+//! The rows of a target, column by column, so that an account of thousands of campaigns takes little more memory than
+//! its numbers.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

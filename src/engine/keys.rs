@@ -1,4 +1,4 @@
-//! The contents of credentials, known by number, and the requests that wait for one.
+//! The contents of credentials, known by number, and the requests that wait for new content.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The families that are rendered from the snapshot: the table's, once for campaigns and once for
-//! accounts, the few that no API field stands behind, and those of the targets' state.
+//! The families that are rendered from the snapshot: those of `METRICS`, once for campaigns and once for accounts, the
+//! few without a field of the API, and those of the targets' state.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;

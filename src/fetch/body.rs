@@ -1,5 +1,5 @@
-//! A body as it comes. A large one lives in pages of its own: they go back to the system the moment the
-//! answer is dropped. On the heap they would stay with the process, one hole for each thread that read.
+//! The body of a response, while it arrives. A large one has memory pages of its own, which go back to the system the
+//! moment the answer is dropped. On the heap they would stay with the process, one hole for each thread that read.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! The fleet while it is put together: every target with its place, so that duplicates can be reported.
+//! The fleet while it is being built: every target with its place in the configuration, so that duplicates can be
+//! reported.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt::Display;

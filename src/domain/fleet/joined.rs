@@ -1,5 +1,5 @@
-//! Single campaigns whose account has become known join a request of that account: one request
-//! brings all of them, where each would take its own.
+//! Single campaigns whose account has become known join that account's request: one request reads all of them, instead
+//! of one request each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
