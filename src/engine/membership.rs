@@ -189,4 +189,20 @@ mod tests {
         membership.retain(&fleet(&[1]));
         assert_eq!(membership.places.len(), 1);
     }
+
+    #[test]
+    fn only_a_campaign_that_is_configured_without_its_account_joins_and_each_by_its_own_credential() {
+        let whole = fleet(&[1]);
+        let mut membership = Membership::default();
+        let mut at_home = rows(&whole)[0].clone();
+        at_home.key.account = AccountId::parse("7").ok();
+        assert!(!membership.note(&at_home, &answer(7), Uptime::ZERO));
+
+        membership.note(&rows(&whole)[0], &answer(7), Uptime::ZERO);
+        let mut others = fleet(&[1]);
+        others.campaigns[0].terms.credential.name = "other".into();
+        let mut later = Membership::default();
+        later.restore(&others, membership.saved());
+        assert!(later.places.is_empty(), "another credential may not read that account");
+    }
 }

@@ -56,3 +56,24 @@ impl Outbox {
         self.effects.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_published_together_before_the_state_that_they_complete_is_saved() {
+        let mut out = Outbox::default();
+        out.flush();
+        assert!(out.next().is_none(), "nothing happened");
+        out.change(Change::Bound(1));
+        out.save(SavedState::default());
+        out.report(LogLine::new(super::super::effect::Severity::Info, "between"));
+        out.change(Change::Bound(2));
+        out.flush();
+        assert!(matches!(out.next(), Some(Effect::Report(_))));
+        assert!(matches!(out.next(), Some(Effect::Publish(update)) if update.changes.len() == 2));
+        assert!(matches!(out.next(), Some(Effect::Save(_))));
+        assert!(out.next().is_none());
+    }
+}

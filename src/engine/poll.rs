@@ -171,4 +171,51 @@ mod tests {
         let pages = (0..2 * MAX_PAGES).find(|index| poll.add(page(Some(&index.to_string()))).is_err());
         assert_eq!(pages, Some(MAX_PAGES - 1));
     }
+
+    #[test]
+    fn pages_add_up_and_what_the_first_says_stands_until_another_says_it() {
+        let account = |id: &str| AccountId::parse(id).ok();
+        let row = |id| crate::domain::rows::Row {
+            account: account(id),
+            campaign: None,
+            currency: None,
+            days: None,
+            figures: Vec::new(),
+        };
+        let first = Page {
+            rows: vec![row("7")],
+            account: account("7"),
+            level: Some(Level::Ad),
+            facts: Some(AccountFacts::default()),
+            rejected: [("spend", 2)].into(),
+            ..page(Some("a"))
+        };
+        let campaign = CampaignId::parse("5").unwrap();
+        let second = Page {
+            rows: vec![row("8")],
+            campaigns: [(campaign, CampaignFacts::default())].into(),
+            rejected: [("spend", 3)].into(),
+            ..page(None)
+        };
+        let mut poll = Poll::new(Uptime::ZERO);
+        poll.add(first).unwrap();
+        poll.add(second).unwrap();
+        let gathered = poll.gathered;
+        assert_eq!((gathered.named, gathered.account, gathered.level), (account("7"), account("7"), Some(Level::Ad)));
+        assert_eq!((gathered.row_count(), gathered.rejected["spend"]), (2, 5));
+        assert!(gathered.facts.is_some() && gathered.mentioned().contains(&campaign));
+    }
+
+    #[test]
+    fn a_listing_has_a_longest_length() {
+        let mut poll = Poll::new(Uptime::ZERO);
+        let campaigns = |from: usize, to: usize| {
+            let ids = (from..to).map(|id| CampaignId::parse(&id.to_string()).unwrap());
+            ids.map(|id| (id, CampaignFacts::default())).collect::<BTreeMap<_, _>>()
+        };
+        let listed = |campaigns, next| Page { campaigns, ..page(next) };
+        assert_eq!(poll.add(listed(campaigns(1, MAX_ROWS + 1), Some("a"))), Ok(true));
+        let beyond = poll.add(listed(campaigns(MAX_ROWS + 1, MAX_ROWS + 2), None));
+        assert_eq!(beyond.map_err(|fault| fault.reason), Err(Reason::Malformed));
+    }
 }

@@ -238,4 +238,55 @@ mod tests {
         quirks.forget(&id, &requested, &mut out);
         assert_eq!(observed(&mut out).len(), 1);
     }
+
+    fn refusing(metric: usize) -> Fault {
+        Fault { fields: vec![METRICS[metric].snake().clone()], ..Fault::new(Reason::InvalidRequest, "(#100)") }
+    }
+
+    #[test]
+    fn a_field_that_is_named_again_is_not_left_out_for_longer() {
+        let (mut quirks, mut out, id) = (Quirks::default(), Outbox::default(), credential());
+        let all = MetricSet::default_on();
+        quirks.leave_out(&id, &refusing(0), all, Uptime::ZERO, &mut out);
+        quirks.leave_out(&id, &refusing(0), all, Uptime::after(REFUSED_FIELD_RETRY / 2), &mut out);
+        assert_eq!(quirks.supported(&id, all, Uptime::after(REFUSED_FIELD_RETRY), &mut out), all);
+    }
+
+    #[test]
+    fn the_gauge_of_a_refused_field_goes_with_its_credential() {
+        let (mut quirks, mut out, id) = (Quirks::default(), Outbox::default(), credential());
+        quirks.leave_out(&id, &refusing(0), MetricSet::default_on(), Uptime::ZERO, &mut out);
+        observed(&mut out);
+        quirks.forget(&id, &"v26.0".into(), &mut out);
+        let gone = observed(&mut out);
+        assert!(gone.len() == 1 && gone[0].contains("refused: false"), "{gone:?}");
+    }
+
+    #[test]
+    fn a_warning_about_the_version_is_a_line_though_the_version_is_the_one_that_was_asked_for() {
+        let (mut quirks, mut out, id) = (Quirks::default(), Outbox::default(), credential());
+        let served = ServedVersion { version: "v26.0".to_owned(), warning: Some("it ends in May".to_owned()) };
+        quirks.note_version(&id, &"v26.0".into(), served, &mut out);
+        let said = observed(&mut out);
+        assert!(said.iter().any(|effect| effect.contains("it ends in May; raise api_version")), "{said:?}");
+    }
+
+    #[test]
+    fn a_page_is_never_larger_than_the_api_allows_and_grows_after_good_polls_in_a_row() {
+        let mut small = PageSize::new(4);
+        assert!(small.learn(Some(Reason::TooLarge)), "it was the smallest already");
+        assert_eq!(small.rows(), 4);
+        let mut page = PageSize::new(15);
+        page.learn(Some(Reason::TooLarge));
+        for _ in 0..GOOD_POLLS_TO_GROW - 1 {
+            page.learn(None);
+        }
+        page.learn(Some(Reason::TooLarge));
+        page.learn(None);
+        assert_eq!(page.rows(), 10, "good polls are counted anew");
+        for _ in 0..GOOD_POLLS_TO_GROW {
+            page.learn(None);
+        }
+        assert_eq!(page.rows(), 15);
+    }
 }

@@ -1,7 +1,9 @@
 //! The engine played without a clock: events in, effects out.
 
+mod answers;
 mod fingerprint;
 pub(super) mod parts;
+mod plans;
 pub(super) mod play;
 mod third_source;
 
@@ -19,7 +21,7 @@ use crate::domain::fault::{Fault, Reason, Scope};
 use crate::domain::fleet::Fleet;
 use crate::domain::metric::{METRICS, MetricSet};
 use crate::domain::saved::{SavedNames, SavedState};
-use crate::domain::target::Labels;
+use crate::domain::target::{Labels, Subject};
 use crate::source::{Cursor, Page, ServedVersion, TokenHealth};
 use play::*;
 
@@ -185,6 +187,8 @@ fn an_answer_to_a_removed_target_still_tells_of_its_allowance() {
     play.answer_with(&asked, Err(throttled), vec![Usage { limit: "app", ratio: 1.0, regain: None, tier: None }]);
     let counted = |effect: &Effect| matches!(effect, Effect::Observe(Measurement::Request { .. }));
     assert!(play.others.iter().any(counted), "it was a request");
+    let blocked = |effect: &Effect| matches!(effect, Effect::Observe(Measurement::Blocked(lanes)) if !lanes.is_empty());
+    assert!(play.others.iter().any(blocked), "the block shows though its target is gone");
     assert!(play.brought().is_empty(), "what it holds is not wanted any more");
     play.take_sent();
     play.pass(Duration::from_mins(9));
@@ -262,7 +266,7 @@ fn a_single_campaign_joins_its_account_and_keeps_being_shown() {
             let key = play.engine.targets.get(outgoing.ticket).map(|target| target.planned.key.clone());
             let Some(key) = key else { continue };
             let page = match key.subject {
-                crate::domain::target::Subject::Campaign(id) => rows(7, &[u32::try_from(id.number()).unwrap()]),
+                Subject::Campaign(id) => rows(7, &[u32::try_from(id.number()).unwrap()]),
                 _ => Page::default(),
             };
             play.answer(&outgoing, Ok(page));

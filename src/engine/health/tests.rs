@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::super::effect::{Effect, Severity};
 use super::*;
-use crate::domain::budget::Usage;
-use crate::domain::lane::LaneKey;
-use crate::domain::status::Expiry;
+use crate::domain::budget::{Basis, BelievedTier, Tier, Usage};
+use crate::domain::change::Change;
+use crate::domain::lane::{LaneKey, LaneLoad};
+use crate::domain::status::{CredentialStatus, Expiry, LaneStatus};
 use crate::domain::target::{CredentialId, Source, Subject, Window};
 use crate::domain::time::UnixSeconds;
 use crate::source::TokenHealth;
@@ -137,6 +138,7 @@ fn a_credential_is_refused_by_its_own_refusal_alone() {
         (Some(fault(Reason::Unavailable)), None),
         (Some(fault(Reason::Unauthorized)), Some(false)),
         (Some(fault(Reason::Timeout)), None),
+        (Some(fault(Reason::Forbidden)), Some(true)),
         (None, Some(true)),
     ] {
         health.credentials.note_acceptance(
@@ -150,4 +152,95 @@ fn a_credential_is_refused_by_its_own_refusal_alone() {
             measured.first().map(|measurement| matches!(measurement, Measurement::Accepted { accepted: true, .. }));
         assert_eq!(said, accepted, "{fault:?}");
     }
+}
+
+/// The statuses of lanes and credentials that were published.
+fn published(out: &mut Outbox) -> (Vec<LaneStatus>, Vec<CredentialStatus>) {
+    out.flush();
+    let (mut lanes, mut credentials) = (Vec::new(), Vec::new());
+    for effect in std::iter::from_fn(|| out.next()) {
+        let Effect::Publish(update) = effect else { continue };
+        for change in update.changes {
+            match change {
+                Change::Lane { status: Some(status), .. } => lanes.push(LaneStatus::clone(&status)),
+                Change::Credential { status, .. } => credentials.push(CredentialStatus::clone(&status)),
+                _ => {}
+            }
+        }
+    }
+    (lanes, credentials)
+}
+
+fn main_credential() -> CredentialId {
+    CredentialId { source: Source::META, name: Arc::from("main") }
+}
+
+#[test]
+fn the_load_of_a_lane_is_measured_each_time_and_published_when_it_changes() {
+    let (mut health, mut out, lane) = (Health::default(), Outbox::default(), lane());
+    health.lanes.set(&BTreeSet::from([lane.clone()]), &mut out);
+    published(&mut out);
+    let tier = Some(BelievedTier { tier: Tier::Full, basis: Basis::Told });
+    let load = || LaneLoad { lane: &lane, allowance: 100.0, tier, demand: 120.0, stretch: 1.2 };
+    health.lanes.note_load(load(), &mut out);
+    let shown = published(&mut out).0;
+    assert_eq!((shown.len(), shown[0].tier, shown[0].stretch), (1, tier, Some(1.2)));
+    health.lanes.note_load(load(), &mut out);
+    assert!(published(&mut out).0.is_empty(), "nothing changed");
+    health.lanes.note_load(load(), &mut out);
+    assert!(matches!(drain(&mut out).2[..], [Measurement::Load { .. }]));
+}
+
+#[test]
+fn a_block_is_measured_each_time_and_no_other_for_half_a_second() {
+    let (mut health, mut out, lane) = (Health::default(), Outbox::default(), lane());
+    health.lanes.set(&BTreeSet::from([lane.clone()]), &mut out);
+    published(&mut out);
+    let until = NOW.uptime + Duration::from_mins(5);
+    for (later, shown) in [(Duration::ZERO, 1), (Duration::from_millis(500), 0), (Duration::from_secs(5), 1)] {
+        health.lanes.note_blocked([(&lane, until + later)].into_iter(), NOW, &mut out);
+        assert_eq!(published(&mut out).0.len(), shown, "{later:?}");
+    }
+    health.lanes.note_blocked(std::iter::empty(), NOW, &mut out);
+    let measured = drain(&mut out).2;
+    assert!(
+        matches!(&measured[..], [Measurement::Blocked(none)] if none.is_empty()),
+        "that is how the gauge goes away"
+    );
+}
+
+#[test]
+fn what_is_known_of_a_tokens_end_stays_until_it_cannot_be_known_any_more() {
+    let (mut health, mut out, credential) = (Health::default(), Outbox::default(), main_credential());
+    let credentials = &mut health.credentials;
+    let expires = jiff::Timestamp::from_second(9_000_000).ok();
+    credentials.expect(&credential, Expiry::Awaited, &mut out);
+    credentials.note_token(&credential, TokenHealth { expires, data_access_expires: None }, NOW, &mut out);
+    published(&mut out);
+    credentials.note_token_fault(&credential, &mut out);
+    credentials.set_expiry_kind(&credential, Expiry::Awaited, &mut out);
+    assert!(published(&mut out).1.is_empty(), "neither a failed lookup nor a reload changes a date that is known");
+    credentials.set_expiry_kind(&credential, Expiry::Unknown, &mut out);
+    credentials.forget_token(&credential, &mut out);
+    let last = published(&mut out).1.pop().unwrap();
+    assert_eq!((last.expires, last.expiry), (None, Expiry::Unknown));
+}
+
+#[test]
+fn a_credential_shows_from_the_start_whether_it_can_be_read_and_when_it_was() {
+    let (mut health, mut out, credential) = (Health::default(), Outbox::default(), main_credential());
+    let credentials = &mut health.credentials;
+    credentials.expect(&credential, Expiry::None, &mut out);
+    assert!(matches!(drain(&mut out).2[..], [Measurement::CredentialExpected(_)]));
+    credentials.note_readable(&credential, Some("gone"), NOW, &mut out);
+    assert!(matches!(drain(&mut out).2[..], [Measurement::Readable { readable: false, .. }]));
+    assert_eq!(credentials.unreadable().count(), 1);
+    credentials.note_readable(&credential, None, NOW, &mut out);
+    credentials.note_keys_read(&credential, NOW, &mut out);
+    let shown = published(&mut out).1;
+    assert_eq!(shown.last().unwrap().last_read, Some(NOW.wall));
+    credentials.note_acceptance(&credential, None, NOW, &mut out);
+    assert_eq!(published(&mut out).1.len(), 1);
+    credentials.note_acceptance(&credential, None, NOW, &mut out);
+    assert!(published(&mut out).1.is_empty(), "each poll comes by; only a change is a new page");
 }

@@ -7,13 +7,14 @@ use super::super::event::PollPlan;
 use super::super::health::PollEnd;
 use super::super::poll::Poll;
 use super::super::tests::parts::Parts;
-use super::super::tests::play::{INTERVAL, Made, SECOND, account, accounts, campaign_id, plan, single, terms};
+use super::super::tests::play::{INTERVAL, Made, SECOND, account, accounts, campaign_id, main_id, plan, single, terms};
 use crate::domain::change::Change;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::{Fleet, FleetAccount, FleetChannel, WantedCampaigns};
 use crate::domain::lane::LaneKey;
 use crate::domain::schedule::Next;
 use crate::domain::target::{AccountId, CampaignId, Level, PageId, Subject, TargetKey, Window};
+use crate::source::TokenHealth;
 
 const ROWS: &str = "meta/main/7/account/today";
 const LISTING: &str = "meta/main/7/listing";
@@ -265,4 +266,60 @@ fn the_campaigns_of_a_channel_are_news_once_and_forgotten_with_it() {
     targets.retain_listed(|id| *id == channel("b"));
     assert!(targets.listed(&channel("a")).is_empty());
     assert_eq!(targets.listed(&channel("b")), campaigns);
+}
+
+#[test]
+fn a_reload_hands_rows_over_as_a_new_member_does_and_never_to_another_account() {
+    let fleet = |accounts, campaigns| plan(Fleet { accounts, campaigns, ..Fleet::default() });
+    let mut parts = Parts::new(fleet(Vec::new(), vec![single(1), single(2)]));
+    parts.take(fleet(vec![account(7)], Vec::new()));
+    let from = vec!["meta/main/1/today".to_owned(), "meta/main/2/today".to_owned()];
+    assert_eq!(moved(&parts.changes()), [(from, ROWS.to_owned())], "a request for all takes them, too");
+
+    let mut parts = Parts::new(fleet(vec![account(7)], Vec::new()));
+    parts.take(fleet(vec![account(8)], Vec::new()));
+    assert_eq!(moved(&parts.changes()), []);
+}
+
+#[test]
+fn rows_of_another_window_are_not_handed_to_a_request_for_all() {
+    let mut parts = Parts::new(plan(Fleet { campaigns: vec![single(1)], ..Fleet::default() }));
+    let yesterday = FleetAccount { windows: vec![Window::Preset("yesterday")], ..account(7) };
+    parts.take(fleet(vec![yesterday]));
+    assert_eq!(moved(&parts.changes()), []);
+}
+
+#[test]
+fn a_list_that_is_edited_during_its_request_is_asked_again_after_it() {
+    let mut parts = Parts::new(fleet(vec![only(&[1])]));
+    let ticket = parts.ask(&parts.key(ROWS));
+    parts.take(fleet(vec![only(&[1, 2])]));
+    assert!(parts.targets.get(ticket).unwrap().ask_again);
+}
+
+#[test]
+fn what_is_known_of_a_token_goes_with_the_lookup_of_it() {
+    let tokens = |tokens| plan(Fleet { accounts: vec![account(7)], tokens, ..Fleet::default() });
+    let mut parts = Parts::new(tokens(vec![terms()]));
+    let expires = jiff::Timestamp::from_second(9_000_000).ok();
+    let health = TokenHealth { expires, data_access_expires: None };
+    parts.health.credentials.note_token(&main_id(), health, parts.now, &mut parts.out);
+    parts.changes();
+    parts.take(tokens(Vec::new()));
+    let expires = parts.changes().into_iter().filter_map(|change| match change {
+        Change::Credential { status, .. } => Some(status.expires),
+        _ => None,
+    });
+    assert_eq!(expires.last(), Some(None));
+}
+
+#[test]
+fn what_a_lane_may_shows_before_its_first_request() {
+    let mut parts = Parts::new(accounts([7]));
+    parts.take(accounts([7, 8]));
+    let lane = LaneKey::of(&parts.key("meta/main/8/account/today"));
+    let shown = parts.changes().into_iter().any(|change| {
+        matches!(change, Change::Lane { lane: of, status: Some(status) } if of == lane && status.allowance.is_some())
+    });
+    assert!(shown);
 }

@@ -15,7 +15,7 @@ use crate::domain::freshness::Staleness;
 use crate::domain::metric::MetricSet;
 use crate::domain::rows::Row;
 use crate::domain::status::Expiry;
-use crate::domain::target::{AccountId, CampaignId, Level, Source, Window};
+use crate::domain::target::{AccountId, CampaignId, Level, Source, TargetKey, Window};
 use crate::domain::time::UnixSeconds;
 use crate::source::{Api, Cursor, Page, Received, RequestContext, Target};
 
@@ -195,13 +195,53 @@ impl Play {
 
     /// Answers whatever is asked with no rows, for so long.
     pub(super) fn answer_all(&mut self, time: Duration) {
+        self.answer_each(time, |_| Ok(Page::default()));
+    }
+
+    /// Answers each target as it should be, for so long; one that has left gets no rows.
+    pub(super) fn answer_each(&mut self, time: Duration, answer: impl Fn(&TargetKey) -> Result<Page, Fault>) {
         let end = self.now.uptime + time;
         while self.now.uptime < end {
             self.pass(SECOND);
             for outgoing in self.take_sent() {
+                let target = self.engine.targets.get(outgoing.ticket);
+                let result = target.map_or(Ok(Page::default()), |target| answer(&target.planned.key));
+                self.answer(&outgoing, result);
+            }
+        }
+    }
+
+    /// The next request of a target that was asked before, which goes out within a minute; others are answered.
+    pub(super) fn again(&mut self, asked: &Outgoing) -> Outgoing {
+        for _ in 0..60 {
+            self.pass(SECOND);
+            for outgoing in self.take_sent() {
+                if outgoing.ticket == asked.ticket {
+                    return outgoing;
+                }
                 self.answer(&outgoing, Ok(Page::default()));
             }
         }
+        panic!("it is not asked again")
+    }
+
+    /// Another plan is in force.
+    pub(super) fn reload(&mut self, plan: PollPlan) {
+        self.handle(Event::Plan(Box::new(plan)));
+    }
+
+    /// The names of all targets.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.engine.targets.keys().map(ToString::to_string).collect()
+    }
+
+    /// The state that is to be saved, if any was since this was last asked.
+    pub(super) fn saved(&mut self) -> Option<SavedState> {
+        let state = |effect| match effect {
+            Effect::Save(state) => Some(*state),
+            _ => None,
+        };
+        std::mem::take(&mut self.others).into_iter().filter_map(state).last()
     }
 
     pub(super) fn changes(&mut self) -> Vec<Change> {
@@ -228,7 +268,7 @@ impl Play {
 
     /// The insights request of the first account, when everything that goes before it is answered.
     pub(super) fn insights(&mut self) -> Outgoing {
-        for _ in 0..100 {
+        for _ in 0..2 * INTERVAL.as_secs() {
             self.pass(SECOND);
             for outgoing in self.take_sent() {
                 let target = self.engine.targets.get(outgoing.ticket).unwrap();

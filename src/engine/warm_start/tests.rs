@@ -240,3 +240,13 @@ fn what_is_not_wanted_any_more_is_left_out() {
     assert!(restored_rows(&mut later).is_empty());
     assert!(!std::iter::from_fn(|| later.out.next()).any(|effect| matches!(effect, Effect::Report(_))));
 }
+
+#[test]
+fn a_block_of_a_clock_that_was_wrong_ends_within_a_day() {
+    let (_, mut state, mut later) = lives(None);
+    let lane = LaneKey::of(&later.key(ROWS));
+    state.blocked = vec![(lane, later.now.wall_at(later.now.uptime + 1_000_000 * SECOND))];
+    go_on(&mut later, state);
+    let until: Vec<_> = later.schedule.blocked(later.now.uptime).map(|(_, until)| until).collect();
+    assert_eq!(until, [later.now.uptime + MAX_RESTORED_WAIT]);
+}

@@ -204,3 +204,104 @@ fn an_unreadable_file_is_one_line_an_hour_beside_whatever_else_fails() {
     assert!(told.len() == 3 && told.iter().zip(&starts).all(|(line, start)| line.starts_with(start)), "{told:#?}");
     assert!(!told.iter().any(|line| line.contains("polls=")), "files are read, not polled: {told:#?}");
 }
+
+#[test]
+fn lookups_are_counted_apart_from_targets() {
+    let mut day = Day::new(&["main"], 3);
+    for account in 1..=5 {
+        let account = AccountId::parse(&(1000 + account).to_string()).ok();
+        let window = Window::Unspecified;
+        let (source, credential) = (Source::META, Arc::from("main"));
+        day.targets.push(TargetKey { source, account, credential, subject: Subject::Listing, part: 0, window });
+    }
+    day.poll(HOUR, |_, _, _| Some(down()));
+    let told = day.texts().join("\n");
+    assert!(told.contains("12 of 12 targets of meta/main fail"), "{told}");
+    assert!(told.contains("5 of 5 lookups of meta/main fail"), "{told}");
+}
+
+#[test]
+fn what_is_left_of_an_outage_is_named() {
+    let mut day = Day::new(&["main"], 3);
+    day.poll(HOUR, |_, _, _| Some(down()));
+    day.poll(HOUR, |number, _, _| (number < 2).then(down));
+    let last = day.lines.last().unwrap().1.clone();
+    let names = "(meta/main/1001/account/today, meta/main/1001/totals/today)";
+    assert!(last.contains("2 of 4 targets of meta/main/1001 fail") && last.contains(names), "{last}");
+}
+
+#[test]
+fn targets_that_fail_and_recover_in_turn_are_told_by_how_often() {
+    let mut day = Day::new(&["main"], 3);
+    let down = down();
+    for second in 0..20 {
+        let fault = (second % 2 == 0).then_some((&down, down.reason));
+        day.now += Duration::from_secs(1);
+        for key in &day.targets {
+            day.log.poll(key, fault, true, day.now, &mut day.out);
+        }
+    }
+    day.log.poll(&day.targets[0], Some((&down, down.reason)), true, day.now, &mut day.out);
+    while let Some(due) = day.log.due().filter(|due| *due < day.now + INTERVAL) {
+        day.log.say_due(due, &day.targets.iter(), &mut day.out);
+    }
+    day.read(day.now);
+    let told = day.texts().join("\n");
+    assert!(told.contains("new faults since the last such line"), "{told}");
+}
+
+#[test]
+fn intervals_that_just_do_not_fit_are_neither_told_nor_told_to_be_over() {
+    let mut day = Day::new(&["main"], 1);
+    let lane = LaneKey::of(&day.targets[0]);
+    let told = |day: &mut Day, stretch: f64| {
+        let load = LaneLoad { lane: &lane, allowance: 100.0, tier: None, demand: 100.0 * stretch, stretch };
+        day.log.load(&load, day.now, &mut day.out);
+        day.read(day.now);
+        day.lines.drain(..).map(|(_, line)| line).collect::<Vec<_>>()
+    };
+    assert!(told(&mut day, 1.05).is_empty());
+    let said = told(&mut day, 1.2);
+    assert!(said.len() == 1 && said[0].contains("120 requests an hour are needed, 100 are allowed"), "{said:?}");
+    assert!(told(&mut day, 1.05).is_empty(), "a lane that is just about full does not come and go");
+    let said = told(&mut day, 1.0);
+    assert!(said.len() == 1 && said[0].contains("fit the allowance again"), "{said:?}");
+}
+
+#[test]
+fn a_refusal_without_any_content_is_the_matter_of_the_file_and_every_poll_is_a_debug_line() {
+    let mut day = Day::new(&["main"], 1);
+    let fault = Fault::new(Reason::Unauthorized, "there is no token");
+    let key = day.targets[0].clone();
+    day.log.poll(&key, Some((&fault, fault.reason)), false, day.now, &mut day.out);
+    day.log.poll(&key, None, true, day.now, &mut day.out);
+    let lines: Vec<_> = std::iter::from_fn(|| day.out.next()).collect();
+    let debug = |effect: &Effect| matches!(effect, Effect::Report(line) if line.severity == Severity::Debug);
+    assert!(lines.len() == 2 && lines.iter().all(debug), "{lines:?}");
+}
+
+#[test]
+fn what_has_left_is_not_said_to_fail() {
+    let mut day = Day::new(&["main"], 1);
+    let main = day.targets[0].credential_id();
+    let refused = Fault::new(Reason::Unauthorized, "the token expired");
+    let (key, lane) = (day.targets[0].clone(), LaneKey::of(&day.targets[0]));
+    let overdue = Fault::new(Reason::Timeout, "late");
+    day.log.poll(&key, Some((&refused, refused.reason)), true, day.now, &mut day.out);
+    day.log.poll(&key, Some((&overdue, overdue.reason)), true, day.now, &mut day.out);
+    day.log.content(&main, Some(("gone", false)), day.now, &mut day.out);
+    let load = LaneLoad { lane: &lane, allowance: 100.0, tier: None, demand: 200.0, stretch: 2.0 };
+    day.log.load(&load, day.now, &mut day.out);
+    day.read(day.now);
+    assert_eq!(day.lines.len(), 4, "{:#?}", day.texts());
+    day.log.forget(&key, day.now);
+    day.log.forget_lane(&lane, day.now);
+    day.log.forget_credential(&main, day.now);
+    day.lines.clear();
+    while let Some(due) = day.log.due().filter(|due| *due < day.now + 3 * HOUR) {
+        day.log.say_due(due, &day.targets.iter(), &mut day.out);
+        day.read(due);
+    }
+    let failing: Vec<_> = day.texts().into_iter().filter(|line| !line.starts_with("level=info")).collect();
+    assert!(failing.is_empty(), "{failing:#?}");
+}
