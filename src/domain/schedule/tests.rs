@@ -254,7 +254,7 @@ fn credentials_take_turns_and_one_place_is_enough_for_all() {
     let mut now = at(1);
     for _ in 0..4 {
         let Next::Ask(ticket) = schedule.next(now, 1) else { panic!("somebody is due") };
-        now = now + 30 * Duration::from_secs(1);
+        now += 30 * Duration::from_secs(1);
         schedule.settle(ticket, Outcome::Failed(&fault(Reason::Timeout, Scope::Lane, None)), now, 0.5);
         order.push(ticket);
     }
