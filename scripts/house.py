@@ -41,7 +41,7 @@ def commit(rev: str) -> Sources:
 
 def without_tests(text: str) -> str:
     """A file up to its unit tests."""
-    return text.split("#[cfg(test)]\nmod tests", maxsplit=1)[0]
+    return re.split(r"#\[cfg\(test\)\]\n(?:pub\(crate\) )?mod tests", text, maxsplit=1)[0]
 
 
 def production(sources: Sources) -> Sources:

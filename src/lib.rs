@@ -19,7 +19,6 @@ pub mod exposition;
 pub mod fetch;
 pub mod heartbeat;
 pub mod keyring;
-pub mod logfmt;
 pub mod logging;
 pub mod panics;
 pub mod publish;

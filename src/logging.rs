@@ -1,6 +1,7 @@
 //! The subscriber of the log, on standard error: how lines are written, which there are, and how many.
 
 mod gate;
+pub(crate) mod logfmt;
 
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
@@ -13,9 +14,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::gate::Gate;
+use self::logfmt::Logfmt;
 use crate::cli::LogFormat;
 use crate::engine::{LogLine, Severity};
-use crate::logfmt::Logfmt;
 use crate::settings::{Log, LogLevel};
 
 /// The gate of this process, and the level that a flag or its variable asks for: it goes before the file's.

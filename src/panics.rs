@@ -53,7 +53,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::logfmt::tests::Page;
+    use crate::logging::logfmt::tests::Page;
 
     const TOKEN: &str = "EAAGm0PX4ZCpsBAKZCbvTz0123456789";
 
@@ -66,8 +66,9 @@ mod tests {
     fn a_panic_is_a_line_of_the_log_without_the_values_in_it() {
         let page = Page::default();
         let writer = page.clone();
-        let lines =
-            tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(crate::logfmt::Logfmt);
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .event_format(crate::logging::logfmt::Logfmt);
         let former = std::panic::take_hook();
         install();
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {

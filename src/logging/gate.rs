@@ -170,7 +170,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::logfmt::tests::Page;
+    use crate::logging::logfmt::tests::Page;
 
     /// The messages of the lines that a gate lets through.
     fn lines(gate: &Gate, say: impl FnOnce()) -> Vec<String> {

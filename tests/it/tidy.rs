@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("default_credentials.rs", &["clock", "domain", "fetch", "random", "settings", "source"], &["std", "bytes", "http", "secrecy", "tokio"]),
     ("keyring.rs", &["default_credentials", "domain", "engine", "panics", "settings", "source"], &["std", "anyhow", "reqwest", "secrecy", "tokio"]),
     ("heartbeat.rs", &["domain"], &["std"]),
-    ("logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
+    ("logging/logfmt.rs", &["clock"], &["std", "serde_json", "tracing", "tracing_subscriber"]),
     ("systemd.rs", &["clock", "heartbeat"], &["std", "anyhow", "listenfd", "sd_notify", "tokio"]),
     ("daemon/", &["clock", "daemon", "domain", "engine", "fetch", "heartbeat", "keyring", "logging", "panics", "publish", "random", "settings", "source", "telemetry"], &["*"]),
     ("panics.rs", &[], &["std", "anyhow", "tokio", "tracing"]),
@@ -76,7 +76,9 @@ pub(crate) fn sources() -> Vec<(String, String)> {
 
 /// A file without its unit tests, which may use what they like.
 fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    // Where tests share what they read with.
+    code.split("#[cfg(test)]\npub(crate) mod tests").next().unwrap_or_default()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::clock;
 
 /// Writes events as lines of logfmt. There are no spans to tell of.
 #[derive(Debug)]
-pub struct Logfmt;
+pub(crate) struct Logfmt;
 
 impl<S, N> FormatEvent<S, N> for Logfmt
 where
