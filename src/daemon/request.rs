@@ -8,10 +8,10 @@ use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::clock::{self, Clock};
+use crate::credentials::{Keyring, Unread};
 use crate::domain::fault::{Fault, Reason};
 use crate::engine::{Answer, Generation, KeyContent, Outgoing};
 use crate::fetch::Fetch;
-use crate::keyring::{Keyring, Unread};
 use crate::source::{Received, Redactor, RequestContext, http_date};
 
 /// A larger body is read on a thread that may take its time.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use marketing_messages_exporter::credentials::{Keyring, Unread};
 use marketing_messages_exporter::daemon::poll_plan::poll_plan;
 use marketing_messages_exporter::daemon::request::{Prepared, Sent, prepare};
 use marketing_messages_exporter::domain::change::Change;
@@ -15,7 +16,6 @@ use marketing_messages_exporter::domain::target::CredentialId;
 use marketing_messages_exporter::domain::time::{UnixSeconds, Uptime};
 use marketing_messages_exporter::engine::{Effect, Engine, Event, LogLine, Moment, Outgoing, Severity};
 use marketing_messages_exporter::exposition::{Deflated, Exposition, Format, ScrapeFilter};
-use marketing_messages_exporter::keyring::{Keyring, Unread};
 use marketing_messages_exporter::settings::{self, Settings};
 use marketing_messages_exporter::simulate::{Delivery, Framing, World, WorldTime, answer};
 use marketing_messages_exporter::state;

@@ -32,7 +32,7 @@ const MAX_KEYS_BODY_BYTES: usize = 64 << 10;
 
 /// What is known of one credential's keys.
 #[derive(Debug)]
-pub struct DefaultCredentials {
+pub(super) struct DefaultCredentials {
     held: watch::Receiver<RenewalState>,
     /// How many attempts there must have been; `None` where no attempt brings anything new.
     wanted: Option<watch::Sender<u32>>,
@@ -49,7 +49,7 @@ struct RenewalState {
 
 /// What [`DefaultCredentials::keys`] gives.
 #[derive(Debug)]
-pub enum KeyState {
+pub(super) enum KeyState {
     /// The keys to use. They may have expired: the API knows best.
     Keys(Arc<Keys>),
     /// They are being asked for.
@@ -61,7 +61,7 @@ pub enum KeyState {
 impl DefaultCredentials {
     /// Chooses where keys come from, and has them asked for by one of the tasks if they expire.
     /// `news` is notified after each attempt.
-    pub fn start(
+    pub(super) fn start(
         name: &str,
         variables: &Variables,
         news: &Arc<Notify>,
@@ -99,7 +99,7 @@ impl DefaultCredentials {
     }
 
     /// The keys as they are now.
-    pub fn keys(&self) -> KeyState {
+    pub(super) fn keys(&self) -> KeyState {
         let held = self.held.borrow();
         match &held.keys {
             // Even where old keys are held: whoever asked for others is not given those again.
@@ -110,7 +110,7 @@ impl DefaultCredentials {
     }
 
     /// Has the keys asked for again at once. Says whether that can bring others.
-    pub fn renew(&self) -> bool {
+    pub(super) fn renew(&self) -> bool {
         let Some(wanted) = &self.wanted else { return false };
         wanted.send_replace(self.held.borrow().attempts.saturating_add(1));
         true

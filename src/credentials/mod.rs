@@ -1,6 +1,8 @@
 //! The content of the credentials: read again for each request, so that a changed file needs no restart,
 //! whichever way it was replaced. Access keys of default credentials come from their tasks.
 
+mod renewal;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::default_credentials::{DefaultCredentials, KeyState};
+use self::renewal::{DefaultCredentials, KeyState};
 use crate::domain::target::CredentialId;
 use crate::engine::{Generation, KeyContent};
 use crate::panics::joined;
