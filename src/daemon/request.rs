@@ -111,7 +111,7 @@ impl Sent {
         let status = sent.map(|response| response.status().as_u16());
         // From every answer, refusals included: those tell most about an allowance.
         let usage = sent.map(|response| target.usage(response.headers())).unwrap_or_default();
-        let served = sent.and_then(|response| target.served(response.headers(), &redactor));
+        let served = sent.and_then(|response| target.served(response.headers(), &redactor, at));
         let skew = sent.and_then(|response| skew(response.headers(), at));
         let result = match &response {
             Ok(response) => target.read(Received { response, redactor: &redactor }, cursor.as_ref()),

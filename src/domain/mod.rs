@@ -3,6 +3,7 @@
 //! Nothing here knows a clock, randomness, the environment, a file, a socket or async: time and
 //! dice are arguments, decisions are results. `tests/it/tidy.rs` holds it to that.
 
+pub mod api_version;
 pub mod backoff;
 pub mod budget;
 pub mod change;

@@ -116,7 +116,7 @@ impl Quirks {
             served: Some(served.version.clone()),
         });
         let line = match &served.warning {
-            Some(warning) => Some(format!("the API warns about its version: {warning}; raise api_version")),
+            Some(warning) => Some(warning.clone()),
             None if served.version != **requested => {
                 Some("the API answers with another version than requested: raise api_version".to_owned())
             }

@@ -251,7 +251,7 @@ fn syntax_errors_name_the_line_and_show_nothing_of_it() {
 fn what_is_hardly_meant_is_warned_of() {
     let path = written(
         "warnings.yaml",
-        "poll: {interval: 20s}\nmeta: {main: {token: x, accounts: [{id: 1}]}, idle: {token: x}}\n\
+        "poll: {interval: 20s}\nmeta: {main: {token: x, accounts: [{id: 1}]}, idle: {token: x, api_version: v24.0}}\n\
          cams: {eu: {credentials: default, endpoint: 'https://cams.eu-central-1.aliyuncs.com'}}\n",
     );
     let warnings = load_file(&path, &[], &[]).unwrap().warnings.join("\n");
@@ -260,6 +260,7 @@ fn what_is_hardly_meant_is_warned_of() {
         "poll.timeout: 30s is longer than the interval of 20s (poll.interval)",
         "meta.main.token: the secret is written in the configuration",
         "meta.idle: nothing is polled",
+        "meta.idle.api_version: v24.0 ended on 2026-10-06; set api_version to v27.0",
         "meta.main.app_id: without app_id and app_secret nothing warns before the token expires",
         "cams.eu.endpoint: according to its documentation, CAMS provides",
     ] {

@@ -17,6 +17,7 @@ use super::report::Location;
 use super::secret::SecretKeys;
 use super::{Access, CredentialSettings};
 use crate::clock;
+use crate::domain::api_version;
 use crate::domain::filter::Filter;
 use crate::domain::fleet::{FleetAccount, FleetCampaign, WantedCampaigns};
 use crate::domain::target::{Level, Source};
@@ -49,6 +50,10 @@ pub(super) fn read<'r>(
     let api_version = at
         .take("api_version", raw.api_version)
         .map_or(defaults::META_API_VERSION.to_owned(), |ApiVersion(version)| version);
+    let today = clock::wall().to_zoned(TimeZone::UTC).date();
+    if let Some(warning) = api_version::warning(&api_version, today) {
+        at.key("api_version").warning(warning);
+    }
     let base_url = at.take("base_url", raw.base_url).unwrap_or_else(|| BaseUrl::known(defaults::META_BASE_URL));
     // A simulated API's tokens are nobody's worry.
     if !watched && !base_url.is_loopback() {
@@ -63,7 +68,6 @@ pub(super) fn read<'r>(
         base.metrics = base.metrics.with_extra(&word).unwrap_or(base.metrics);
     }
 
-    let today = clock::wall().to_zoned(TimeZone::UTC).date();
     let target = |cascade: &Cascade, at: &Location<'_>| {
         cascade.warn_of_windows(at, today);
         if !base_url.is_loopback() {

@@ -74,8 +74,8 @@ pub trait Target: Send + Sync {
         false
     }
 
-    /// Which version answered, where the API tells.
-    fn served(&self, _: &HeaderMap, _: &Redactor) -> Option<ServedVersion> {
+    /// Which version answered, where the API tells, and what is to be said of it at that time.
+    fn served(&self, _: &HeaderMap, _: &Redactor, _: Timestamp) -> Option<ServedVersion> {
         None
     }
 
@@ -186,7 +186,7 @@ pub struct TokenHealth {
 pub struct ServedVersion {
     /// The version, as the API names it.
     pub version: String,
-    /// The API's warning that the version asked for ends, or ended.
+    /// That the version asked for ends, or ended, as the API says or as its dates are known; with what to do about it.
     pub warning: Option<String>,
 }
 

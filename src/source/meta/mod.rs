@@ -10,6 +10,8 @@ mod usage;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, header};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 
 use super::encode::{hex, hmac_sha256, query};
@@ -18,6 +20,7 @@ use super::{
     Api, Cursor, Keys, Page, ROW, Received, Redactor, RequestContext, ServedVersion, Target, check_readable, endless,
     silent, unbuildable,
 };
+use crate::domain::api_version;
 use crate::domain::budget::Usage;
 use crate::domain::fault::{Fault, Reason};
 use crate::domain::fleet::Planned;
@@ -108,12 +111,8 @@ impl Target for MetaTarget {
         }
     }
 
-    fn served(&self, headers: &HeaderMap, redactor: &Redactor) -> Option<ServedVersion> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        // It becomes a label: a proxy that fills the header with something else must not open series.
-        let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
-        let version = text("facebook-api-version").filter(plain)?.to_owned();
-        Some(ServedVersion { version, warning: text("x-ad-api-version-warning").map(|text| redactor.line(text)) })
+    fn served(&self, headers: &HeaderMap, redactor: &Redactor, at: Timestamp) -> Option<ServedVersion> {
+        self.graph.served(headers, redactor, at)
     }
 
     fn usage(&self, headers: &HeaderMap) -> Vec<Usage> {
@@ -125,6 +124,18 @@ impl Target for MetaTarget {
 type Parameters = Vec<(&'static str, String)>;
 
 impl Graph {
+    /// Which version answered, and what the API, or the table of versions, says of the one that was asked for.
+    fn served(&self, headers: &HeaderMap, redactor: &Redactor, at: Timestamp) -> Option<ServedVersion> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        // It becomes a label: a proxy that fills the header with something else must not open series.
+        let plain = |version: &&str| version.len() <= 8 && version.bytes().all(|b| b"v.0123456789".contains(&b));
+        let version = text("facebook-api-version").filter(plain)?.to_owned();
+        let warned = text("x-ad-api-version-warning").map(|text| redactor.line(text));
+        let warned = warned.map(|text| format!("the API warns about its version: {text}; raise api_version"));
+        let warning = warned.or_else(|| api_version::warning(&self.version, at.to_zoned(TimeZone::UTC).date()));
+        Some(ServedVersion { version, warning })
+    }
+
     /// The token goes into a header only. The secret's proof has no place but the query; its
     /// timestamped form is void after five minutes.
     fn get(
@@ -240,5 +251,32 @@ fn judged(answer: Received<'_>, read: Result<Object, BodyError>) -> Result<Objec
         Ok(top) if answer.response.status().is_success() => Ok(top),
         Err(BodyError::Endless) if answer.response.status().is_success() => Err(endless()),
         _ => Err(silent(answer)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_version_is_warned_of_by_the_api_or_by_the_table() {
+        let warning = |version: &str, header: Option<&'static str>, at: &str| {
+            let graph = Graph { base_url: "http://127.0.0.1".into(), version: version.into() };
+            let mut headers = HeaderMap::new();
+            headers.insert("facebook-api-version", HeaderValue::from_static("v26.0"));
+            headers.extend(header.map(|text| {
+                (header::HeaderName::from_static("x-ad-api-version-warning"), HeaderValue::from_static(text))
+            }));
+            let served = graph.served(&headers, &Redactor::default(), at.parse().unwrap()).unwrap();
+            assert_eq!(served.version, "v26.0");
+            served.warning
+        };
+        let text = "the call has been auto-upgraded";
+        let told = "the API warns about its version: the call has been auto-upgraded; raise api_version";
+        assert_eq!(warning("v24.0", Some(text), "2026-11-01T00:00:00Z").as_deref(), Some(told));
+        let ended = "v24.0 ended on 2026-10-06; set api_version to v27.0";
+        assert_eq!(warning("v24.0", None, "2026-11-01T00:00:00Z").as_deref(), Some(ended));
+        assert_eq!(warning("v24.0", None, "2026-06-01T00:00:00Z"), None);
+        assert_eq!(warning("v26.0", None, "2026-11-01T00:00:00Z"), None);
     }
 }
