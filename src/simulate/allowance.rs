@@ -35,7 +35,7 @@ impl Allowance {
 pub(super) struct Meter {
     score: f64,
     scored: f64,
-    blocked_until: f64,
+    blocked_until: Option<f64>,
     calls: VecDeque<f64>,
 }
 
@@ -57,17 +57,19 @@ pub(super) enum Admission {
 impl Meter {
     /// Counts a call, refused ones too, as the real API does.
     pub(super) fn call(&mut self, allowance: &Allowance, now: f64, management: bool) -> Admission {
-        self.score = (self.score - (now - self.scored) * allowance.score / allowance.decay).max(0.0) + 1.0;
+        // A clock that is set back neither fills nor empties it.
+        let passed = (now - self.scored).max(0.0);
+        self.score = (self.score - passed * allowance.score / allowance.decay).max(0.0) + 1.0;
         self.scored = now;
         self.calls.push_back(now);
         while self.calls.front().is_some_and(|call| *call < now - 3600.0) {
             self.calls.pop_front();
         }
-        let blocked = now < self.blocked_until;
+        let blocked = self.blocked_for(now).is_some();
         if self.score > allowance.score || blocked {
             // It begins once. Calls into it keep the score up, and that is what makes the next one follow.
             if !blocked {
-                self.blocked_until = now + allowance.block;
+                self.blocked_until = Some(now + allowance.block);
             }
             return Admission::Refused { code: 17, subcode: 2_446_079, blocked };
         }
@@ -80,7 +82,12 @@ impl Meter {
 
     /// Blocks for reasons of its own.
     pub(super) fn block(&mut self, until: f64) {
-        self.blocked_until = until;
+        self.blocked_until = Some(until);
+    }
+
+    /// Seconds until a block ends, while there is one.
+    fn blocked_for(&self, now: f64) -> Option<f64> {
+        self.blocked_until.map(|until| until - now).filter(|left| *left > 0.0)
     }
 
     /// Calls of somebody else. Each is remembered for an hour: ten times the largest allowance is enough.
@@ -95,12 +102,12 @@ impl Meter {
         let used = 100.0 * self.calls.len() as f64 / allowance.hourly;
         let oldest = self.calls.front().map_or(0.0, |call| call + 3600.0 - now);
         let regain = if used >= 100.0 { (oldest / 60.0).ceil() } else { 0.0 };
-        let blocked = self.blocked_until > now;
-        let score = (100.0 * self.score / allowance.score).max(if blocked { 100.0 } else { 0.0 });
+        let blocked = self.blocked_for(now);
+        let score = (100.0 * self.score / allowance.score).max(if blocked.is_some() { 100.0 } else { 0.0 });
         let tier = if allowance.full { "standard_access" } else { "development_access" };
         let business = json!({account.to_string(): [{"type": "ads_insights", "call_count": used.round(), "total_cputime": 1,
             "total_time": 1, "estimated_time_to_regain_access": regain, "ads_api_access_tier": tier}]});
-        let reset = if blocked { self.blocked_until - now } else { 0.0 };
+        let reset = blocked.unwrap_or_default();
         let account =
             json!({"acc_id_util_pct": score, "reset_time_duration": reset.ceil(), "ads_api_access_tier": tier});
         let throttle = json!({"app_id_util_pct": 0.5, "acc_id_util_pct": used, "ads_api_access_tier": tier});
@@ -126,6 +133,12 @@ mod tests {
         assert_eq!(meter.call(&Allowance::LIMITED, 1.0, false), refused(false));
         assert_eq!(meter.call(&Allowance::LIMITED, 299.0, false), refused(true));
         assert_eq!(meter.call(&Allowance::LIMITED, 400.0, false), Admission::Granted);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_fills_nothing() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.call(&Allowance::LIMITED, -400.0, false), Admission::Granted);
     }
 
     #[test]

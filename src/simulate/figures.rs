@@ -73,6 +73,17 @@ impl Totals {
         }
     }
 
+    /// What is left of it without another.
+    pub(super) fn minus(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered - other.delivered,
+            clicks: self.clicks - other.clicks,
+            spend: self.spend - other.spend,
+            read: self.read - other.read,
+            lost: self.lost - other.lost,
+        }
+    }
+
     /// Whether there is a row at all.
     pub(super) fn is_delivered(&self) -> bool {
         self.delivered > 0.0

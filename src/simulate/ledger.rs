@@ -187,9 +187,15 @@ fn exact(spec: &Spec, campaign: &Campaign, days: Days, now: Now) -> Totals {
     let count = |_, expected: f64| expected.floor();
     let born = now.tick.day - campaign.age_days;
     let more = |day: i64| 0.4 * campaign.daily * chance(terms.own, day.unsigned_abs());
-    let until = |day: i64| if day <= born { 0.0 } else { campaign.daily * (day - born) as f64 + more(day) };
-    let past = until((number(days.1) + 1).min(now.tick.day)) - until(number(days.0));
-    let totals = terms.totals(past.max(0.0).floor(), 1.0, count);
+    // Everything that was done before a day, in whole messages and cents: what lies between two of these is the same
+    // whether it is asked for at once or day by day.
+    let until = |day: i64| {
+        let sent = if day <= born { 0.0 } else { campaign.daily * (day - born) as f64 + more(day) };
+        let totals = terms.totals(sent.floor(), 1.0, count);
+        Totals { spend: (totals.spend * 100.0).round() / 100.0, ..totals }
+    };
+    let (from, to) = (number(days.0), (number(days.1) + 1).min(now.tick.day));
+    let totals = if from < to { until(to).minus(until(from)) } else { Totals::default() };
     if days.0 > now.today || now.today > days.1 || born > now.tick.day {
         return totals;
     }
