@@ -21,9 +21,6 @@ pub(super) fn reply(world: &mut World, call: &Call, moment: WorldTime) -> (Reply
     };
     reply.headers.push(("date", moment.wall.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
     let fault = world.disturbance(endpoint, call);
-    let statistics = &mut world.statistics;
-    statistics.total += 1;
-    *statistics.endpoints.entry(endpoint.to_owned()).or_default() += 1;
-    *statistics.statuses.entry(reply.status).or_default() += 1;
+    world.count(endpoint, reply.status);
     (reply, fault)
 }

@@ -127,7 +127,7 @@ pub(super) fn deliver(mut reply: Reply, fault: Option<ScriptedFault>) -> Deliver
     match fault {
         None => {}
         Some(ScriptedFault::Graph { status, code, subcode, message }) => {
-            reply = super::graph_reply::error(status, code, subcode, &message);
+            reply = super::graph::error(status, code, subcode, &message);
         }
         Some(ScriptedFault::Gateway { status, code }) => reply = super::cams::gateway(status, &code, "as scripted"),
         Some(ScriptedFault::Business { code }) => reply = super::cams::business(&code, "as scripted"),

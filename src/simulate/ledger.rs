@@ -58,6 +58,14 @@ impl Now {
     }
 }
 
+impl Now {
+    /// When a campaign of an account was created: at the begin of its first day.
+    pub(super) fn birth(&self, account: &Account, campaign: &Campaign) -> Timestamp {
+        let zone = TimeZone::get(&account.timezone).unwrap_or(TimeZone::UTC);
+        self.first_day(campaign).to_zoned(zone).map_or(Timestamp::UNIX_EPOCH, |day| day.timestamp())
+    }
+}
+
 /// Days since [`EPOCH`].
 fn number(day: Date) -> i64 {
     day.duration_since(EPOCH).as_hours() / 24

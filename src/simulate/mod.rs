@@ -12,8 +12,6 @@ mod demo;
 mod fault;
 mod figures;
 mod graph;
-mod graph_reply;
-mod insights;
 mod ledger;
 pub mod model;
 mod signature;
@@ -106,7 +104,7 @@ impl Epoch {
 }
 
 /// A request, taken apart once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -152,6 +150,15 @@ impl Reply {
         let body = serde_json::to_string(body).unwrap_or_default();
         Self { status, headers: vec![("content-type", "application/json; charset=UTF-8".to_owned())], body }
     }
+}
+
+/// As it stands in an address or in a signed query.
+pub(crate) fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(escape).collect()
 }
 
 async fn serve(State(control): State<Control>, request: Request) -> Response {

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::Call;
+use super::{Call, escaped};
 use super::spec::Key;
 
 /// Why a signature is refused: the gateway's code, status and message.
@@ -75,14 +75,6 @@ fn sign(
     let text = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(canonical)));
     let signature = proof(secret, &text);
     (text, signature)
-}
-
-fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(escape).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -30,8 +30,10 @@ pub struct Spec {
     pub cams_lifetime: bool,
     /// Every figure of every window moves with each second: for load.
     pub restless: bool,
-    /// Versions of the Graph API that are dead.
+    /// Versions of the Graph API that are dead before their time.
     pub dead_versions: Vec<String>,
+    /// Answers calls to dead versions as the oldest one that lives, with a warning, and does not refuse them.
+    pub upgrades_versions: bool,
     /// Fields that the API refuses although the table has them.
     pub refused_fields: Vec<String>,
     /// Rows times fields of a page beyond which the API asks for less.
@@ -159,6 +161,13 @@ pub struct Key {
     pub security_token: Option<String>,
     /// Calls in one second beyond which it is throttled.
     pub per_second: Option<u32>,
+}
+
+impl Campaign {
+    /// The id of the ad set between the ad and the campaign.
+    pub(super) fn adset(&self) -> u64 {
+        self.parent + 250_000_000_000
+    }
 }
 
 impl Spec {

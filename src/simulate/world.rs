@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allowance::{Admission, Allowance, Meter};
 use super::fault::{FaultRule, ScriptedFault};
+use super::graph::ReportRuns;
 use super::ledger::{Ledger, Now};
 use super::model::{CampaignEvent, EventEffect, Quantity};
 use super::spec::{Account, Campaign, Key, Spec, Token};
@@ -21,6 +22,7 @@ pub struct World {
     meters: BTreeMap<u64, Meter>,
     seconds: BTreeMap<String, (u64, u32)>,
     rules: Vec<FaultRule>,
+    pub(super) runs: ReportRuns,
     pub(super) statistics: Statistics,
     /// Seconds by which its clock is ahead of whoever asks.
     pub(super) offset: f64,
@@ -87,6 +89,7 @@ impl World {
             meters: BTreeMap::new(),
             seconds: BTreeMap::new(),
             rules: Vec::new(),
+            runs: ReportRuns::default(),
             statistics: Statistics::default(),
             offset: 0.0,
         }
@@ -144,6 +147,13 @@ impl World {
         let admitted = entry.1 <= most;
         self.statistics.refusals += u64::from(!admitted);
         admitted
+    }
+
+    /// Counts an answer.
+    pub(super) fn count(&mut self, endpoint: &str, status: u16) {
+        self.statistics.total += 1;
+        *self.statistics.endpoints.entry(endpoint.to_owned()).or_default() += 1;
+        *self.statistics.statuses.entry(status).or_default() += 1;
     }
 
     pub(super) fn disturbance(&mut self, endpoint: &str, call: &Call) -> Option<ScriptedFault> {

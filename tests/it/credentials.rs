@@ -51,16 +51,17 @@ async fn the_tokens_health_is_read_and_a_token_that_never_expires_has_no_expiry(
     let mut spec = Spec::fleet(1, 2);
     spec.app = Some(("42".into(), "app-secret".into()));
     spec.tokens[0].expires = Some(2_000_000_000);
+    spec.upgrades_versions = true;
     let configuration = "
 poll: {interval: 1s}
 meta:
-  main: {token_file: DIR/token, app_id: 42, app_secret: app-secret, base_url: URL, api_version: v25.0, accounts: [{id: 1001, windows: [last_7d]}]}
+  main: {token_file: DIR/token, app_id: 42, app_secret: app-secret, base_url: URL, api_version: v24.0, accounts: [{id: 1001, windows: [last_7d]}]}
 ";
     let mut app = TestApp::start(spec, configuration).await;
     let metrics = app.ready().await;
     assert_eq!(metrics.value("marketing_messages_exporter_credential_expires_timestamp_seconds", &[]), Some(2e9));
     assert_eq!(metrics.count("marketing_messages_exporter_credential_data_access_expires_timestamp_seconds", &[]), 0);
-    let version = ["requested=\"v25.0\"", "served=\"v26.0\""];
+    let version = ["requested=\"v24.0\"", "served=\"v25.0\""];
     assert_eq!(metrics.value("marketing_messages_exporter_api_version_info", &version), Some(1.0));
     assert_eq!(app.control.statistics().endpoints["debug_token"], 1);
 }

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("source/", &["domain", "source"], &["std", "bytes", "jiff", "http", "memmap2", "serde", "serde_json", "hmac", "percent_encoding", "sha2", "secrecy"]),
     ("exposition/", &["domain", "exposition"], &["std", "jiff", "bytes", "crc32fast", "flate2", "itoa", "memmap2", "zmij"]),
     ("settings/", &["clock", "domain", "settings"], &["*"]),
-    ("simulate/", &["domain::metric", "simulate"], &["*"]),
+    ("simulate/", &["domain::api_version", "domain::metric", "simulate"], &["*"]),
     ("store.rs", &["domain", "exposition"], &["std", "arc_swap"]),
     ("clock.rs", &["domain"], &["std", "jiff"]),
     ("fetch", &["domain", "fetch"], &["std", "bytes", "http", "memmap2", "reqwest", "tokio"]),
