@@ -68,6 +68,15 @@ fn configuration(spec: &Spec, url: &str) -> String {
             "cams:\n  sg:\n    access_key_id: {}\n    access_key_secret: {}\n    endpoint: {url}\n    channels:\n",
             key.id, key.secret
         );
+        for key in &spec.keys {
+            if let Some(token) = &key.security_token {
+                let _ = writeln!(
+                    text,
+                    "      # or with a temporary key: access_key_id {}, access_key_secret {}, security_token {token}",
+                    key.id, key.secret
+                );
+            }
+        }
         for channel in &spec.channels {
             let _ = writeln!(
                 text,

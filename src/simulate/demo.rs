@@ -62,13 +62,20 @@ pub(super) fn world() -> Spec {
         refused: None,
     };
     let tokens = vec![token("main", "demo-main", &[&europe, &brazil]), token(EXPIRING, "demo-growth", &[&india])];
-    let key = Key { id: "demo-key".into(), secret: "demo-secret".into(), security_token: None, per_second: Some(20) };
+    let key = |id: &str, secret: &str, security_token: Option<&str>| Key {
+        id: id.to_owned(),
+        secret: secret.to_owned(),
+        security_token: security_token.map(str::to_owned),
+        per_second: Some(20),
+    };
+    let keys =
+        vec![key("demo-key", "demo-secret", None), key("STS.demo-key", "demo-sts-secret", Some("demo-sts-token"))];
     Spec {
         seed: 7,
         accounts: vec![europe, brazil, india],
         channels: vec![channel],
         tokens,
-        keys: vec![key],
+        keys,
         noise: Some(noise()),
         pace: 4.0,
         app: Some(("1234567890".into(), "demo-app-secret".into())),

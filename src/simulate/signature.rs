@@ -4,8 +4,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Call, escaped};
 use super::spec::Key;
+use super::{Call, escaped};
 
 /// Why a signature is refused: the gateway's code, status and message.
 pub(super) type Refusal = (u16, &'static str, String);
@@ -33,6 +33,10 @@ pub(super) fn verify<'k>(call: &Call, keys: &'k [Key], now: Timestamp) -> Result
         (Some(token), Some(given)) if token != given => {
             return Err((400, "InvalidSecurityToken.Expired", "The security token is expired.".to_owned()));
         }
+        (None, Some(_)) => {
+            let message = "Specified SecurityToken mismatches with the AccessKey.".to_owned();
+            return Err((400, "InvalidSecurityToken.MismatchWithAccessKey", message));
+        }
         _ => {}
     }
     let names: Vec<_> = signed.split(';').collect();
@@ -53,6 +57,17 @@ pub(super) fn verify<'k>(call: &Call, keys: &'k [Key], now: Timestamp) -> Result
         return Err((400, "SignatureDoesNotMatch", message));
     }
     Ok(key)
+}
+
+/// The signature of a call without a body.
+#[cfg(test)]
+pub(super) fn signature(
+    method: &str,
+    parameters: &[(String, String)],
+    headers: &[(&str, &str)],
+    secret: &str,
+) -> String {
+    sign(method, parameters, headers, &hex(&Sha256::digest(b"")), secret).1
 }
 
 /// The string to sign, and its signature.
