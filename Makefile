@@ -22,7 +22,7 @@ release: ## build for use
 	cargo build --locked --release
 
 .PHONY: test
-test: lint deny rules alert-quality-check e2e messages browser hostile unit ## everything that CI asks for; installs what it needs
+test: lint deny rules alert-quality-check conformance e2e messages browser hostile unit ## everything that CI asks for; installs what it needs
 
 .PHONY: unit
 unit: ## unit, wire, settings, whole-program, drift and tidy tests
@@ -75,6 +75,10 @@ e2e: build ## the demo under a real Prometheus and Alertmanager; installs them w
 	scripts/e2e.py --binary $(BINARY)
 	scripts/e2e_tls.py --binary $(BINARY)
 	scripts/verify-units.sh $(BINARY)
+
+.PHONY: conformance
+conformance: build ## hold the simulated APIs to the official SDKs of Meta and Alibaba Cloud; installs these into target
+	scripts/conformance.sh $(BINARY)
 
 .PHONY: messages
 messages: ## count the messages that an outage brings behind the shipped Alertmanager configuration
