@@ -77,7 +77,8 @@ impl Freshness {
         let mut older = BTreeMap::new();
         for (part, campaigns) in parts {
             for campaign in campaigns {
-                let by = age_of(part) + part.by_how_much_older(Some(*campaign)) - youngest;
+                let age = age_of(part) + part.by_how_much_older(Some(*campaign));
+                let by = age.saturating_sub(youngest);
                 if by > Duration::ZERO {
                     older.insert(*campaign, by);
                 }

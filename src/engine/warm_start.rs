@@ -118,7 +118,8 @@ pub(super) fn restore(targets: &Targets, mut state: SavedState, with: &mut Plann
             let bound = freshness.bound(&terms, 1.0);
             let age = |expires: UnixSeconds| bound.saturating_sub(uptime(expires) - now.uptime);
             freshness.age = age(rows.expires);
-            let older = rows.older.iter().map(|(campaign, expires)| (*campaign, age(*expires) - freshness.age));
+            let older =
+                rows.older.iter().map(|(campaign, expires)| (*campaign, age(*expires).saturating_sub(freshness.age)));
             freshness.older = older.collect();
             with.out.change(Change::Rows(PolledRows {
                 key: key.clone(),

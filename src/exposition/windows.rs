@@ -39,7 +39,7 @@ impl Windows {
             match bounds.iter_mut().find(same) {
                 Some(known) => known.days = newer_days(Some(known.days), Some(days)).unwrap_or(days),
                 None => {
-                    bounds.push(Bounds { window: key.window.clone(), labels: published.terms.labels.clone(), days })
+                    bounds.push(Bounds { window: key.window.clone(), labels: published.terms.labels.clone(), days });
                 }
             }
         }

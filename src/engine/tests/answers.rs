@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::budget::{Grant, Tier};
 use crate::domain::fleet::{FleetAccount, WantedCampaigns};
+use crate::domain::freshness::Freshness;
 use crate::domain::status::Expiry;
 use crate::domain::target::AccountId;
 
@@ -41,7 +42,7 @@ fn rows_are_good_until_they_are_stale_and_values_that_are_no_numbers_are_counted
     let rejected =
         |effect: &Effect| matches!(effect, Effect::Observe(Measurement::Rejected { field: "spend", count: 2, .. }));
     assert!(play.others.iter().any(rejected));
-    assert_eq!(play.brought()[0].expires, play.now.uptime + terms().stale_after);
+    assert_eq!(play.brought()[0].freshness, Freshness::new(play.now.uptime, 1.0));
 }
 
 #[test]

@@ -218,7 +218,8 @@ fn a_restart_knows_at_once_which_campaigns_ride_with_their_account_and_which_a_c
     let mut state = play.saved().unwrap();
     let key = play.engine.targets.keys().find(|key| key.subject == Subject::Listing).unwrap().clone();
     let listing = Listing::new(&[(campaign_id(5), CampaignFacts::default())].into());
-    state.listings.push((key.clone(), (key.source, key.account), listing));
+    let expires = play.now.wall_at(play.now.uptime + INTERVAL);
+    state.listings.push(SavedNames { key: key.clone(), home: (key.source, key.account), what: listing, expires });
     let mut later = Play::new(channel());
     later.handle(Event::Restore(Some(state)));
     assert!(later.names().iter().any(|name| name.ends_with("/5")), "{:?}", later.names());

@@ -123,6 +123,8 @@ pub(super) struct TargetView<'a> {
     pub(super) interval_seconds: f64,
     /// How many times longer that is than wanted.
     pub(super) stretch: f64,
+    /// After how many seconds samples leave, where that is less than two intervals in force.
+    pub(super) leaves_early_seconds: Option<f64>,
     pub(super) consecutive_failures: u32,
     pub(super) samples: usize,
     pub(super) last_fault: Option<FaultView<'a>>,
@@ -297,6 +299,7 @@ impl<'a> TargetView<'a> {
             last_attempt: status.last_attempt.map(InstantView),
             next_poll: status.next_poll.map(InstantView),
             interval_seconds: status.interval.as_secs_f64(),
+            leaves_early_seconds: status.leaves_early.map(|bound| bound.as_secs_f64()),
             stretch: lane.and_then(|lane| lane.stretch).unwrap_or(1.0),
             consecutive_failures: status.failures.unwrap_or_default(),
             samples: status.samples.unwrap_or_default(),

@@ -233,6 +233,9 @@ fn interval(target: &TargetView<'_>, _: InstantView) -> Markup {
     html! {
         (span(target.interval_seconds))
         @if target.stretch > 1.005 { " " span.until.waiting { "× " (format!("{:.1}", target.stretch)) } }
+        @if let Some(bound) = target.leaves_early_seconds {
+            " " span.until.waiting { "dropped after " (span(bound)) ": raise stale_after" }
+        }
     }
 }
 

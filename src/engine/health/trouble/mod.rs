@@ -2,6 +2,7 @@
 
 mod lines;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::effect::{LogLine, Severity};
@@ -134,7 +135,7 @@ impl TroubleLog {
             );
             if let Some(bound) = leaves_early {
                 let minutes = bound.as_secs_f64() / 60.0;
-                message += &format!("; stale_after drops samples after {minutes:.0} minutes, too soon for that");
+                let _ = write!(message, "; stale_after drops samples after {minutes:.0} minutes, too soon for that");
             }
             let cause = Cause { credential: lane.credential_id(), trouble: Trouble::Stretched };
             (cause, Detail { message, code: "", severe: false })

@@ -256,7 +256,7 @@ fn intervals_that_just_do_not_fit_are_neither_told_nor_told_to_be_over() {
     let lane = LaneKey::of(&day.targets[0]);
     let told = |day: &mut Day, stretch: f64| {
         let load = LaneLoad { lane: &lane, allowance: 100.0, tier: None, demand: 100.0 * stretch, stretch };
-        day.log.load(&load, day.now, &mut day.out);
+        day.log.load(&load, None, day.now, &mut day.out);
         day.read(day.now);
         day.lines.drain(..).map(|(_, line)| line).collect::<Vec<_>>()
     };
@@ -291,7 +291,7 @@ fn what_has_left_is_not_said_to_fail() {
     day.log.poll(&key, Some((&overdue, overdue.reason)), true, day.now, &mut day.out);
     day.log.content(&main, Some(("gone", false)), day.now, &mut day.out);
     let load = LaneLoad { lane: &lane, allowance: 100.0, tier: None, demand: 200.0, stretch: 2.0 };
-    day.log.load(&load, day.now, &mut day.out);
+    day.log.load(&load, None, day.now, &mut day.out);
     day.read(day.now);
     assert_eq!(day.lines.len(), 4, "{:#?}", day.texts());
     day.log.forget(&key, day.now);
