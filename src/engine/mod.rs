@@ -25,10 +25,10 @@ mod membership;
 mod outbox;
 mod poll;
 mod quirks;
+mod rotation;
 mod targets;
 mod warm_start;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use effect::{Effect, Failed, LogLine, Measurement, Outgoing, Outlook, Severity, Update};
@@ -39,7 +39,7 @@ use crate::domain::change::Change;
 use crate::domain::counted::counted;
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::{Next, Schedule, Ticket};
-use crate::domain::target::{CredentialId, Subject, TargetKey};
+use crate::domain::target::{CredentialId, TargetKey};
 use crate::domain::time::Uptime;
 use health::Health;
 use keys::{KeyGenerations, Parked};
@@ -69,6 +69,8 @@ pub struct Engine {
     /// When the schedule lets the next request out.
     next_send: Option<Uptime>,
     ready: bool,
+    /// Whether names were asked for once, too.
+    named: bool,
     saving: Option<SaveTimer>,
     out: Outbox,
 }
@@ -263,63 +265,6 @@ impl Engine {
         }
     }
 
-    /// A credential was read. New content is tried at once, whatever the former was refused for.
-    fn on_keys(&mut self, credential: &CredentialId, content: &KeyContent) {
-        let problem = match content {
-            KeyContent::Read(_) => Some(None),
-            KeyContent::Unreadable { last, problem } => Some(Some((problem.as_str(), last.is_some()))),
-            // Keys from elsewhere are in no file and no variable.
-            KeyContent::NotFetched => None,
-        };
-        if let Some(problem) = problem {
-            let message = problem.map(|(message, _)| message);
-            self.health.credentials.note_readable(credential, message, self.now, &mut self.out);
-            self.health.trouble.content(credential, problem, self.now.uptime, &mut self.out);
-        }
-        if let KeyContent::Read(generation) = content
-            && self.keys.note(credential, *generation)
-        {
-            if self.schedule.is_rejected(credential) {
-                self.out.report(LogLine::of_credential(
-                    Severity::Info,
-                    credential,
-                    "the credential changed: trying it",
-                ));
-            }
-            self.schedule.credential_changed(credential);
-            self.try_failing(credential);
-            self.health.credentials.note_keys_read(credential, self.now, &mut self.out);
-            self.look_at_token(credential);
-        }
-        for Parked { ticket, refused, .. } in self.keys.unpark(credential) {
-            match refused {
-                // Nothing better came: then the refusal is the answer.
-                Some((generation, fault)) if self.keys.newest(credential) == Some(generation) => {
-                    self.finish(ticket, &Err(fault));
-                }
-                _ => self.schedule.hand_back(ticket),
-            }
-        }
-    }
-
-    /// Other keys, or settings, may be granted what the former were refused: no back-off is waited out.
-    fn try_failing(&mut self, credential: &CredentialId) {
-        for (key, ticket) in self.targets.iter() {
-            if key.credential_id() == *credential && self.schedule.failures(ticket) > 0 {
-                self.schedule.reschedule(ticket, self.now.uptime);
-            }
-        }
-    }
-
-    /// The token is another one: how long the former lived says nothing.
-    fn look_at_token(&mut self, credential: &CredentialId) {
-        self.health.credentials.forget_token(credential, &mut self.out);
-        let is_token = |key: &TargetKey| key.subject == Subject::Token && key.credential_id() == *credential;
-        if let Some((_, token)) = self.targets.iter().find(|(key, _)| is_token(key)) {
-            self.schedule.reschedule(token, self.now.uptime);
-        }
-    }
-
     /// The keys of a request are still being fetched.
     fn on_not_sent(&mut self, ticket: Ticket) {
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -363,27 +308,6 @@ impl Engine {
         self.out.effect(Effect::Send(outgoing));
     }
 
-    /// Credentials that are refused, or cannot be read: they are read until that is over.
-    fn credentials_to_read(&self) -> impl Iterator<Item = CredentialId> {
-        // The schedule remembers credentials that left the configuration.
-        let refused = self.schedule.rejected().filter(|credential| self.plan.credential(credential).is_some());
-        refused.chain(self.health.credentials.unreadable().cloned())
-    }
-
-    fn read_credentials(&mut self) {
-        if self.keys.read_due() > self.now.uptime {
-            return;
-        }
-        let credentials: BTreeSet<_> = self.credentials_to_read().collect();
-        if !credentials.is_empty() {
-            // Only when there was one to read, so that the first refusal is looked into at once.
-            self.keys.note_read(self.now.uptime);
-        }
-        for credential in credentials {
-            self.out.effect(Effect::ReadKeys(credential));
-        }
-    }
-
     fn note_ready(&mut self) {
         // Before the first plan nothing is outstanding, but nothing is known either.
         let planned = !self.plan.credentials.is_empty();
@@ -391,6 +315,11 @@ impl Engine {
         if planned && !self.ready && self.schedule.figures_settled(self.now.uptime) {
             self.ready = true;
             self.out.ready();
+            self.save();
+        }
+        // Whoever is killed soon after does not ask for them again.
+        if self.ready && !self.named && self.schedule.all_settled(self.now.uptime) {
+            self.named = true;
             self.save();
         }
     }

@@ -130,7 +130,8 @@ async fn a_killed_daemon_goes_on_where_it_was() {
     let mut asked = None;
     for round in 0..6_u64 {
         let daemon = Process::start(&file, &[("MME__STATE__FILE", &state)]);
-        eventually("the state is kept", async || state.exists()).await;
+        let is_named = || state::read(&state).ok().flatten().is_some_and(|state| !state.listings.is_empty());
+        eventually("the state is kept, names and all", async || is_named()).await;
         let body = daemon.get("/metrics").await;
         let delivered = body.lines().filter(|line| line.starts_with("marketing_messages_delivered{")).count();
         assert_eq!(delivered, 3 * 3, "round {round}");

@@ -134,7 +134,12 @@ async fn a_hostile_name_is_escaped_in_both_formats() {
     let mut spec = Spec::fleet(1, 1);
     spec.accounts[0].campaigns[0].name = "a\\b\"c\nd 🌷 {x=\"1\"}".into();
     let mut app = TestApp::start(spec, ONE_ACCOUNT).await;
-    let metrics = app.ready().await;
+    app.ready().await;
+    let metrics = app
+        .eventually("names come after figures", |metrics| {
+            metrics.count("marketing_messages_campaign_info", &["status=\"ACTIVE\""]) > 0
+        })
+        .await;
     let name = "campaign_name=\"a\\\\b\\\"c\\nd 🌷 {x=\\\"1\\\"}\"";
     assert_eq!(metrics.count("marketing_messages_campaign_info", &[name]), 1, "{}", metrics.0);
     let open = app.request("GET", "/metrics", &[("accept", "application/openmetrics-text;version=1.0.0")]).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::facts::CampaignFacts;
 use crate::domain::freshness::Staleness;
+use crate::domain::lane::LaneKey;
 use crate::domain::rows::{Column, Figure, Row};
 use crate::domain::status::LaneStatus;
 

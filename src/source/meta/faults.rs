@@ -162,8 +162,8 @@ pub(super) fn classify(top: &Object, answer: Received<'_>) -> Fault {
     }
 }
 
-/// The fields of ours that an error names. The usual sentence is `(#100) a, b are not valid for fields param. please check
-/// ...`; others were seen, and none is promised, so any text about a field counts that has the name of one.
+/// The fields of ours that an error names. The usual sentence is `(#100) a, b are not valid for fields param. please
+/// check ...`; others were seen, and none is promised, so any text about a field counts that has the name of one.
 fn refused_fields(message: &str) -> Vec<String> {
     let words = message.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
     let words: BTreeSet<_> = words.collect();
