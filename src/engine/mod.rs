@@ -25,10 +25,10 @@ mod membership;
 mod outbox;
 mod poll;
 mod quirks;
-mod rotation;
 mod targets;
 mod warm_start;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use effect::{Effect, Failed, LogLine, Measurement, Outgoing, Outlook, Severity, Update};
@@ -39,7 +39,7 @@ use crate::domain::change::Change;
 use crate::domain::counted::counted;
 use crate::domain::saved::SavedState;
 use crate::domain::schedule::{Next, Schedule, Ticket};
-use crate::domain::target::{CredentialId, TargetKey};
+use crate::domain::target::{CredentialId, Subject, TargetKey};
 use crate::domain::time::Uptime;
 use health::Health;
 use keys::{KeyGenerations, Parked};
@@ -169,7 +169,7 @@ impl Engine {
             self.health.credentials.forget(&credential, &mut self.out);
         }
         for credential in self.plan.changed.clone() {
-            self.try_failing(&credential);
+            self.try_again(&credential, false);
         }
         self.note_news_to_save();
         if !first {
@@ -262,6 +262,77 @@ impl Engine {
         if let Some(saving) = &mut self.saving {
             *saving = SaveTimer::from(self.now.uptime);
             self.out.save(warm_start::state(&self.targets, &self.schedule, &self.membership, self.now));
+        }
+    }
+
+    /// A credential was read. New content is tried at once, whatever the former was refused for.
+    fn on_keys(&mut self, credential: &CredentialId, content: &KeyContent) {
+        let problem = match content {
+            KeyContent::Read(_) => Some(None),
+            KeyContent::Unreadable { last, problem } => Some(Some((problem.as_str(), last.is_some()))),
+            // Keys from elsewhere are in no file and no variable.
+            KeyContent::NotFetched => None,
+        };
+        if let Some(problem) = problem {
+            let message = problem.map(|(message, _)| message);
+            self.health.credentials.note_readable(credential, message, self.now, &mut self.out);
+            self.health.trouble.content(credential, problem, self.now.uptime, &mut self.out);
+        }
+        if let KeyContent::Read(generation) = content
+            && self.keys.note(credential, *generation)
+        {
+            if self.schedule.is_rejected(credential) {
+                self.out.report(LogLine::of_credential(
+                    Severity::Info,
+                    credential,
+                    "the credential changed: trying it",
+                ));
+            }
+            self.schedule.credential_changed(credential);
+            self.health.credentials.note_keys_read(credential, self.now, &mut self.out);
+            // How long the former token lived says nothing about this one.
+            self.health.credentials.forget_token(credential, &mut self.out);
+            self.try_again(credential, true);
+        }
+        for Parked { ticket, refused, .. } in self.keys.unpark(credential) {
+            match refused {
+                // Nothing better came: then the refusal is the answer.
+                Some((generation, fault)) if self.keys.newest(credential) == Some(generation) => {
+                    self.finish(ticket, &Err(fault));
+                }
+                _ => self.schedule.hand_back(ticket),
+            }
+        }
+    }
+
+    /// Other keys, or settings, may be granted what the former were refused, and another token lives for another
+    /// time: no back-off is waited out.
+    fn try_again(&mut self, credential: &CredentialId, token_too: bool) {
+        for (key, ticket) in self.targets.iter().filter(|(key, _)| key.credential_id() == *credential) {
+            if self.schedule.failures(ticket) > 0 || token_too && key.subject == Subject::Token {
+                self.schedule.reschedule(ticket, self.now.uptime);
+            }
+        }
+    }
+
+    /// Credentials that are refused, or cannot be read: they are read until that is over.
+    fn credentials_to_read(&self) -> impl Iterator<Item = CredentialId> {
+        // The schedule remembers credentials that left the configuration.
+        let refused = self.schedule.rejected().filter(|credential| self.plan.credential(credential).is_some());
+        refused.chain(self.health.credentials.unreadable().cloned())
+    }
+
+    fn read_credentials(&mut self) {
+        if self.keys.read_due() > self.now.uptime {
+            return;
+        }
+        let credentials: BTreeSet<_> = self.credentials_to_read().collect();
+        if !credentials.is_empty() {
+            // Only when there was one to read, so that the first refusal is looked into at once.
+            self.keys.note_read(self.now.uptime);
+        }
+        for credential in credentials {
+            self.out.effect(Effect::ReadKeys(credential));
         }
     }
 

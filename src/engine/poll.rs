@@ -113,8 +113,8 @@ impl Poll {
         }
     }
 
-    /// Whether a fault costs a page and not the poll: the listing of a large account takes hundreds of requests, and names
-    /// need not be of one instant.
+    /// Whether a fault costs a page and not the poll: the listing of a large account takes hundreds of requests, and
+    /// names need not be of one instant.
     pub(super) fn can_resume(&self, subject: Subject, fault: &Fault, now: Uptime) -> bool {
         let passes =
             matches!(fault.reason, Reason::Unavailable | Reason::Timeout | Reason::Throttled | Reason::TooLarge);

@@ -313,7 +313,7 @@ mod tests {
             ("(#100) marketing_messages_spend, actions are not valid for fields param. please check x", &both[..]),
             ("(#100) marketing_messages_spend is not valid for fields param.", &both[1..]),
             ("(#100) Tried accessing nonexisting field (actions) on node type (AdAccount)", &both[..1]),
-            ("Das Feld marketing_messages_spend gibt es nicht.", &both[1..]),
+            ("Il campo marketing_messages_spend non esiste.", &both[1..]),
             ("(#100) The actions of this account are limited", &[]),
             ("(#100) Invalid parameter", &[]),
             ("(#100) marketing_messages_spender is not valid for fields param.", &[]),
