@@ -1,8 +1,7 @@
 //! The last good answer of every target: rows are replaced target by target, whole, and leave when
 //! they are stale.
 
-mod expiry;
-mod hand_over;
+mod ages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

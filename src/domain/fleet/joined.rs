@@ -59,8 +59,8 @@ impl Fleet {
         fleet
     }
 
-    /// The terms on which single campaigns are configured, numbered as they come, credential by credential. A group of joined campaigns has the
-    /// number of its terms: a campaign that joins must not renumber the others.
+    /// The terms on which single campaigns are configured, numbered as they come, credential by credential. A group
+    /// of joined campaigns has the number of its terms: a campaign that joins must not renumber the others.
     fn kinds(&self) -> HashMap<Kind<'_>, u32> {
         let mut kinds = HashMap::new();
         let mut of_credential: HashMap<_, u32> = HashMap::new();
