@@ -117,27 +117,39 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Other credentials from now on. Those that are configured as before keep their content and their task. When one
-    /// of them cannot be set up, all stay as they were. Says which are new or configured otherwise.
+    /// Other credentials from now on. Those whose content is where it was keep it, and their task. When one of them
+    /// cannot be set up, all stay as they were. Says which are new or configured otherwise.
     pub fn update(&mut self, credentials: &[CredentialSettings]) -> anyhow::Result<BTreeSet<CredentialId>> {
         let mut new = BTreeMap::new();
+        let mut changed = BTreeSet::new();
         for credential in credentials {
             let id = credential.id();
-            if self.credentials.get(&id).is_none_or(|held| held.credential != *credential) {
+            let held = self.credentials.get(&id);
+            if held.is_none_or(|held| held.credential != *credential) {
+                changed.insert(id.clone());
+            }
+            // Another budget or version is no reason to forget a good content, or to ask for temporary keys again.
+            if !held.is_some_and(|held| held.credential.access.has_content_of(&credential.access)) {
                 let content = ContentSource::of(credential, &self.news, &mut self.tasks);
                 let content = content.context("the HTTP client for access keys cannot be set up")?;
                 // One API may quote what another credential's request will only show it later, and a credential whose
                 // settings changed what it was known by before.
-                let before = self.credentials.get(&id).into_iter().flat_map(KeyringEntry::contents).cloned();
+                let before = held.into_iter().flat_map(KeyringEntry::contents).cloned();
                 let now = if matches!(content, ContentSource::Default(_)) { None } else { content.read().ok() };
                 let former = before.chain(now).collect();
                 new.insert(id, KeyringEntry { credential: credential.clone(), content, keys: None, former });
             }
         }
         // Only now, when nothing can fail any more: a reload that fails leaves all as they were.
-        self.credentials.retain(|_, held| credentials.contains(&held.credential));
-        let changed = new.keys().cloned().collect();
         self.credentials.extend(new);
+        let wanted: BTreeMap<_, _> = credentials.iter().map(|credential| (credential.id(), credential)).collect();
+        self.credentials.retain(|id, held| match wanted.get(id) {
+            Some(credential) => {
+                held.credential = (*credential).clone();
+                true
+            }
+            None => false,
+        });
         self.learn();
         Ok(changed)
     }
@@ -262,4 +274,40 @@ impl ContentSource {
 
 fn same(a: &Keys, b: &Keys) -> bool {
     a.secrets().map(ExposeSecret::expose_secret).eq(b.secrets().map(ExposeSecret::expose_secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::BaseUrl;
+
+    fn meta(token: Secret, api_version: &str) -> CredentialSettings {
+        let base_url = BaseUrl::known("https://graph.example");
+        let api_version = api_version.to_owned();
+        let access =
+            Access::Meta { token, app_id: None, app_secret: None, api_version, base_url, budget: 0.5, tier: None };
+        CredentialSettings { name: "main".into(), access }
+    }
+
+    #[test]
+    fn other_settings_keep_a_good_content_and_another_place_does_not() {
+        let [file, elsewhere] = ["token", "other"]
+            .map(|name| std::env::temp_dir().join(format!("mme-keyring-{name}-{}", std::process::id())));
+        std::fs::write(&file, "first").unwrap();
+        let at_first = meta(Secret::File(file.clone()), "v26.0");
+        let id = at_first.id();
+        let mut keyring = Keyring::new(&[at_first]).unwrap();
+        let generation = keyring.read(&id).unwrap().generation;
+        // Whoever replaces the file may be half way through when the configuration is read again.
+        std::fs::remove_file(&file).unwrap();
+        let changed = keyring.update(&[meta(Secret::File(file.clone()), "v27.0")]).unwrap();
+        assert_eq!(changed, [id.clone()].into());
+        let read = keyring.read(&id).unwrap();
+        assert!(read.generation == generation && read.trouble.is_some());
+        assert!(keyring.update(&[meta(Secret::File(file), "v27.0")]).unwrap().is_empty());
+        assert_eq!(keyring.update(&[meta(Secret::File(elsewhere), "v27.0")]).unwrap(), [id.clone()].into());
+        assert!(keyring.read(&id).is_err(), "that of another file says nothing about this one");
+        keyring.update(&[]).unwrap();
+        assert!(keyring.credentials.is_empty());
+    }
 }

@@ -22,7 +22,7 @@ impl BaseUrl {
     }
 
     /// An address that the program itself knows.
-    pub(super) fn known(text: &str) -> Self {
+    pub(crate) fn known(text: &str) -> Self {
         Self { text: text.to_owned(), loopback: false }
     }
 

@@ -159,6 +159,18 @@ impl Access {
             Self::Cams { .. } => Source::CAMS,
         }
     }
+
+    /// Whether what the API knows us by is in the same places, whatever else differs.
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Meta { token, app_id, app_secret, .. },
+                Self::Meta { token: other_token, app_id: other_id, app_secret: other_secret, .. },
+            ) => (token, app_id, app_secret) == (other_token, other_id, other_secret),
+            (Self::Cams { keys, .. }, Self::Cams { keys: other_keys, .. }) => keys == other_keys,
+            _ => false,
+        }
+    }
 }
 
 /// Where access keys of Alibaba Cloud come from.
