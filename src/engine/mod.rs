@@ -159,7 +159,7 @@ impl Engine {
         let former = std::mem::replace(&mut self.plan, plan);
         self.out.change(Change::Bound(self.plan.max_series));
         let gone = self.take_credentials(&former);
-        self.targets.retain_listed(|channel| self.plan.fleet.channels.iter().any(|wanted| wanted.id() == *channel));
+        self.targets.keep_listed(&former.fleet, &self.plan.fleet);
         self.membership.retain(&self.plan.fleet);
         let wanted = self.wanted();
         let (targets, mut with) = self.planning();

@@ -10,7 +10,7 @@ pub(super) use planning::{Planning, WantedTarget};
 
 use super::poll::Poll;
 use super::quirks::PageSize;
-use crate::domain::fleet::{ChannelId, Planned};
+use crate::domain::fleet::{ChannelId, Fleet, Planned, WantedCampaigns};
 use crate::domain::schedule::Ticket;
 use crate::domain::target::{CampaignId, TargetKey};
 use crate::domain::time::Uptime;
@@ -132,9 +132,15 @@ impl Targets {
         news
     }
 
-    /// Forgets the channels that are not wanted any more.
-    pub(super) fn retain_listed(&mut self, wanted: impl Fn(&ChannelId) -> bool) {
-        self.listed.retain(|channel, _| wanted(channel));
+    /// Another fleet from now on: forgets the channels that it has not. Where campaigns were listed in the
+    /// configuration and now all are wanted, those are what is known until the API has listed them.
+    pub(super) fn keep_listed(&mut self, former: &Fleet, fleet: &Fleet) {
+        for channel in &former.channels {
+            if let WantedCampaigns::Only(campaigns) = &channel.wanted {
+                self.listed.insert(channel.id(), campaigns.iter().copied().collect());
+            }
+        }
+        self.listed.retain(|channel, _| fleet.channels.iter().any(|wanted| wanted.id() == *channel));
     }
 }
 

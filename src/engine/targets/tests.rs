@@ -255,17 +255,22 @@ fn the_campaigns_of_a_channel_are_news_once_and_forgotten_with_it() {
     let channel = |space: &str| {
         let (page, account) = (PageId::parse("1").unwrap(), AccountId::parse("7").unwrap());
         let (wanted, terms) = (WantedCampaigns::All, terms());
-        FleetChannel { space: space.into(), page, account, currency: None, wanted, terms }.id()
+        FleetChannel { space: space.into(), page, account, currency: None, wanted, terms }
     };
+    let fleet = |channels: Vec<FleetChannel>| Fleet { channels, ..Fleet::default() };
+    let [a, b] = ["a", "b"].map(channel);
     let campaigns: Vec<CampaignId> = vec![campaign_id(1), campaign_id(2)];
-    assert!(targets.listed(&channel("a")).is_empty());
-    assert!(targets.note_listed(channel("a"), campaigns.clone()));
-    assert!(!targets.note_listed(channel("a"), campaigns.clone()), "the same list again");
-    assert!(targets.note_listed(channel("a"), vec![campaign_id(1)]), "a campaign is gone");
-    assert!(targets.note_listed(channel("b"), campaigns.clone()));
-    targets.retain_listed(|id| *id == channel("b"));
-    assert!(targets.listed(&channel("a")).is_empty());
-    assert_eq!(targets.listed(&channel("b")), campaigns);
+    assert!(targets.listed(&a.id()).is_empty());
+    assert!(targets.note_listed(a.id(), campaigns.clone()));
+    assert!(!targets.note_listed(a.id(), campaigns.clone()), "the same list again");
+    assert!(targets.note_listed(a.id(), vec![campaign_id(1)]), "a campaign is gone");
+    assert!(targets.note_listed(b.id(), campaigns.clone()));
+    targets.keep_listed(&fleet(vec![a.clone(), b.clone()]), &fleet(vec![b.clone()]));
+    assert!(targets.listed(&a.id()).is_empty());
+    assert_eq!(targets.listed(&b.id()), campaigns);
+    let some = FleetChannel { wanted: WantedCampaigns::Only([campaign_id(2)].into()), ..b.clone() };
+    targets.keep_listed(&fleet(vec![some]), &fleet(vec![b.clone()]));
+    assert_eq!(targets.listed(&b.id()), [campaign_id(2)], "all are wanted, and this one is known");
 }
 
 #[test]

@@ -43,6 +43,20 @@ fn channel() -> PollPlan {
     plan(Fleet { channels: vec![channel], ..Fleet::default() })
 }
 
+#[test]
+fn a_channel_of_which_some_campaigns_were_wanted_keeps_them_while_all_are_looked_for() {
+    let mut some = channel();
+    some.fleet.channels[0].wanted = WantedCampaigns::Only([campaign_id(1), campaign_id(2)].into());
+    let mut play = Play::new(some);
+    let campaigns = |play: &Play| -> Vec<_> {
+        play.engine.targets.keys().filter(|key| matches!(key.subject, Subject::Campaign(_))).cloned().collect()
+    };
+    let before = campaigns(&play);
+    assert_eq!(before.len(), 2, "{before:?}");
+    play.reload(channel());
+    assert_eq!(campaigns(&play), before);
+}
+
 /// How many requests an event leads to within a second.
 fn sends(play: &mut Play, event: impl FnOnce(&mut Play)) -> usize {
     play.take_sent();
