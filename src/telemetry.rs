@@ -125,7 +125,7 @@ impl Telemetry {
             api_usage: add.gauge("api_usage_ratio", "Used share of an allowance, as reported in the API's headers; 1 is all of it.", &["source", "credential", "account_id", "limit"])?,
             api_allowance: add.gauge("api_allowance_requests_per_hour", "Requests per hour that the budget allows this lane.", &LANE)?,
             api_demand: add.gauge("api_demand_requests_per_hour", "Requests per hour that the configured intervals need; above the allowance, intervals are stretched.", &LANE)?,
-            api_blocked_until: add.gauge("api_blocked_until_timestamp_seconds", "When requests of this lane resume after the API refused them.", &LANE)?,
+            api_blocked_until: add.gauge("api_blocked_until_timestamp_seconds", "When requests of this lane resume after the API refused them, or said that little is left.", &LANE)?,
             samples: add.int_gauge("samples", "Campaign samples served.", &CREDENTIAL)?,
             samples_rejected: add.counter("samples_rejected_total", "Values that were not numbers, by field; row for a row without a readable id.", &["source", "field"])?,
             series_dropped: add.counter("series_dropped_total", "Series left out because exposition.max_series was reached.", &CREDENTIAL)?,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::fault::Reason;
+use super::target::Source;
 use super::time::Uptime;
 
 /// First and longest wait after a transient fault. Names are read every six hours; that is no reason to wait so long
@@ -17,9 +18,8 @@ const RARE_PROBE: Duration = Duration::from_hours(6);
 /// First and longest wait before a refused credential is tried again.
 const CREDENTIAL_PROBE: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
 
-/// First and longest wait when an allowance is spent and the API does not say until when: the
-/// documented block lasts 300 s, and calls made while blocked push the release out.
-const THROTTLE_WAIT: (Duration, Duration) = (Duration::from_mins(5), Duration::from_hours(1));
+/// The jitter of a blocked lane is a tenth of its wait, of so much at most.
+const THROTTLE_JITTER_OF: Duration = Duration::from_mins(5);
 
 /// First and longest wait after temporary keys could not be had.
 const KEYS_WAIT: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(5));
@@ -47,11 +47,12 @@ pub fn after_rejection(failures: u32) -> Duration {
     doubled(CREDENTIAL_PROBE.0, failures, CREDENTIAL_PROBE.1)
 }
 
-/// Wait of a blocked lane: what the API asked for, never less; else our own doubling. Jitter is
-/// only added, so that nothing goes out while the block stands.
-pub fn after_throttle(asked: Option<Duration>, blocks: u32, dice: f64) -> Duration {
-    let wait = asked.unwrap_or_else(|| doubled(THROTTLE_WAIT.0, blocks, THROTTLE_WAIT.1));
-    wait + wait.min(THROTTLE_WAIT.0).mul_f64(0.1 * dice.clamp(0.0, 1.0))
+/// Wait of a blocked lane: what the API asked for, never less; else our own doubling, `blocks` times in a row (1 the
+/// first time). Jitter is only added, so that nothing goes out while the block stands.
+pub fn after_throttle(source: Source, asked: Option<Duration>, blocks: u32, dice: f64) -> Duration {
+    let (first, longest) = source.throttle_wait();
+    let wait = asked.unwrap_or_else(|| doubled(first, blocks, longest));
+    wait + wait.min(THROTTLE_JITTER_OF).mul_f64(0.1 * dice.clamp(0.0, 1.0))
 }
 
 /// Wait until temporary keys are asked for again that could not be had `failures` times in a row.
@@ -103,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn a_block_without_a_time_doubles_from_what_is_usual_for_the_source() {
+        let waits = |source| [1, 2, 3, 4, 7, 8, 99].map(|blocks| after_throttle(source, None, blocks, 0.0).as_secs());
+        assert_eq!(waits(Source::META), [60, 120, 240, 480, 3600, 3600, 3600]);
+        assert_eq!(waits(Source::CAMS), [5, 10, 20, 40, 320, 600, 600]);
+    }
+
+    #[test]
     fn missing_keys_are_asked_for_again_within_minutes() {
         let waits = [1, 2, 3, 8, 9, 99].map(|failures| after_missing_keys(failures, 0.5).as_secs());
         assert_eq!(waits, [2, 4, 8, 256, 300, 300]);
@@ -115,8 +123,11 @@ mod tests {
             let longest = RARE_PROBE.max(interval).mul_f64(1.2);
             prop_assert!(after_fault(Reason::ALL[reason], failures, interval, dice) <= longest);
             prop_assert!(after_rejection(failures) <= CREDENTIAL_PROBE.1);
-            prop_assert!(after_throttle(None, failures, dice) <= THROTTLE_WAIT.1 + THROTTLE_WAIT.0.mul_f64(0.1));
-            prop_assert!(after_throttle(Some(interval), failures, dice) >= interval);
+            for source in Source::ALL {
+                let longest = source.throttle_wait().1 + THROTTLE_JITTER_OF.mul_f64(0.1);
+                prop_assert!(after_throttle(source, None, failures, dice) <= longest);
+                prop_assert!(after_throttle(source, Some(interval), failures, dice) >= interval);
+            }
         }
     }
 }

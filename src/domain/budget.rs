@@ -267,19 +267,28 @@ impl Budget {
     }
 
     /// Counts a refusal and says how often in a row there was one.
-    pub fn refused(&mut self) -> u32 {
-        self.blocks += 1;
+    pub fn refused(&mut self, now: Uptime) -> u32 {
+        // What comes back while the lane is stopped left before it was: it is no further refusal, and no answer.
+        if self.blocks == 0 || !self.is_blocked(now) {
+            self.blocks += 1;
+        }
         self.blocks
     }
 
     /// A request was answered: whatever blocked the lane is over.
-    pub fn answered(&mut self) {
-        self.blocks = 0;
+    pub fn answered(&mut self, now: Uptime) {
+        if !self.is_blocked(now) {
+            self.blocks = 0;
+        }
     }
 
-    /// Until when the lane is stopped.
+    fn is_blocked(&self, now: Uptime) -> bool {
+        self.blocked.is_some_and(|until| until > now)
+    }
+
+    /// Until when the lane is stopped, because the API refused or because the allowance is nearly spent.
     pub fn blocked_until(&self, now: Uptime) -> Option<Uptime> {
-        self.blocked.filter(|until| *until > now)
+        self.blocked.max(Some(self.paused)).filter(|until| *until > now)
     }
 
     fn refill(&mut self, now: Uptime) {

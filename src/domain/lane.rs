@@ -100,6 +100,8 @@ pub(super) struct Lane {
     pub(super) under_way: usize,
     /// Requests an hour that its targets want.
     pub(super) demand: f64,
+    /// Most that intervals were stretched since waits were last shortened.
+    most_stretch: f64,
     pub(super) members: u32,
     /// When it opens next, as the schedule has noted it.
     pub(super) noted_opening: Option<Uptime>,
@@ -161,6 +163,9 @@ impl CredentialGate {
 const FIGURES_IN_A_ROW: u32 = 9;
 /// A stretched lane wants a little more than it may, so that what may be asked is asked.
 const EAGERNESS: f64 = 0.97;
+/// How many times smaller the stretch gets before waits are shortened. Usage moves it a little with every answer, and a
+/// lane may have thousands of targets.
+const STRETCH_FALLS: f64 = 1.5;
 /// Most that intervals are stretched. Nobody waits so long; what is longer overflows clocks.
 const MOST_STRETCH: f64 = 1e6;
 
@@ -171,6 +176,7 @@ impl Lane {
             credential,
             budget: Budget::new(grant),
             demand: 0.0,
+            most_stretch: 1.0,
             figures: BTreeSet::new(),
             names: BTreeSet::new(),
             figures_in_a_row: 0,
@@ -184,6 +190,19 @@ impl Lane {
     /// and shorter intervals keep their proportion.
     pub(super) fn stretch(&self) -> f64 {
         (EAGERNESS * self.demand / self.budget.allowance()).clamp(1.0, MOST_STRETCH)
+    }
+
+    /// Notes the stretch, and gives it when it fell so far that waits which were set before are too long.
+    pub(super) fn note_stretch(&mut self) -> Option<f64> {
+        let stretch = self.stretch();
+        let fell = stretch * STRETCH_FALLS < self.most_stretch;
+        self.most_stretch = if fell { stretch } else { self.most_stretch.max(stretch) };
+        fell.then_some(stretch)
+    }
+
+    /// Its targets that wait, and until when.
+    pub(super) fn waiting(&self) -> Vec<(Uptime, Ticket)> {
+        self.figures.iter().chain(&self.names).copied().collect()
     }
 
     pub(super) fn load(&self) -> LaneLoad<'_> {

@@ -48,6 +48,8 @@ struct ScheduledTarget {
     anchor: Uptime,
     /// Its instant in the lane's queue; `None` while a request is under way.
     queued: Option<Uptime>,
+    /// How many times its interval it waits for that instant.
+    stretch: f64,
     failures: u32,
     /// Whether it was answered or refused once.
     settled: bool,
@@ -61,8 +63,7 @@ struct ScheduledTarget {
 ///
 /// A target that was just enlisted is due at once; after its first answer it gets a phase of its own, so that a
 /// thousand targets of one interval do not come due together. Its later pages go before new polls, and figures before
-/// names. A failed poll is due
-/// again after its back-off, a refused credential after its probe.
+/// names. A failed poll is due again after its back-off, a refused credential after its probe.
 #[derive(Debug, Default)]
 pub struct Schedule {
     slots: Vec<ScheduledTarget>,
@@ -111,6 +112,7 @@ impl Schedule {
             asked: 0,
             anchor: now,
             queued: None,
+            stretch: 1.0,
             failures: 0,
             settled: false,
             phase,
@@ -160,7 +162,7 @@ impl Schedule {
         lane.demand += slot.demand();
         // A target that backs off keeps its wait: a shorter interval is no reason to ask a failing API sooner.
         if slot.failures == 0 && slot.queued.is_some_and(|at| at > now + interval) {
-            slot.anchor = now + interval.mul_f64(slot.phase);
+            (slot.anchor, slot.stretch) = (now + interval.mul_f64(slot.phase), 1.0);
             let due = slot.anchor;
             self.reschedule(ticket, due);
         }
@@ -253,9 +255,10 @@ impl Schedule {
             self.lanes[lane].demand += slot.demand();
         }
         let stretch = self.lanes[lane].stretch();
+        slot.stretch = 1.0;
         let due = match outcome {
             Outcome::Fresh => {
-                slot.failures = 0;
+                (slot.failures, slot.stretch) = (0, stretch);
                 let interval = slot.interval.mul_f64(stretch);
                 // The second poll settles the phase; it comes half to one and a half intervals after the first.
                 slot.anchor = if slot.settled {
@@ -279,6 +282,22 @@ impl Schedule {
             self.throttle(lane, fault, now, dice);
         }
         self.queue(ticket, due);
+        self.hasten(lane, now);
+    }
+
+    /// Whoever waits for a stretched interval waits less as soon as the lane may ask more: by hours, where a throttle
+    /// of everybody else is over.
+    fn hasten(&mut self, lane: usize, now: Uptime) {
+        let Some(stretch) = self.lanes[lane].note_stretch() else { return };
+        for (at, ticket) in self.lanes[lane].waiting() {
+            let slot = &mut self.slots[ticket.0];
+            if at > now && slot.stretch > stretch {
+                // What is left shrinks as a whole interval does, so that nobody is asked twice in one.
+                let due = now + (at - now).mul_f64(stretch / slot.stretch);
+                (slot.anchor, slot.stretch) = (due, stretch);
+                self.reschedule(ticket, due);
+            }
+        }
     }
 
     /// Takes in what the headers of a target's answer tell of its lane.

@@ -51,7 +51,23 @@ fn others_calls_slow_the_lane_and_a_nearly_spent_allowance_pauses_it() {
     budget.observe(&[usage("insights_calls", 0.3), usage("account", 1.18)], Uptime::ZERO);
     assert!(budget.earliest() > Uptime::after(Duration::from_mins(1)));
     budget.observe(&[Usage { regain: Some(Duration::from_mins(7)), ..usage("account", 1.0) }], Uptime::ZERO);
-    assert!(budget.earliest() >= Uptime::after(Duration::from_mins(7)));
+    let over = Uptime::after(Duration::from_mins(7));
+    assert!(budget.earliest() >= over);
+    assert_eq!((budget.blocked_until(Uptime::ZERO), budget.blocked_until(over)), (Some(over), None), "a pause shows");
+}
+
+#[test]
+fn refusals_in_a_row_are_counted_and_those_of_one_block_are_one() {
+    let mut budget = Budget::new(ACCOUNT);
+    let minute = |n: u64| Uptime::after(Duration::from_mins(n));
+    assert_eq!(budget.refused(minute(1)), 1);
+    budget.block(minute(3));
+    assert_eq!(budget.refused(minute(2)), 1, "it left before the block");
+    budget.answered(minute(2));
+    assert_eq!(budget.refused(minute(3)), 2, "the first request after the block");
+    budget.block(minute(5));
+    budget.answered(minute(5));
+    assert_eq!(budget.refused(minute(6)), 1);
 }
 
 #[test]

@@ -69,8 +69,11 @@ impl Schedule {
             Some(Reason::Unauthorized) => self.reject(credential, now),
             // The API knew the credential and did not refuse for want of allowance.
             None | Some(Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) => {
-                self.lanes[lane].budget.answered();
-                self.credentials[credential].blocks = 0;
+                self.lanes[lane].budget.answered(now);
+                // While the credential is stopped, what comes back left before it was.
+                if self.credentials[credential].blocked <= now {
+                    self.credentials[credential].blocks = 0;
+                }
                 if self.credentials[credential].rejected.take().is_some() {
                     self.refresh_credential(credential);
                 }
@@ -85,10 +88,11 @@ impl Schedule {
     }
 
     pub(super) fn throttle(&mut self, lane: usize, fault: &Fault, now: Uptime, dice: f64) {
+        let source = self.lanes[lane].key.source;
         match fault.scope {
             Scope::Lane => {
-                let blocks = self.lanes[lane].budget.refused();
-                let until = now + backoff::after_throttle(fault.wait, blocks, dice);
+                let blocks = self.lanes[lane].budget.refused(now);
+                let until = now + backoff::after_throttle(source, fault.wait, blocks, dice);
                 self.lanes[lane].budget.block(until);
                 self.refresh(lane);
             }
@@ -96,8 +100,11 @@ impl Schedule {
                 let credential = self.lanes[lane].credential;
                 let wide = &mut self.credentials[credential];
                 // Meta's limit of the app: the next account would be refused as well, and the refusal would count.
-                wide.blocks += 1;
-                wide.blocked = wide.blocked.max(now + backoff::after_throttle(fault.wait, wide.blocks, dice));
+                if wide.blocks == 0 || wide.blocked <= now {
+                    wide.blocks += 1;
+                }
+                let wait = backoff::after_throttle(source, fault.wait, wide.blocks, dice);
+                wide.blocked = wide.blocked.max(now + wait);
                 self.refresh_credential(credential);
             }
         }

@@ -6,9 +6,9 @@ use crate::domain::target::Source;
 use crate::domain::target::{AccountId, CredentialId};
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// One request a second, one under way.
 /// Places that are never all taken.
 const PLACES: usize = 1000;
+/// One request a second, one under way.
 const PACE: Grant = Grant::Rate { per_second: 1.0 };
 
 fn lane(credential: &str, account: u32) -> LaneKey {
@@ -108,6 +108,70 @@ fn an_app_wide_throttle_stops_every_account_of_the_credential_alone() {
     schedule.settle(a, Outcome::Failed(&fault(Reason::Throttled, Scope::Credential, Some(10 * MINUTE))), now, 0.0);
     assert_eq!(ask(&mut schedule, &mut now), other);
     assert_eq!(schedule.next(now, PLACES), Next::Sleep(Some(at(601))));
+}
+
+#[test]
+fn refusals_without_a_time_double_until_an_answer_comes() {
+    // Two at a time.
+    const QUICK: Grant = Grant::Rate { per_second: 2.0 };
+    for scope in [Scope::Lane, Scope::Credential] {
+        let mut schedule = Schedule::default();
+        let a = schedule.enlist(&lane("main", 1), QUICK, Priority::Figures, MINUTE, at(0));
+        let b = schedule.enlist(&lane("main", 1), QUICK, Priority::Figures, MINUTE, at(0));
+        let refused = fault(Reason::Throttled, scope, None);
+        let mut now = at(1);
+        let mut waits = Vec::new();
+        for _ in 0..3 {
+            let both = [ask(&mut schedule, &mut now), ask(&mut schedule, &mut now)];
+            let before = now;
+            schedule.settle(both[0], Outcome::Failed(&refused), now, 0.0);
+            // The other one left before the lane was stopped, and says nothing about how long it is to be.
+            if waits.len() == 1 {
+                schedule.settle(both[1], Outcome::Fresh, now, 0.0);
+            } else {
+                schedule.settle(both[1], Outcome::Failed(&refused), now, 0.0);
+            }
+            let until = schedule.blocked(now).map(|(_, until)| until).max().unwrap();
+            waits.push((until - before).as_secs());
+            now = until.max(now + 2 * MINUTE);
+        }
+        assert_eq!(waits, [60, 120, 240], "{scope:?}");
+        let first = ask(&mut schedule, &mut now);
+        schedule.settle(first, Outcome::Fresh, now, 0.0);
+        let second = if first == a { b } else { a };
+        assert_eq!(ask(&mut schedule, &mut now), second);
+        schedule.settle(second, Outcome::Failed(&refused), now, 0.0);
+        let until = schedule.blocked(now).map(|(_, until)| until).max().unwrap();
+        assert_eq!((until - now).as_secs(), 60, "{scope:?}");
+    }
+}
+
+#[test]
+fn waits_of_a_stretched_lane_shrink_when_it_may_ask_more() {
+    let mut schedule = Schedule::default();
+    let slow = Grant::Rate { per_second: 0.001 };
+    let tickets = [(); 20].map(|()| schedule.enlist(&lane("main", 1), slow, Priority::Figures, 15 * MINUTE, at(0)));
+    let mut now = at(1);
+    for _ in 0..30 {
+        let ticket = ask(&mut schedule, &mut now);
+        schedule.settle(ticket, Outcome::Fresh, now, 0.5);
+    }
+    let stretch = schedule.load(tickets[0]).stretch;
+    assert!(stretch > 15.0, "{stretch}");
+    let latest = tickets.map(|ticket| schedule.due(ticket)).into_iter().max().unwrap();
+    assert!(latest > now + 120 * MINUTE);
+    let before = tickets.map(|ticket| schedule.due(ticket));
+
+    let id = CredentialId { source: Source::META, name: "main".into() };
+    schedule.regrant(&id, Grant::Rate { per_second: 0.5 });
+    let next = ask(&mut schedule, &mut now);
+    schedule.settle(next, Outcome::Fresh, now, 0.5);
+    assert!((schedule.load(next).stretch - 1.0).abs() < 1e-9);
+    for (ticket, before) in tickets.into_iter().zip(before).filter(|(ticket, _)| *ticket != next) {
+        let due = schedule.due(ticket);
+        assert!(due <= now + 2 * 15 * MINUTE, "{due:?}");
+        assert!(due <= before && (before <= now || due > now), "in the order in which they were due, and not at once");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! which sources there are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -20,7 +21,7 @@ use crate::domain::target::{AccountId, CampaignId, Currency, LaneScope, PageId, 
 use crate::exposition::{Deflated, Exposition, Format, ScrapeFilter};
 use crate::source::{Api, Cursor, Keys, Received, Redactor, RequestContext, Target};
 
-const PIGEON: Source = Source::new("pigeon", LaneScope::Credential);
+const PIGEON: Source = Source::new("pigeon", LaneScope::Credential, (Duration::from_secs(1), Duration::from_mins(1)));
 
 /// An API of lines: `<campaign> <name> <delivered>`, `more <cursor>` where there are others.
 #[derive(Debug)]
