@@ -142,6 +142,10 @@ soak: release ## MINUTES=10 of random faults, reloads and token rotations under 
 simulate-days: ## play SEEDS=100 days FROM=1 of reloads, restarts, rotations and faults in virtual time; what must hold is checked
 	cargo test --locked --release --test simulation -- --nocapture
 
+.PHONY: sabotage
+sabotage: ## break the code in one line at a time, and tell whether the simulated days notice (an hour)
+	scripts/sabotage.py
+
 .PHONY: day
 day: ## play a day of polling against a model of the API's limits
 	cargo run --locked --release --quiet --example day -- $(FLEET)
