@@ -7,6 +7,7 @@
 mod alerts;
 mod allowance;
 mod authority;
+mod changes;
 mod cli;
 mod configuration;
 mod connections;
