@@ -34,7 +34,7 @@ class Sabotage(NamedTuple):
 
 
 ANSWER, ENGINE, PLANNING = "engine/answer.rs", "engine/mod.rs", "engine/targets/planning.rs"
-MEMBERSHIP, WARM, SNAPSHOT = "engine/membership.rs", "engine/warm_start.rs", "domain/snapshot.rs"
+MEMBERSHIP, WARM = "engine/membership.rs", "engine/warm_start.rs"
 SCHEDULE, GATES, AGES = "domain/schedule.rs", "domain/schedule/gates.rs", "domain/snapshot/ages.rs"
 
 SABOTAGES = [

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use self::tier::{Basis, BelievedTier, Tier};
+use super::block::ThrottleBlock;
 use super::time::Uptime;
 
 /// What of an allowance is used, as an answer's headers tell it.
@@ -126,8 +127,7 @@ pub struct Budget {
     next: Uptime,
     /// Until when usage is so high that nothing goes out.
     paused: Uptime,
-    blocked: Option<Uptime>,
-    blocks: u32,
+    block: ThrottleBlock,
 }
 
 impl Budget {
@@ -151,8 +151,7 @@ impl Budget {
             factor: 1.0,
             next: Uptime::ZERO,
             paused: Uptime::ZERO,
-            blocked: None,
-            blocks: 0,
+            block: ThrottleBlock::default(),
         };
         budget.resize();
         budget
@@ -198,7 +197,7 @@ impl Budget {
 
     /// The earliest instant for the next request.
     pub fn earliest(&self) -> Uptime {
-        let earliest = self.next.max(self.paused).max(self.blocked.unwrap_or_default());
+        let earliest = self.next.max(self.paused).max(self.block.until());
         match self.grant {
             Grant::Account { .. } => earliest.max(self.score.ready(self.factor)).max(self.hourly.ready(self.factor)),
             Grant::Rate { .. } => earliest,
@@ -260,7 +259,7 @@ impl Budget {
 
     /// Stops the lane until an instant; never shortens a longer stop.
     pub fn block(&mut self, until: Uptime) {
-        self.blocked = Some(self.blocked.map_or(until, |blocked| blocked.max(until)));
+        self.block.extend(until);
         // After the block the lane resumes without a burst.
         self.score.held = self.score.held.min(1.0);
         self.hourly.held = self.hourly.held.min(1.0);
@@ -268,27 +267,17 @@ impl Budget {
 
     /// Counts a refusal and says how often in a row there was one.
     pub fn refused(&mut self, now: Uptime) -> u32 {
-        // What comes back while the lane is stopped left before it was: it is no further refusal, and no answer.
-        if self.blocks == 0 || !self.is_blocked(now) {
-            self.blocks += 1;
-        }
-        self.blocks
+        self.block.refused(now)
     }
 
     /// A request was answered: whatever blocked the lane is over.
     pub fn answered(&mut self, now: Uptime) {
-        if !self.is_blocked(now) {
-            self.blocks = 0;
-        }
-    }
-
-    fn is_blocked(&self, now: Uptime) -> bool {
-        self.blocked.is_some_and(|until| until > now)
+        self.block.answered(now);
     }
 
     /// Until when the lane is stopped, because the API refused or because the allowance is nearly spent.
     pub fn blocked_until(&self, now: Uptime) -> Option<Uptime> {
-        self.blocked.max(Some(self.paused)).filter(|until| *until > now)
+        Some(self.block.until().max(self.paused)).filter(|until| *until > now)
     }
 
     fn refill(&mut self, now: Uptime) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::block::ThrottleBlock;
 use super::budget::{BelievedTier, Budget, Grant};
 use super::target::{AccountId, CredentialId, LaneScope, Source, TargetKey};
 use super::time::Uptime;
@@ -123,8 +124,7 @@ pub(super) struct CredentialGate {
     /// The number of its last request, among those of all credentials.
     pub(super) last_turn: u64,
     /// A throttle that reaches over all lanes.
-    pub(super) blocked: Uptime,
-    pub(super) blocks: u32,
+    pub(super) block: ThrottleBlock,
     pub(super) rejected: Option<Rejection>,
 }
 
@@ -152,8 +152,7 @@ impl CredentialGate {
             targets: 0,
             under_way: 0,
             last_turn: 0,
-            blocked: Uptime::ZERO,
-            blocks: 0,
+            block: ThrottleBlock::default(),
             rejected: None,
         }
     }
@@ -247,7 +246,7 @@ impl Lane {
         due.filter(|_| !full && !probing).map(|due| {
             let probe = credential.rejected.map_or(Uptime::ZERO, |rejection| rejection.probe);
             // The latest of all reasons to wait: each alone keeps the lane shut.
-            due.max(self.budget.earliest()).max(credential.blocked).max(probe)
+            due.max(self.budget.earliest()).max(credential.block.until()).max(probe)
         })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod api_version;
 pub mod backoff;
+pub mod block;
 pub mod budget;
 pub mod change;
 pub mod counted;

@@ -347,7 +347,7 @@ impl Schedule {
         let refused = |lane: &Lane| {
             let credential = &self.credentials[lane.credential];
             // Without this one refused credential would keep the exporter from ever being ready.
-            credential.rejected.is_some() || credential.blocked > now || lane.budget.blocked_until(now).is_some()
+            credential.rejected.is_some() || credential.block.lasts(now) || lane.budget.blocked_until(now).is_some()
         };
         let mut counted = self.slots.iter().filter(|slot| counts(slot.priority));
         counted.all(|slot| slot.settled || slot.gone || refused(&self.lanes[slot.lane]))

@@ -31,7 +31,7 @@ impl Schedule {
     /// Lanes that are stopped, and until when.
     pub fn blocked(&self, now: Uptime) -> impl Iterator<Item = (&LaneKey, Uptime)> {
         self.lanes.iter().filter_map(move |lane| {
-            let wide = Some(self.credentials[lane.credential].blocked).filter(|until| *until > now);
+            let wide = Some(self.credentials[lane.credential].block.until()).filter(|until| *until > now);
             let until = lane.budget.blocked_until(now).max(wide)?;
             Some((&lane.key, until))
         })
@@ -70,10 +70,7 @@ impl Schedule {
             // The API knew the credential and did not refuse for want of allowance.
             None | Some(Reason::Forbidden | Reason::NotFound | Reason::InvalidRequest) => {
                 self.lanes[lane].budget.answered(now);
-                // While the credential is stopped, what comes back left before it was.
-                if self.credentials[credential].blocked <= now {
-                    self.credentials[credential].blocks = 0;
-                }
+                self.credentials[credential].block.answered(now);
                 if self.credentials[credential].rejected.take().is_some() {
                     self.refresh_credential(credential);
                 }
@@ -98,13 +95,10 @@ impl Schedule {
             }
             Scope::Credential => {
                 let credential = self.lanes[lane].credential;
-                let wide = &mut self.credentials[credential];
+                let wide = &mut self.credentials[credential].block;
                 // Meta's limit of the app: the next account would be refused as well, and the refusal would count.
-                if wide.blocks == 0 || wide.blocked <= now {
-                    wide.blocks += 1;
-                }
-                let wait = backoff::after_throttle(source, fault.wait, wide.blocks, dice);
-                wide.blocked = wide.blocked.max(now + wait);
+                let refusals = wide.refused(now);
+                wide.extend(now + backoff::after_throttle(source, fault.wait, refusals, dice));
                 self.refresh_credential(credential);
             }
         }
